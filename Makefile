@@ -1,0 +1,46 @@
+# make train : train on MNIST, or on the embedded digits where MNIST cannot be had
+# make test  : lint, tests, doctests and every script as a process
+# make data  : fetch MNIST into data/
+# Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ARGS ?=
+
+.PHONY: train test data lint format clean
+
+train: $(VENV)/installed
+	$(BIN)/python scripts/train_logreg.py $(ARGS)
+
+data: $(VENV)/installed
+	$(BIN)/python scripts/fetch_mnist.py --output-dir data $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/created:
+	@echo "making a virtual environment in $(VENV) ..."
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: setup.py $(VENV)/created
+	@echo "installing what dlt needs (some 600 MB, a minute or two the first time) ..."
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo "installing what the tests need ..."
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,74 @@
+"""`dlt`: the Theano deep-learning tutorial, "Getting Started", as a library.
+
+``from dlt import theano, T`` gives the engine (PyTensor, Theano's continuation), under
+the names the page uses; the names below are the page's concepts, one module each.
+Importing `dlt` itself loads no engine and reads nothing: each name is fetched from its
+module when it is first used.
+
+Examples
+--------
+>>> import dlt
+>>> dlt.Patience().patience
+5000
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# name -> module; the order is the page's
+_EXPORTS = {
+    "theano": "engine",
+    "T": "engine",
+    "set_floatX": "engine",
+    "DltError": "errors",
+    "DataError": "errors",
+    "SettingsError": "errors",
+    "EngineError": "errors",
+    "load_data": "datasets",
+    "fetch_mnist": "fetching",
+    "shared_dataset": "shared",
+    "shared_datasets": "shared",
+    "n_minibatches": "shared",
+    "minibatch": "shared",
+    "negative_log_likelihood": "losses",
+    "zero_one_loss": "losses",
+    "gradient_updates": "sgd",
+    "gradient_descent": "sgd",
+    "stochastic_gradient_descent": "sgd",
+    "minibatch_gradient_descent": "sgd",
+    "minibatch_step": "sgd",
+    "l1": "regularization",
+    "l2_sqr": "regularization",
+    "regularized_loss": "regularization",
+    "Patience": "early_stopping",
+    "LogisticRegression": "models",
+    "Score": "evaluation",
+    "error_counter": "evaluation",
+    "train": "training",
+    "TrainingResult": "training",
+    "get_values": "parameters",
+    "set_values": "parameters",
+    "save_params": "parameters",
+    "load_params": "parameters",
+    "read_params": "parameters",
+    "Predictor": "prediction",
+    "HistoryRow": "history",
+    "write_history": "history",
+    "read_history": "history",
+    "read_picture": "images",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name):
+    if name not in _EXPORTS:
+        raise AttributeError("module 'dlt' has no attribute {!r}".format(name))
+    value = getattr(importlib.import_module("dlt." + _EXPORTS[name]), name)
+    globals()[name] = value  # the next use finds it without coming here
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

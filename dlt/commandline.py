@@ -1,0 +1,97 @@
+"""Command line: what the scripts share, so that each only parses, calls `dlt` and prints.
+
+Exit codes: 0 done; 1 the work could not be finished (training diverged); 2 bad input, said
+in one line on stderr; 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import functools
+import sys
+
+from dlt.errors import DltError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that shows defaults in its help and errors in one line.
+
+    Examples
+    --------
+    >>> Parser(prog="train").parse_args([])
+    Namespace()
+    """
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message):
+        """Say what is wrong, and where help is, and exit with code 2."""
+        self.exit(2, "{}: error: {}; see --help\n".format(self.prog, message))
+
+
+def seed(text):
+    """Parse a seed of a random number generator: a whole number, 0 or more.
+
+    Examples
+    --------
+    >>> seed("23455")
+    23455
+    """
+    return _whole_number(text, at_least=0)
+
+
+def positive_int(text):
+    """Parse a count: a whole number, 1 or more.
+
+    Examples
+    --------
+    >>> positive_int("600")
+    600
+    """
+    return _whole_number(text, at_least=1)
+
+
+def _whole_number(text, at_least):
+    try:
+        value = int(text)
+    except ValueError:
+        value = at_least - 1
+    if value < at_least:
+        raise argparse.ArgumentTypeError(
+            "found {!r}; expected a whole number, {} or more".format(text, at_least)
+        )
+    return value
+
+
+def script(main):
+    """Make ``main(argv=None)`` return an exit code whatever goes wrong.
+
+    Parameters
+    ----------
+    main : callable
+        Takes a list of arguments; returns an exit code, or None for 0.
+
+    Returns
+    -------
+    callable
+        The same, with a `DltError` and Ctrl-C turned into a line on stderr.
+
+    Examples
+    --------
+    >>> script(lambda argv=None: None)([])
+    0
+    """
+
+    @functools.wraps(main)
+    def run(argv=None):
+        try:
+            return main(argv) or 0
+        except DltError as error:
+            print("error: {}".format(error), file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("stopped by Ctrl-C", file=sys.stderr)
+            return 130
+
+    return run

@@ -1,0 +1,374 @@
+"""Datasets: three (x, y) pairs of numpy arrays, whatever file they come from.
+
+`load_data` reads
+
+- the page's pickle, ``mnist.pkl.gz``: a tuple of the training, validation and test
+  set, each a pair of images and labels (Python 2 or 3, gzipped or not);
+- a folder with MNIST's four IDX files (gzipped or not);
+- Keras's ``mnist.npz``;
+- by name, ``"mnist"`` (found or fetched) and ``"digits"`` (comes with `dlt`).
+
+Where a file has a training and a test set only, the last sixth of the training set
+becomes the validation set: MNIST's 60 000 become 50 000 and 10 000, in order, as the
+page divides them. Whole-number pixels are divided by 256, as in the page's file.
+
+Source: page "Getting Started", sections "Datasets" and "MNIST Dataset".
+"""
+
+import hashlib
+import os
+import warnings
+
+import numpy as np
+
+from dlt.errors import DataError, SettingsError
+from dlt.fetching import FetchError, fetch_mnist, user_cache
+from dlt.files import open_capped
+from dlt.idx import read_idx
+from dlt.npz import read_npz
+from dlt.pickles import load_pickle
+
+#: Data sets known by name.
+NAMES = ("mnist", "digits")
+
+_SET_NAMES = ("training", "validation", "test")
+_PICKLE_NAMES = ("mnist.pkl.gz", "mnist.pkl")
+_NPZ_NAME = "mnist.npz"
+# The names of MNIST's files, and the spelling some archives unpack to.
+_IDX_STEMS = (
+    ("train-images-idx3-ubyte", "train-images.idx3-ubyte"),
+    ("train-labels-idx1-ubyte", "train-labels.idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"),
+    ("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"),
+)
+_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+# SHA-256 of MNIST: of each set in turn, the pixels and then the labels, one byte each.
+_MNIST_SHA256 = "c97a2c607853b499a01d274c02fa5de533f80f6f09404e77aa0e02ec99b4c1f5"
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+# A clone has data/ beside the package; an installed package carries the digits within.
+_DATA_FOLDERS = (os.path.join(os.path.dirname(_PACKAGE), "data"), os.path.join(_PACKAGE, "_data"))
+
+
+def load_data(path_or_name="mnist", log=None):
+    """Load a data set.
+
+    Parameters
+    ----------
+    path_or_name : str or os.PathLike
+        ``"mnist"``, ``"digits"``, or the path of a file or folder as listed above.
+        MNIST is looked for in the folder that the environment variable ``DLT_DATA``
+        names, in ``data/``, and in the user's cache; then it is fetched.
+    log : callable, optional
+        Takes a line of text before anything slow, such as `print`.
+
+    Returns
+    -------
+    train_set, valid_set, test_set : (x, y)
+        x : float32 or float64, shape (N, D), values in [0, 1];
+        y : int64, shape (N,), labels 0..L-1.
+
+    Raises
+    ------
+    DataError
+        The file is missing or broken, or what is in it cannot be used: x and y of
+        different lengths, pixels outside [0, 1] or not finite, labels that are
+        negative, fractional or not in the training set.
+    FetchError
+        MNIST is not here and no mirror could give it.
+
+    Examples
+    --------
+    >>> train_set, valid_set, test_set = load_data("digits")
+    >>> train_set[0].shape, train_set[1][:5].tolist()
+    ((1200, 784), [0, 1, 2, 3, 4])
+    """
+    if path_or_name == "digits":
+        return _load_path(_find_digits())
+    if path_or_name != "mnist":
+        return _load_path(os.fspath(path_or_name))
+    path = find_mnist() or fetch_mnist(log=log)
+    (log or _no_log)("loading MNIST from {} ...".format(path))
+    datasets = _load_path(os.fspath(path))
+    _check_mnist(path, datasets)
+    return datasets
+
+
+def choose_dataset(log=None):
+    """Choose MNIST if it is here or can be fetched, and the embedded digits if not.
+
+    Parameters
+    ----------
+    log : callable, optional
+        Takes a line of text, such as `print`: says why it is the digits.
+
+    Returns
+    -------
+    {"mnist", "digits"}
+        A name for `load_data`.
+    """
+    if find_mnist() is None:
+        try:
+            fetch_mnist(log=log)
+        except (FetchError, SettingsError) as error:  # no route, or nowhere to put it
+            (log or _no_log)("training on the embedded digits: {}".format(error))
+            return "digits"
+    return "mnist"
+
+
+def find_mnist():
+    """Look for MNIST where it may lie, without fetching it.
+
+    Returns
+    -------
+    str or None
+        The pickle, the ``.npz``, or the folder with the four IDX files.
+
+    Raises
+    ------
+    SettingsError
+        ``DLT_DATA`` names a folder that is not there.
+    """
+    named = os.environ.get("DLT_DATA")
+    if named and not os.path.isdir(named):
+        raise SettingsError(
+            "DLT_DATA: found {!r}, which is no folder; expected the folder that MNIST lies in; "
+            "correct it or unset it".format(named)
+        )
+    for folder in ([named] if named else []) + [_DATA_FOLDERS[0], user_cache()]:
+        found = _mnist_in(os.fspath(folder))
+        if found:
+            return found
+    return None
+
+
+def _mnist_in(folder):
+    for name in _PICKLE_NAMES:
+        if os.path.isfile(os.path.join(folder, name)):
+            return os.path.join(folder, name)
+    if all(_idx_file(folder, stems) for stems in _IDX_STEMS):
+        return folder
+    path = os.path.join(folder, _NPZ_NAME)
+    return path if os.path.isfile(path) else None
+
+
+def _find_digits():
+    paths = [os.path.join(folder, "digits.pkl.gz") for folder in _DATA_FOLDERS]
+    return next((path for path in paths if os.path.isfile(path)), paths[0])
+
+
+def _idx_file(folder, stems):
+    """Find one of the four files under any of its names."""
+    paths = [os.path.join(folder, stem + end) for stem in stems for end in (".gz", "")]
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def _load_path(path):
+    """Read a file or folder by what is in it, not by how it is called."""
+    if not os.path.exists(path):
+        raise DataError(
+            path,
+            "no such file or folder",
+            "a data set, or one of the names {}".format(", ".join(NAMES)),
+            "check the path",
+        )
+    if os.path.isdir(path):
+        return _load_folder(path)
+    with open(path, "rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    pairs = _read_npz_pairs(path) if is_zip else _read_pickled_pairs(path)
+    return _checked(path, pairs)
+
+
+def _load_folder(folder):
+    files = [_idx_file(folder, stems) for stems in _IDX_STEMS]
+    if all(files):
+        x_train, y_train, x_test, y_test = (read_idx(file) for file in files)
+        return _checked(folder, _split(x_train, y_train, x_test, y_test))
+    path = _mnist_in(folder)
+    if path is None:
+        missing = [stems[0] for stems, file in zip(_IDX_STEMS, files) if not file]
+        raise DataError(
+            folder,
+            "neither {} nor {}(.gz)".format(_PICKLE_NAMES[0], ", ".join(missing)),
+            "MNIST's four IDX files, {} or {}".format(_PICKLE_NAMES[0], _NPZ_NAME),
+            "add what is missing",
+        )
+    return _load_path(path)
+
+
+def _read_npz_pairs(path):
+    arrays = read_npz(path)
+    if not set(_NPZ_KEYS) <= set(arrays):
+        raise DataError(
+            path,
+            "the arrays {}".format(", ".join(sorted(arrays)) or "(none)"),
+            "the arrays {}".format(", ".join(_NPZ_KEYS)),
+        )
+    return _split(*(arrays[key] for key in _NPZ_KEYS))
+
+
+def _split(x_train, y_train, x_test, y_test):
+    """Set the last sixth of the training set aside for validation."""
+    n = len(x_train) - len(x_train) // 6 if np.ndim(x_train) else 0
+    if np.ndim(x_train) == 0 or len(x_train) != np.size(y_train):
+        return ((x_train, y_train),) * 2 + ((x_test, y_test),)  # refused by _checked
+    return (x_train[:n], y_train[:n]), (x_train[n:], y_train[n:]), (x_test, y_test)
+
+
+def _read_pickled_pairs(path):
+    with open_capped(path) as file:
+        start = file.read(4)
+    if start[:2] == b"\0\0":
+        raise DataError(
+            path,
+            "one IDX file",
+            "all four of MNIST's in one folder",
+            "give the folder instead of the file",
+        )
+    value = load_pickle(path)
+    expected = "a tuple of three (x, y) pairs: training, validation and test set"
+    if isinstance(value, dict):
+        keys = ", ".join(repr(key) for key in list(value)[:6])
+        raise DataError(
+            path,
+            "a dict with the keys {}".format(keys),
+            expected,
+            "this is another project's file: get the page's mnist.pkl.gz, or save the pairs",
+        )
+    if not _is_sequence(value, 3) or not all(_is_sequence(pair, 2) for pair in value):
+        raise DataError(path, _kind(value), expected, "save the sets in that form")
+    return value
+
+
+def _is_sequence(value, n):
+    return isinstance(value, (tuple, list)) and len(value) == n
+
+
+def _kind(value):
+    if isinstance(value, (tuple, list)):
+        kinds = ", ".join(type(item).__name__ for item in value[:4])
+        return "a {} of {} ({})".format(type(value).__name__, len(value), kinds)
+    return "a {}".format(type(value).__name__)
+
+
+def _checked(path, pairs):
+    """Check the three sets, one by one and against each other."""
+    datasets = [
+        _checked_pair("{} ({} set)".format(path, name), x, y)
+        for name, (x, y) in zip(_SET_NAMES, pairs)
+    ]
+    (x_train, y_train), others = datasets[0], datasets[1:]
+    labels = np.unique(y_train)
+    if len(labels) < 2:
+        raise DataError(path, "one label in the training set", "at least two")
+    for name, (x, y) in zip(_SET_NAMES[1:], others):
+        if x.shape[1] != x_train.shape[1]:
+            raise DataError(
+                path,
+                "{} values a row in the {} set".format(x.shape[1], name),
+                "{}, as in the training set".format(x_train.shape[1]),
+            )
+        unseen = np.setdiff1d(y, labels)
+        if unseen.size:
+            raise DataError(
+                path,
+                "label {} in the {} set".format(unseen[0], name),
+                "only labels that the training set has too",
+                "take these examples out, or add some to the training set",
+            )
+    return tuple(datasets)
+
+
+def _checked_pair(where, x, y):
+    x, y = _pixels(where, x), _labels(where, y)
+    if len(x) != len(y):
+        raise DataError(
+            where,
+            "{} images and {} labels".format(len(x), len(y)),
+            "one label for each image",
+            "the file is damaged or was put together wrongly",
+        )
+    return x, y
+
+
+def _pixels(where, x):
+    """Give x as floats, shape (N, D), in [0, 1]."""
+    x = _array(where, "x", x)
+    if x.ndim < 2 or x.size == 0:
+        raise DataError(where, "x of shape {}".format(x.shape), "x of shape (N, D), one row each")
+    x = x.reshape(len(x), -1)
+    if x.dtype.kind in "iu":
+        _check_range(where, x, 255, "whole-number pixels from 0 to 255")
+        return x.astype(np.float32) / np.float32(256)
+    _check_range(where, x, 1, "pixels from 0 to 1")
+    return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
+
+
+def _check_range(where, x, largest, expected):
+    low, high = x.min(), x.max()  # NaN wherever x has one
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(np.argmin(np.isfinite(x).all(axis=1)))
+        raise DataError(
+            where, "NaN or infinite pixels (first in row {})".format(bad), expected, "mend x"
+        )
+    if low < 0 or high > largest:
+        raise DataError(where, "pixels from {:g} to {:g}".format(low, high), expected, "rescale x")
+
+
+def _labels(where, y):
+    """Give y as int64, shape (N,), 0 or more."""
+    y = _array(where, "y", y)
+    if y.ndim != 1:
+        raise DataError(
+            where,
+            "y of shape {}".format(y.shape),
+            "y of shape (N,), one class number each",
+            "one-hot rows? store y.argmax(axis=1)" if y.ndim == 2 else None,
+        )
+    whole = y if y.dtype.kind in "iu" else np.round(y)
+    bad = np.flatnonzero(~(whole == y) | (whole < 0) | (whole >= 2**31))  # NaN differs from all
+    if bad.size:
+        raise DataError(
+            where,
+            "label {} in row {}".format(y[bad[0]], bad[0]),
+            "whole numbers, 0 or more",
+            "number the classes from 0",
+        )
+    return whole.astype(np.int64)
+
+
+def _array(where, name, values):
+    """Make an array of numbers of what may be a list of rows."""
+    try:
+        with warnings.catch_warnings():
+            # rows of different lengths: new numpy refuses them, old numpy warns
+            warnings.simplefilter("error")
+            array = values if isinstance(values, np.ndarray) else np.array(values)
+    except (ValueError, TypeError, OverflowError, Warning):
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "iuf":
+        raise DataError(
+            where, "{} that is {}".format(name, _kind(values)), "{} as numbers".format(name)
+        )
+    return array
+
+
+def _check_mnist(path, datasets):
+    """Refuse other images under MNIST's name (Fashion-MNIST uses the same file names)."""
+    digest = hashlib.sha256()
+    remedy = "delete it to fetch MNIST anew, or name it: --dataset {}".format(path)
+    for x, y in datasets:
+        scaled = x * np.float32(256)
+        pixels = scaled.astype(np.uint8)
+        if not np.array_equal(pixels, scaled):
+            raise DataError(
+                path, "pixels that are no multiples of 1/256", "MNIST divided by 256", remedy
+            )
+        digest.update(pixels.tobytes())
+        digest.update(y.astype(np.uint8).tobytes())
+    if digest.hexdigest() != _MNIST_SHA256:
+        raise DataError(path, "other images or labels than MNIST's", "MNIST", remedy)
+
+
+def _no_log(line):
+    """Report to nobody."""

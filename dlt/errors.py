@@ -1,0 +1,64 @@
+"""Errors that a person can mend.
+
+Every message is one line that says what was found, what was expected and what
+to do. The scripts print that line on stderr and exit with code 2; anything
+that is *not* a `DltError` is a bug and keeps its traceback.
+
+Classes
+-------
+- `DltError` : the family; catch this one to catch them all.
+- `DataError` : a file or an array that cannot be used as data.
+- `SettingsError` : a hyperparameter, option or output folder that cannot be used.
+- `EngineError` : the Theano-like engine is missing or cannot do what was asked.
+"""
+
+
+class DltError(Exception):
+    """Base of every error that `dlt` raises on purpose.
+
+    Examples
+    --------
+    >>> issubclass(DataError, DltError) and issubclass(DataError, ValueError)
+    True
+    """
+
+
+class DataError(DltError, ValueError):
+    """Data that cannot be used, and how to mend that.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file (or the name of the array) the problem is in.
+    found : str
+        What is there.
+    expected : str
+        What should be there.
+    remedy : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(DataError("a.pkl.gz", "an HTML page", "a gzipped pickle", "download it again"))
+    a.pkl.gz: found an HTML page; expected a gzipped pickle; download it again
+    """
+
+    def __init__(self, path, found, expected, remedy=None):
+        self.path = str(path)
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        parts = ["{}: found {}".format(self.path, found), "expected {}".format(expected)]
+        super().__init__("; ".join(parts + ([remedy] if remedy else [])))
+
+    def __reduce__(self):
+        # Exceptions pickle by their args, here one message: give back the four parts instead.
+        return type(self), (self.path, self.found, self.expected, self.remedy)
+
+
+class SettingsError(DltError, ValueError):
+    """A setting (hyperparameter, option, output folder) that cannot be used."""
+
+
+class EngineError(DltError, RuntimeError):
+    """The engine is missing, or cannot do what was asked of it."""

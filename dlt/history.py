@@ -1,0 +1,102 @@
+"""History: what happened at each validation, as plain rows that outlive the training script.
+
+A history is a list of `HistoryRow`; on disk it is a CSV file with one column for each
+field, which a spreadsheet opens and a plotting script reads without the training code.
+
+Source: page "Getting Started", section "Plotting Intermediate Results".
+"""
+
+import collections
+import csv
+import io
+
+from dlt.errors import DataError
+from dlt.files import open_capped, write_atomically
+
+HistoryRow = collections.namedtuple(
+    "HistoryRow", "iteration epoch train_loss validation_error patience seconds"
+)
+HistoryRow.__doc__ = """One validation.
+
+Fields
+------
+iteration : int
+    Minibatch updates made so far.
+epoch : int
+    The epoch under way or just finished, from 1.
+train_loss : float
+    Mean of the minibatch losses since the row before, each as it was before its update.
+validation_error : float
+    Fraction of the validation examples that were misclassified, 0..1.
+patience : float
+    Iteration at which patience runs out, after this validation (see `dlt.Patience`).
+seconds : float
+    Time since training began, compilation left out.
+"""
+
+_TYPES = dict(zip(HistoryRow._fields, (int, int, float, float, float, float)))
+
+
+def write_history(path, history):
+    """Write a history to a CSV file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    history : iterable of HistoryRow
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> path = os.path.join(folder, "history.csv")
+    >>> write_history(path, [HistoryRow(83, 1, 0.75, 0.125, 5000.0, 1.5)])
+    >>> read_history(path)[0].validation_error
+    0.125
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HistoryRow._fields)
+    # repr() of a float is the shortest text that reads back as the same number
+    writer.writerows([repr(kind(v)) for kind, v in zip(_TYPES.values(), row)] for row in history)
+    write_atomically(path, lambda file: file.write(text.getvalue().encode("ascii")))
+
+
+def read_history(path):
+    """Read a history back.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    list of HistoryRow
+
+    Raises
+    ------
+    DataError
+        The file is missing or not a history.
+    """
+    with open_capped(path) as file:
+        data = file.read()
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
+        if not lines or tuple(lines[0]) != HistoryRow._fields:
+            raise ValueError("a first line {!r}".format(",".join(lines[0]) if lines else "")[:80])
+        return [_row(line) for line in lines[1:]]
+    except (ValueError, csv.Error) as error:
+        raise DataError(
+            path, error, "lines of {}".format(",".join(HistoryRow._fields)), "train again"
+        ) from None
+
+
+def _row(line):
+    if len(line) != len(_TYPES):
+        raise ValueError("a line of {} values".format(len(line)))
+    return HistoryRow(*(kind(text) for kind, text in zip(_TYPES.values(), line)))

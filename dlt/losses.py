@@ -1,0 +1,134 @@
+r"""Losses: the zero-one loss and its differentiable stand-in, the negative log-likelihood.
+
+Both take the probabilities ``p_y_given_x`` a model gives, shape (B, L) with one
+row for each example and one column for each of the L labels, and the right labels
+``y``, shape (B,), whole numbers 0..L-1. Both return a symbolic expression.
+
+How the B per-example losses become one number is said at the call: the size of the
+gradient, and so the learning rate that suits it, depends on it. ``"sum"`` is the
+page's definition, ``"mean"`` is what its training script minimizes.
+
+Source: page "Getting Started", section "Learning a Classifier".
+"""
+
+from dlt.engine import T, log_probability, theano
+from dlt.errors import SettingsError
+
+_REDUCTIONS = ("sum", "mean", "none")
+
+
+def negative_log_likelihood(p_y_given_x, y, reduction="sum"):
+    r"""Negative log-likelihood of the right labels.
+
+    .. math:: NLL(\theta, D) = -\sum_{i=0}^{|D|-1} \log P(Y = y^{(i)} | x^{(i)}, \theta)
+
+    Parameters
+    ----------
+    p_y_given_x : Theano matrix, floatX, shape (B, L)
+        Probabilities. Where they are a softmax, the logarithm is taken from its
+        argument: finite and right for scores of +-10000, gradient included.
+    y : Theano vector, integer, shape (B,)
+        Right labels, 0..L-1.
+    reduction : {"sum", "mean", "none"}
+        One number, one number divided by B, or the vector of shape (B,).
+
+    Returns
+    -------
+    Theano scalar or vector, floatX, in nats
+
+    Raises
+    ------
+    SettingsError
+        Unknown `reduction`; `p_y_given_x` is not a matrix; `y` is not a vector of integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p_y_given_x, y = T.matrix("p_y_given_x"), T.ivector("y")
+    >>> NLL = theano.function([p_y_given_x, y], negative_log_likelihood(p_y_given_x, y))
+    >>> p = np.asarray([[0.5, 0.5], [0.75, 0.25]], dtype=theano.config.floatX)
+    >>> print("%.4f" % NLL(p, np.asarray([0, 1], dtype="int32")))  # log 2 + log 4
+    2.0794
+
+    Source: page "Getting Started", section "Negative Log-Likelihood Loss".
+    """
+    p_y_given_x, y = _checked(p_y_given_x, y)
+    log_p = log_probability(p_y_given_x)  # (B, L)
+    # Two index vectors [0, 1, ..., B-1] and [y[0], y[1], ...] pick one entry a row:
+    # [log_p[0, y[0]], log_p[1, y[1]], ..., log_p[B-1, y[B-1]]]
+    return _reduce(-log_p[T.arange(y.shape[0]), y], reduction)
+
+
+def zero_one_loss(p_y_given_x, y, reduction="sum"):
+    r"""Count the examples whose most probable label is not the right one.
+
+    .. math:: \ell_{0,1} = \sum_{i=0}^{|D|-1} I_{f(x^{(i)}) \ne y^{(i)}},
+       \quad f(x) = {\rm argmax}_k P(Y = k | x, \theta)
+
+    Parameters
+    ----------
+    p_y_given_x : Theano matrix, floatX, shape (B, L)
+        Probabilities (or any scores in the same order).
+    y : Theano vector, integer, shape (B,)
+        Right labels, 0..L-1.
+    reduction : {"sum", "mean", "none"}
+        An integer count, the fraction (floatX), or the vector of 0 and 1.
+
+    Returns
+    -------
+    Theano scalar or vector
+        It has no useful gradient: minimize the negative log-likelihood instead.
+
+    Raises
+    ------
+    SettingsError
+        As `negative_log_likelihood`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p_y_given_x, y = T.matrix("p_y_given_x"), T.ivector("y")
+    >>> errors = theano.function([p_y_given_x, y], zero_one_loss(p_y_given_x, y))
+    >>> p = np.asarray([[0.6, 0.4], [0.3, 0.7]], dtype=theano.config.floatX)
+    >>> int(errors(p, np.asarray([0, 0], dtype="int32")))
+    1
+
+    Source: page "Getting Started", section "Zero-One Loss"; the page's code leaves
+    out ``axis=1``, without which the position in the whole matrix is compared.
+    """
+    p_y_given_x, y = _checked(p_y_given_x, y)
+    wrong = T.cast(T.neq(T.argmax(p_y_given_x, axis=1), y), "int64")  # (B,)
+    if reduction == "mean":
+        wrong = T.cast(wrong, theano.config.floatX)
+    return _reduce(wrong, reduction)
+
+
+def _checked(p_y_given_x, y):
+    """Make both symbolic and check their ranks and the dtype of y."""
+    p_y_given_x, y = T.as_tensor_variable(p_y_given_x), T.as_tensor_variable(y)
+    if p_y_given_x.ndim != 2:
+        raise SettingsError(
+            "p_y_given_x: found rank {}; expected rank 2, one row of probabilities for "
+            "each example".format(p_y_given_x.ndim)
+        )
+    if y.ndim != 1:
+        raise SettingsError(
+            "y: found rank {}; expected rank 1 (class numbers); one-hot rows? use "
+            "y.argmax(axis=1)".format(y.ndim)
+        )
+    if "int" not in y.dtype:
+        raise SettingsError(
+            "y: found dtype {}; expected integers; use T.cast(y, 'int32')".format(y.dtype)
+        )
+    return p_y_given_x, y
+
+
+def _reduce(losses, reduction):
+    """Reduce a vector of per-example losses as asked."""
+    if reduction not in _REDUCTIONS:
+        raise SettingsError(
+            "reduction: found {!r}; expected one of {}".format(reduction, ", ".join(_REDUCTIONS))
+        )
+    if reduction == "none":
+        return losses
+    return T.sum(losses) if reduction == "sum" else T.mean(losses)

@@ -1,0 +1,75 @@
+r"""Models: symbolic classifiers made of shared variables.
+
+A model is a plain object that holds the pieces other code works with: ``input``,
+``params`` and ``p_y_given_x``. Whatever has these three can be trained by
+`dlt.train`.
+
+Source: page "Classifying MNIST digits using Logistic Regression", which follows
+"Getting Started"; Bishop, *Pattern Recognition and Machine Learning* (2006), 4.3.
+"""
+
+import numpy as np
+
+from dlt.engine import T, softmax, theano
+from dlt.errors import SettingsError
+
+
+class LogisticRegression:
+    r"""Multi-class logistic regression.
+
+    .. math:: P(Y = k | x, W, b) = {\rm softmax}_k (x W + b)
+
+    Parameters
+    ----------
+    input : Theano matrix, floatX, shape (B, n_in)
+        One row for each example.
+    n_in : int
+        Number of inputs, the dimension of the data (MNIST: 784).
+    n_out : int
+        Number of labels, at least 2 (MNIST: 10).
+    rng : numpy.random.Generator, optional
+        Draws the initial weights, uniform within :math:`\pm\sqrt{6 / (n_{in} + n_{out})}`.
+        Without it they are 0, as on the page: this loss has no local minima, so every
+        start leads to the same place, and the run needs no random numbers.
+
+    Attributes
+    ----------
+    W : shared variable, floatX, shape (n_in, n_out)
+        Weights; column k belongs to label k.
+    b : shared variable, floatX, shape (n_out,)
+        Biases.
+    p_y_given_x : Theano matrix, floatX, shape (B, n_out)
+        Probability of each label.
+    y_pred : Theano vector, int64, shape (B,)
+        The most probable label.
+    params : list
+        ``[W, b]``.
+
+    Raises
+    ------
+    SettingsError
+        `n_in` is less than 1 or `n_out` less than 2.
+
+    Examples
+    --------
+    >>> x = T.matrix("x")
+    >>> classifier = LogisticRegression(x, n_in=784, n_out=10)
+    >>> predict = theano.function([x], classifier.p_y_given_x)
+    >>> print("%.1f" % predict(np.zeros((1, 784), dtype=theano.config.floatX))[0, 3])
+    0.1
+    """
+
+    def __init__(self, input, n_in, n_out, rng=None):
+        if n_in < 1 or n_out < 2:
+            raise SettingsError(
+                "n_in, n_out: found {} inputs and {} labels; expected at least 1 input and "
+                "2 labels".format(n_in, n_out)
+            )
+        bound = 0.0 if rng is None else np.sqrt(6.0 / (n_in + n_out))
+        W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
+        self.input = input
+        self.W = theano.shared(W.astype(theano.config.floatX), name="W", borrow=True)
+        self.b = theano.shared(np.zeros(n_out, theano.config.floatX), name="b", borrow=True)
+        self.params = [self.W, self.b]
+        self.p_y_given_x = softmax(T.dot(input, self.W) + self.b)  # (B, n_out)
+        self.y_pred = T.argmax(self.p_y_given_x, axis=1)  # (B,)

@@ -1,0 +1,112 @@
+r"""Regularization: penalties on the size of the parameters, added to the loss.
+
+The page's regularized loss is
+
+.. math:: E(\theta, D) = NLL(\theta, D) + \lambda_1 \|\theta\|_1 + \lambda_2 \|\theta\|_2^2
+
+Which parameters are penalized is said at the call: usually the weight matrices
+and not the biases, as in the page's later chapters.
+
+Source: page "Getting Started", section "Regularization", "L1 and L2 regularization".
+"""
+
+import numbers
+
+import numpy as np
+
+from dlt.engine import T, as_scalar
+from dlt.errors import SettingsError
+
+
+def l1(params):
+    r"""Sum of absolute values, :math:`\|\theta\|_1 = \sum_j |\theta_j|`.
+
+    Parameters
+    ----------
+    params : sequence of Theano variables
+        Any shapes.
+
+    Returns
+    -------
+    Theano scalar
+
+    Examples
+    --------
+    >>> from dlt.engine import theano
+    >>> float(theano.function([], l1([T.constant([3.0, -4.0])]))())
+    7.0
+    """
+    return sum(T.sum(abs(param)) for param in _checked(params))
+
+
+def l2_sqr(params):
+    r"""Sum of squares, :math:`\|\theta\|_2^2 = \sum_j \theta_j^2` (the *squared* norm).
+
+    Its weight in the loss is also called weight decay.
+
+    Parameters
+    ----------
+    params : sequence of Theano variables
+        Any shapes.
+
+    Returns
+    -------
+    Theano scalar
+
+    Examples
+    --------
+    >>> from dlt.engine import theano
+    >>> float(theano.function([], l2_sqr([T.constant([3.0, -4.0])]))())
+    25.0
+    """
+    return sum(T.sum(param**2) for param in _checked(params))
+
+
+def regularized_loss(loss, params, lambda_1=0.0, lambda_2=0.0):
+    r"""Add the weighted penalties to a loss.
+
+    Parameters
+    ----------
+    loss : Theano scalar
+        Usually a negative log-likelihood.
+    params : sequence of Theano variables
+        What to penalize.
+    lambda_1, lambda_2 : float or Theano scalar
+        Weights of `l1` and of `l2_sqr`, 0 or more. A weight that is the number 0
+        leaves no trace in the graph.
+
+    Returns
+    -------
+    Theano scalar, of the dtype of `loss`
+
+    Raises
+    ------
+    SettingsError
+        A weight is negative or not finite, or `params` is not a sequence.
+
+    Examples
+    --------
+    >>> from dlt.engine import theano
+    >>> loss = regularized_loss(T.constant(1.0), [T.constant([3.0, -4.0])], 0.5, 0.25)
+    >>> float(theano.function([], loss)())  # 1 + 0.5 * 7 + 0.25 * 25
+    10.75
+    """
+    for name, weight, penalty in (("lambda_1", lambda_1, l1), ("lambda_2", lambda_2, l2_sqr)):
+        if isinstance(weight, numbers.Real):
+            if not (np.isfinite(weight) and weight >= 0):
+                raise SettingsError(
+                    "{}: found {}; expected a finite number, 0 or more".format(name, weight)
+                )
+            if weight == 0:
+                continue
+        loss = loss + as_scalar(weight, loss.dtype) * penalty(params)
+    return loss
+
+
+def _checked(params):
+    """Refuse a lone parameter: iterating over a matrix would sum over its rows unseen."""
+    if not isinstance(params, (list, tuple)):
+        raise SettingsError(
+            "params: found {}; expected a list, such as [W]".format(type(params).__name__)
+        )
+    return params

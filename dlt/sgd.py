@@ -1,0 +1,252 @@
+r"""Gradient descent, the page's three ways: the whole set, one example, or one minibatch a step.
+
+Each function here compiles one *step*: a call moves every parameter by
+``-learning_rate`` times the gradient of the loss and returns the loss as it was
+before the move. Nothing here knows a model: any symbolic scalar and any shared
+variables will do.
+
+========================================  =================  ==========================
+function                                  a step is called   examples a step looks at
+========================================  =================  ==========================
+`gradient_descent`                        ``step()``         all
+`stochastic_gradient_descent`             ``step(i)``        number i
+`minibatch_gradient_descent`              ``step(index)``    minibatch number index
+`minibatch_step`                          ``MSGD(x, y)``     the ones it is given
+========================================  =================  ==========================
+
+Source: page "Getting Started", section "Stochastic Gradient Descent".
+"""
+
+import numbers
+
+import numpy as np
+
+from dlt.engine import T, as_scalar, theano
+from dlt.errors import SettingsError
+from dlt.shared import minibatch, n_examples, n_minibatches
+
+
+def gradient_updates(loss, params, learning_rate):
+    r"""Build the update pairs of one step, one pair for each parameter.
+
+    .. math:: \theta \leftarrow \theta - \epsilon \, \partial loss / \partial \theta
+
+    Parameters
+    ----------
+    loss : Theano scalar
+    params : sequence of shared variables
+        Each must take part in `loss`.
+    learning_rate : float or Theano scalar
+        The step size, positive. A shared variable can be changed between steps.
+
+    Returns
+    -------
+    list of (shared variable, Theano expression)
+        Expressions have the dtype of their parameter.
+
+    Raises
+    ------
+    SettingsError
+        The learning rate is not a positive finite number, the loss is no scalar, or a
+        parameter is not a shared variable or has no part in the loss.
+
+    Examples
+    --------
+    >>> W = theano.shared(np.asarray(3.0), name="W")
+    >>> step = theano.function([], updates=gradient_updates(W**2, [W], 0.25))
+    >>> _ = step()
+    >>> float(W.get_value())  # 3 - 0.25 * 6
+    1.5
+
+    Source: page "Getting Started", section "Stochastic Gradient Descent"; the page's own
+    line pairs the whole list with the whole list, which no engine accepts.
+    """
+    check_learning_rate(learning_rate)
+    gradients = _gradients(loss, params)
+    return [
+        (param, param - as_scalar(learning_rate, param.dtype) * T.cast(gradient, param.dtype))
+        for param, gradient in zip(params, gradients)
+    ]
+
+
+def gradient_descent(loss, params, learning_rate, x, y, train_set):
+    """Compile ordinary gradient descent: every step looks at the whole training set.
+
+    Parameters
+    ----------
+    loss, params, learning_rate
+        See `gradient_updates`; `loss` is an expression of `x` and `y`.
+    x, y : Theano variables
+        The symbolic inputs and labels.
+    train_set : (shared_x, y)
+        As `dlt.shared_dataset` gives it.
+
+    Returns
+    -------
+    callable
+        ``step()`` returns the loss before the step.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, negative_log_likelihood, shared_dataset
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=2, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    >>> train_set = shared_dataset(([[0.0, 0.9], [0.9, 0.0]], [0, 1]))
+    >>> step = gradient_descent(NLL, model.params, 1.0, x, y, train_set)
+    >>> losses = [float(step()) for _ in range(20)]
+    >>> losses[-1] < losses[0]
+    True
+    """
+    updates = gradient_updates(loss, params, learning_rate)
+    givens = dict(zip((x, y), train_set))
+    return theano.function([], loss, updates=updates, givens=givens)
+
+
+def stochastic_gradient_descent(loss, params, learning_rate, x, y, train_set):
+    """Compile SGD in its purest form: every step looks at a single example.
+
+    Parameters
+    ----------
+    loss, params, learning_rate, x, y, train_set
+        See `gradient_descent`.
+
+    Returns
+    -------
+    callable
+        ``step(i)``, i in 0..N-1, returns the loss of example i before the step.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, negative_log_likelihood, shared_dataset
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=2, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y)
+    >>> train_set = shared_dataset(([[0.0, 0.9], [0.9, 0.0]], [0, 1]))
+    >>> step = stochastic_gradient_descent(NLL, model.params, 0.5, x, y, train_set)
+    >>> losses = [float(step(i)) for i in (0, 1, 0, 1)]
+    >>> print("%.4f" % losses[0])  # all weights are 0: log 2
+    0.6931
+    """
+    return minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, batch_size=1)
+
+
+def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, batch_size):
+    """Compile minibatch SGD over shared variables: only the index is sent.
+
+    Parameters
+    ----------
+    loss, params, learning_rate, x, y, train_set
+        See `gradient_descent`.
+    batch_size : int
+        Examples in a minibatch, 1..N.
+
+    Returns
+    -------
+    callable
+        ``step(index)``, index in 0..N // batch_size - 1, returns the loss of that
+        minibatch before the step.
+
+    Raises
+    ------
+    SettingsError
+        See `gradient_updates`; or `batch_size` does not fit the set.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, negative_log_likelihood, shared_dataset
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=1, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    >>> train_set = shared_dataset(([[0.0], [0.9], [0.1], [0.8]], [0, 1, 0, 1]))
+    >>> step = minibatch_gradient_descent(NLL, model.params, 1.0, x, y, train_set, batch_size=2)
+    >>> print("%.4f" % step(0))
+    0.6931
+    """
+    shared_x, shared_y = train_set
+    n_minibatches(n_examples(shared_x), batch_size)  # refuses a size that does not fit
+    index = T.lscalar("index")
+    givens = {
+        x: minibatch(shared_x, index, batch_size),
+        y: minibatch(shared_y, index, batch_size),
+    }
+    updates = gradient_updates(loss, params, learning_rate)
+    return theano.function([index], loss, updates=updates, givens=givens)
+
+
+def minibatch_step(loss, params, learning_rate, inputs):
+    """Compile the page's ``MSGD``: every step looks at the arrays it is given.
+
+    Parameters
+    ----------
+    loss, params, learning_rate
+        See `gradient_updates`.
+    inputs : list of Theano variables
+        What `loss` is an expression of, usually ``[x, y]``.
+
+    Returns
+    -------
+    callable
+        ``MSGD(x_batch, y_batch)`` returns the loss before the step. Batches of
+        different sizes are fine; the JAX linker compiles once for each size.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, negative_log_likelihood
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=1, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y)
+    >>> MSGD = minibatch_step(NLL, model.params, 0.1, [x, y])
+    >>> x_batch = np.asarray([[0.2], [0.7]], dtype=theano.config.floatX)
+    >>> print("%.4f" % MSGD(x_batch, np.asarray([0, 1], dtype="int32")))  # 2 log 2
+    1.3863
+    """
+    return theano.function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
+
+
+def check_learning_rate(learning_rate):
+    """Refuse a number that is no step size in floatX; symbolic learning rates pass.
+
+    Examples
+    --------
+    >>> check_learning_rate(0.13)
+    >>> check_learning_rate(0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: learning_rate: found 0; expected a positive finite number, ...
+    """
+    if isinstance(learning_rate, numbers.Real):
+        with np.errstate(all="ignore"):  # 1e39 is infinite in float32, 1e-50 is 0
+            step = np.asarray(learning_rate).astype(theano.config.floatX)
+        if not (np.isfinite(step) and step > 0):
+            raise SettingsError(
+                "learning_rate: found {}; expected a positive finite number, such as 0.13".format(
+                    learning_rate
+                )
+            )
+
+
+def _gradients(loss, params):
+    """Differentiate `loss` by each parameter, with a clear word on what cannot be."""
+    if not isinstance(params, (list, tuple)):
+        raise SettingsError(
+            "params: found {}; expected a list of shared variables".format(type(params).__name__)
+        )
+    if loss.ndim != 0:
+        raise SettingsError(
+            "loss: found rank {}; expected one number; choose a reduction, or take "
+            "T.mean(loss)".format(loss.ndim)
+        )
+    for param in params:
+        if not hasattr(param, "set_value"):
+            raise SettingsError(
+                "params: found {}, which is not a shared variable; expected shared variables "
+                "made with theano.shared".format(param)
+            )
+    try:
+        return T.grad(loss, list(params))
+    except theano.gradient.DisconnectedInputError as error:
+        raise SettingsError(
+            "params: found a parameter that has no part in the loss; expected each of {} to "
+            "take part".format([param.name for param in params])
+        ) from error

@@ -1,0 +1,154 @@
+r"""Shared variables: the whole data set where the engine can reach it, read minibatch by minibatch.
+
+The page stores each set in two shared variables, the inputs and the labels, so
+that a GPU gets everything in one transfer and afterwards only a minibatch's
+*index* has to be sent. Labels are stored as floatX as well (old GPUs held
+nothing else) and cast to int32 on the way out.
+
+Source: page "Getting Started", section "MNIST Dataset".
+"""
+
+import numpy as np
+
+from dlt.engine import T, shared_resident, theano
+from dlt.errors import SettingsError
+
+
+def shared_dataset(data_xy, borrow=True):
+    r"""Store one data set in shared variables.
+
+    Parameters
+    ----------
+    data_xy : (x, y)
+        x : array, shape (N, D), real numbers; y : array, shape (N,), class
+        numbers 0..L-1, exact in floatX up to 2**24 with float32.
+    borrow : bool
+        True: the shared variable may use the memory of an array that already is
+        of dtype floatX, so changing that array later changes the data.
+
+    Returns
+    -------
+    shared_x : shared variable, floatX, shape (N, D)
+    y : Theano vector, int32, shape (N,)
+        The cast of a shared variable of floatX, which is ``y.owner.inputs[0]``.
+
+    Raises
+    ------
+    SettingsError
+        x and y have different lengths.
+
+    Examples
+    --------
+    >>> shared_x, y = shared_dataset(([[0.0, 0.5], [0.25, 0.0]], [1, 0]))
+    >>> shared_x.get_value().shape, y.dtype
+    ((2, 2), 'int32')
+    """
+    data_x, data_y = (np.asarray(data, dtype=theano.config.floatX) for data in data_xy)
+    if len(data_x) != len(data_y):
+        raise SettingsError(
+            "data_xy: found {} rows of x and {} labels; expected one label for each row".format(
+                len(data_x), len(data_y)
+            )
+        )
+    shared_x = shared_resident(data_x, name="shared_x", borrow=borrow)
+    shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
+    return shared_x, T.cast(shared_y, "int32")
+
+
+def shared_datasets(datasets, borrow=True):
+    """Store the training, validation and test sets: six shared variables in three pairs.
+
+    Parameters
+    ----------
+    datasets : three (x, y) pairs
+        As `dlt.load_data` gives them.
+    borrow : bool
+        See `shared_dataset`.
+
+    Returns
+    -------
+    list of three (shared_x, y) pairs
+
+    Examples
+    --------
+    >>> pair = ([[0.0, 0.5]], [1])
+    >>> (train_x, train_y), (valid_x, valid_y), (test_x, test_y) = shared_datasets([pair] * 3)
+    """
+    return [shared_dataset(data_xy, borrow=borrow) for data_xy in datasets]
+
+
+def n_examples(shared_x):
+    """Give the number of examples in a shared variable.
+
+    Examples
+    --------
+    >>> n_examples(shared_dataset(([[0.0, 0.5], [0.25, 0.0]], [1, 0]))[0])
+    2
+    """
+    return shared_x.get_value(borrow=True).shape[0]
+
+
+def n_minibatches(n, batch_size, drop_last=True):
+    """Count the minibatches in `n` examples.
+
+    Parameters
+    ----------
+    n : int
+        Number of examples, at least 1.
+    batch_size : int
+        Examples in a minibatch, 1..n.
+    drop_last : bool
+        True, the page's way: only whole minibatches count. False: a last,
+        smaller one counts too.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SettingsError
+        `batch_size` is not a whole number from 1 to n.
+
+    Examples
+    --------
+    >>> n_minibatches(50000, 600), n_minibatches(50000, 600, drop_last=False)
+    (83, 84)
+    """
+    if int(batch_size) != batch_size or not 1 <= batch_size <= n:
+        raise SettingsError(
+            "batch_size: found {}; expected a whole number from 1 to {}, the number of "
+            "examples in the set".format(batch_size, n)
+        )
+    return int(n // batch_size) if drop_last else int(-(-n // batch_size))
+
+
+def minibatch(data, index, batch_size):
+    """Take minibatch number `index` of a shared variable.
+
+    This is the page's ``data[index * batch_size: (index + 1) * batch_size]``.
+    Written with explicit row numbers, its length does not depend on `index`,
+    and a linker that needs to know every shape beforehand (JAX) takes it too.
+
+    Parameters
+    ----------
+    data : Theano variable, shape (N, ...)
+        A shared variable, or the int32 labels of `shared_dataset`.
+    index : Theano integer scalar, or int
+        0..n_minibatches - 1; nothing checks that when the function runs.
+    batch_size : int
+        Examples in a minibatch.
+
+    Returns
+    -------
+    Theano variable, shape (batch_size, ...)
+
+    Examples
+    --------
+    >>> shared_x, y = shared_dataset(([[0.0], [0.1], [0.2], [0.3]], [0, 1, 2, 3]))
+    >>> index = T.lscalar("index")
+    >>> f = theano.function([index], minibatch(y, index, 2))
+    >>> f(1).tolist()
+    [2, 3]
+    """
+    return data[index * batch_size + T.arange(batch_size)]

@@ -1,0 +1,34 @@
+#!/usr/bin/env python
+"""Fetch MNIST and check it, trying one mirror after another."""
+
+import functools
+import os
+import sys
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, script
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "--output-dir",
+        metavar="FOLDER",
+        help="where the files go (default: the user's cache, where dlt looks by itself)",
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    import dlt
+
+    say = functools.partial(print, flush=True)
+    say("MNIST is in {}".format(dlt.fetch_mnist(args.output_dir, log=say)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

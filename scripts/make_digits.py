@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Build `data/digits.pkl.gz`, the small data set that comes with dlt.
+
+The source is the test part of the UCI "Optical Recognition of Handwritten
+Digits" (E. Alpaydin and C. Kaynak, 1998, CC BY 4.0) as scikit-learn bundles it:
+1797 pictures of 8 x 8 pixels, values 0..16. They are enlarged to the layout of
+`mnist.pkl.gz`, so that everything works without a download. Needs scikit-learn
+and Pillow (the `test` extra); no network.
+
+    python scripts/make_digits.py            # write data/digits.pkl.gz
+    python scripts/make_digits.py --check    # rebuild and compare with the file there
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+
+OUTPUT = Path(__file__).resolve().parent.parent / "data" / "digits.pkl.gz"
+SIZES = (1200, 297, 300)  # train, valid, test: consecutive, never shuffled
+FIELD, BOX = 28, 20  # MNIST: a 20 x 20 box in the middle of 28 x 28
+STEP = 8  # grey levels 0, 8, ..., 248: the source has only 17, and the file is half the size
+
+
+def enlarge(picture):
+    """Return one (8, 8) picture, values 0..16, as (28, 28) uint8 grey values 0, 8, ..., 248."""
+    from PIL import Image
+
+    grey = np.round(picture * (255.0 / 16)).astype(np.uint8)
+    box = Image.fromarray(grey).resize((BOX, BOX), Image.BICUBIC)  # Pillow clips to 0..255
+    levels = np.minimum((np.asarray(box, dtype=np.int64) + STEP // 2) // STEP * STEP, 256 - STEP)
+    edge = (FIELD - BOX) // 2
+    return np.pad(levels, edge, mode="constant").astype(np.uint8)
+
+
+def build():
+    """Return ((x, y), (x, y), (x, y)): x float32 (N, 784), values k/256; y int64 (N,), 0..9."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    grey = np.stack([enlarge(picture) for picture in digits.images])
+    x = grey.reshape(len(grey), FIELD * FIELD).astype(np.float32) / np.float32(256)
+    y = digits.target.astype(np.int64)
+    ends = np.cumsum(SIZES)
+    return tuple((x[end - n : end], y[end - n : end]) for n, end in zip(SIZES, ends))
+
+
+def to_bytes(sets):
+    """Return the gzipped protocol 2 pickle of `sets`: the same bytes on every run.
+
+    numpy 2 writes the module name `numpy._core`, which numpy 1 does not know;
+    the name the original file uses, `numpy.core`, is understood by both. In
+    protocol 2 a global is plain text up to a line end, so replacing it is safe.
+    """
+    plain = pickle.dumps(sets, protocol=2)
+    plain = plain.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as f:
+        f.write(plain)
+    return packed.getvalue()
+
+
+def differences(path, sets):
+    """Return lines that say where the file at `path` differs from `sets`; none if it agrees.
+
+    Pictures may differ by one of 256 grey values: Pillow's resampling may be
+    rounded another way in another version. Labels must be equal.
+    """
+    with gzip.open(str(path), "rb") as f:
+        stored = pickle.load(f)
+    lines = []
+    for name, (x, y), (x_there, y_there) in zip(("train", "valid", "test"), sets, stored):
+        if x.shape != x_there.shape or x.dtype != x_there.dtype:
+            lines.append(f"{name}: x is {x_there.dtype} {x_there.shape}")
+        elif np.abs(x - x_there).max() > 1 / 256:
+            lines.append(f"{name}: x differs")
+        if not np.array_equal(y, y_there) or y.dtype != y_there.dtype:
+            lines.append(f"{name}: y differs")
+    return lines
+
+
+def main(argv=None):
+    """Write or check the file; return 0, 1 (`--check` found a difference) or 2 (cannot run)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: data/digits.pkl.gz")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; compare the file with a rebuilt one"
+    )
+    args = parser.parse_args(argv)
+    try:
+        sets = build()
+    except ImportError as error:
+        print(f"{error}: pip install scikit-learn Pillow", file=sys.stderr)
+        return 2
+    try:
+        return check(args.output, sets) if args.check else write(args.output, sets)
+    except OSError as error:
+        print(f"{args.output}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def check(path, sets):
+    """Print how the file at `path` compares with `sets`; return 0 if it agrees, else 1."""
+    lines = differences(path, sets)
+    print("\n".join(lines) or f"{path}: the arrays agree with the rebuilt ones")
+    return 1 if lines else 0
+
+
+def write(path, sets):
+    """Write `sets` to `path`, print its size and hash, and return 0."""
+    packed = to_bytes(sets)
+    path.write_bytes(packed)
+    print("{}: {} bytes, {} + {} + {} pictures".format(path, len(packed), *SIZES))
+    print(f"sha256 {hashlib.sha256(packed).hexdigest()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

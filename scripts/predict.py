@@ -1,0 +1,71 @@
+#!/usr/bin/env python
+"""Predict the digits on pictures, or in a test set, with a saved model."""
+
+import os
+import sys
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, positive_int, script
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    parser.add_argument("pictures", nargs="*", metavar="PNG", help="pictures of one digit each")
+    parser.add_argument(
+        "--model",
+        default=os.path.join("runs", "logreg"),
+        metavar="FOLDER_OR_FILE",
+        help="a run folder or a file of parameters",
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME_OR_PATH",
+        help="whose test set to predict where no picture is given (default: the one the model "
+        "was trained on)",
+    )
+    parser.add_argument(
+        "--n-examples", type=positive_int, default=10, metavar="N", help="first N test examples"
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    from dlt.prediction import Predictor
+
+    predictor = Predictor(args.model)
+    if args.pictures:
+        predict_pictures(predictor, args.pictures)
+    else:
+        predict_test_set(predictor, args.dataset, args.n_examples)
+
+
+def predict_pictures(predictor, pictures):
+    from dlt.images import read_picture, side_of
+
+    side = side_of(predictor.n_in)
+    read = [read_picture(path, side) for path in pictures]
+    for path, (row, note) in zip(pictures, read):
+        (p_y_given_x,) = predictor.probabilities([row])
+        label = p_y_given_x.argmax()
+        print("{}: {}, probability {:.3f} ({})".format(path, label, p_y_given_x[label], note))
+
+
+def predict_test_set(predictor, dataset, n_examples):
+    from dlt import load_data
+
+    _, _, (x, y) = load_data(dataset or predictor.settings.get("dataset", "mnist"))
+    probabilities = predictor.probabilities(x[:n_examples])
+    for i, p_y_given_x in enumerate(probabilities):
+        label = p_y_given_x.argmax()
+        print("test example {}: {}, probability {:.3f}, right label {}".format(
+            i, label, p_y_given_x[label], y[i]))  # fmt: skip
+    n_errors = int((probabilities.argmax(axis=1) != y[:n_examples]).sum())
+    print("{} of {} wrong".format(n_errors, len(probabilities)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+#!/usr/bin/env python
+"""Train logistic regression on handwritten digits by minibatch SGD with early stopping."""
+
+import functools
+import os
+import sys
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, script, seed
+
+BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch would be two updates
+DEFAULT_BATCH_SIZE = 600
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--dataset",
+        metavar="NAME_OR_PATH",
+        help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
+        "fetched, else digits)",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="examples in a minibatch (default: 600; 20 on the digits)",
+    )
+    add("--learning-rate", type=float, default=0.13, metavar="RATE", help="step size")
+    add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
+    add("--l1", type=float, default=0.0, metavar="WEIGHT", help="weight of the L1 norm of W")
+    add("--l2", type=float, default=0.0, metavar="WEIGHT", help="weight of its squared L2 norm")
+    add(
+        "--patience",
+        type=int,
+        default=5000,
+        metavar="N",
+        help="minibatch updates to make in any case",
+    )
+    add(
+        "--patience-increase",
+        type=float,
+        default=2,
+        metavar="FACTOR",
+        help="after a clear improvement, go on until this many times the updates made by then",
+    )
+    add(
+        "--improvement-threshold",
+        type=float,
+        default=0.995,
+        metavar="FACTOR",
+        help="an improvement is clear below this times the best validation error",
+    )
+    add("--seed", type=seed, metavar="N", help="draw the initial W with it (default: W is 0)")
+    add(
+        "--floatX",
+        choices=("float32", "float64"),
+        help="dtype of all arrays (default: as THEANO_FLAGS or PYTENSOR_FLAGS say, or float64)",
+    )
+    add(
+        "--output-dir",
+        default=os.path.join("runs", "logreg"),
+        metavar="FOLDER",
+        help="where best_params.npz, history.csv and settings.json go",
+    )
+    add(
+        "--drop-last",
+        action="store_true",
+        help="validate and test on whole minibatches only, as the original script did",
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    say = functools.partial(print, flush=True)
+    import numpy
+
+    import dlt
+    from dlt import engine
+    from dlt.datasets import choose_dataset
+
+    if args.floatX:
+        engine.set_floatX(args.floatX)
+    say(engine.describe())
+    dataset = args.dataset or choose_dataset(log=say)
+    batch_size = args.batch_size
+    if batch_size is None:
+        batch_size = BATCH_SIZE.get(dataset, DEFAULT_BATCH_SIZE)
+    datasets = dlt.load_data(dataset, log=say)
+    n_in, n_out = datasets[0][0].shape[1], int(datasets[0][1].max()) + 1
+    say("{}: {} training, {} validation, {} test examples of {} values, {} labels".format(
+        dataset, *[len(y) for _, y in datasets], n_in, n_out))  # fmt: skip
+
+    x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
+    rng = None if args.seed is None else numpy.random.default_rng(args.seed)
+    classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
+    nll = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
+    loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.l1, lambda_2=args.l2)
+    result = dlt.train(
+        classifier,
+        y,
+        loss,
+        datasets,
+        learning_rate=args.learning_rate,
+        batch_size=batch_size,
+        n_epochs=args.n_epochs,
+        patience=dlt.Patience(args.patience, args.patience_increase, args.improvement_threshold),
+        drop_last=args.drop_last,
+        output_dir=args.output_dir,
+        settings={"dataset": dataset, "l1": args.l1, "l2": args.l2, "seed": args.seed},
+        log=say,
+    )
+    return report(result, args.output_dir, say)
+
+
+def report(result, output_dir, say):
+    if result.best_params is not None:
+        say(
+            "Optimization complete with best validation score of {}, with test performance "
+            "{}".format(result.best_validation, result.test)
+        )
+        say("best after {} updates; saved in {}".format(result.best_iteration, output_dir))
+    say("{} epochs, {:.6f} epochs/sec, stopped by {}".format(
+        result.n_epochs, result.n_epochs / result.seconds, result.stopped_by))  # fmt: skip
+    if result.diverged_at is None:
+        return 0
+    print(
+        "error: the loss of minibatch update {} was not a finite number; try a smaller "
+        "--learning-rate".format(result.diverged_at),
+        file=sys.stderr,
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Fixtures shared by the tests: a fixed seed, both floatX, the checkout, real MNIST."""
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from dlt import engine
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(23455)
+
+
+@pytest.fixture(params=engine.FLOAT_TYPES)
+def floatX(request):
+    """Run a test under both floatX and put the former one back."""
+    before = engine.theano.config.floatX
+    engine.set_floatX(request.param)
+    yield request.param
+    engine.set_floatX(before)
+
+
+@pytest.fixture(params=engine.LINKERS)
+def linker(request):
+    """Run a test with each linker and put the former one back."""
+    before = engine.linker()
+    engine.set_linker(request.param)
+    yield request.param
+    engine.set_linker(before)
+
+
+@pytest.fixture
+def float64():
+    """Run a test that needs the digits of float64."""
+    before = engine.theano.config.floatX
+    engine.set_floatX("float64")
+    yield "float64"
+    engine.set_floatX(before)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder with real MNIST, or a skip that says why."""
+    folder = os.environ.get("DLT_DATA")
+    if not folder or not os.path.isfile(os.path.join(folder, "mnist.pkl.gz")):
+        pytest.skip("real MNIST is not here: DLT_DATA names no folder with mnist.pkl.gz")
+    return folder
+
+
+@pytest.fixture
+def blobs(rng):
+    """Three sets of 2-dimensional points around three centres, easy but not separable."""
+
+    def draw(n):
+        y = rng.integers(0, 3, n)
+        centres = np.array([[0.2, 0.2], [0.8, 0.3], [0.4, 0.8]])
+        return np.clip(centres[y] + rng.normal(0, 0.15, (n, 2)), 0, 0.996), y
+
+    return draw(103), draw(50), draw(41)

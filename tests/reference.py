@@ -1,0 +1,77 @@
+"""Oracles: what `dlt` should compute, written in plain numpy and plain loops."""
+
+import math
+
+import numpy as np
+
+
+def softmax(scores):
+    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exp / exp.sum(axis=1, keepdims=True)
+
+
+def log_softmax(scores):
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def nll(scores, y):
+    """Per-example negative log-likelihoods of a softmax, in float64."""
+    return -log_softmax(np.asarray(scores, dtype=np.float64))[np.arange(len(y)), y]
+
+
+def logreg_gradients(W, b, x, y):
+    """Gradients of the mean NLL of logistic regression."""
+    g = softmax(x @ W + b)
+    g[np.arange(len(y)), y] -= 1
+    return x.T @ g / len(y), g.mean(axis=0)
+
+
+def train_logreg(x, y, n_out, learning_rate, batch_size, n_updates):
+    """Minibatch SGD from zero weights, in the order of the data; returns W, b, losses."""
+    W, b, losses = np.zeros((x.shape[1], n_out)), np.zeros(n_out), []
+    n_train_batches = len(x) // batch_size
+    for iteration in range(n_updates):
+        start = iteration % n_train_batches * batch_size
+        x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
+        losses.append(nll(x_batch @ W + b, y_batch).mean())
+        dW, db = logreg_gradients(W, b, x_batch, y_batch)
+        W, b = W - learning_rate * dW, b - learning_rate * db
+    return W, b, np.array(losses)
+
+
+def page_loop(
+    validation_losses,
+    n_train_batches,
+    n_epochs,
+    patience=5000,
+    patience_increase=2,
+    improvement_threshold=0.995,
+):
+    """The page's early-stopping loop, one minibatch after another, its slips corrected.
+
+    Takes the losses that successive validations would find; returns what happened:
+    the iterations made, those of the validations, the best one, the final patience.
+    """
+    validation_losses = iter(validation_losses)
+    validation_frequency = min(n_train_batches, patience // 2)
+    best_validation_loss, best_iteration = math.inf, None
+    made, validated = [], []
+    epoch, done_looping = 0, False
+    while epoch < n_epochs and not done_looping:
+        epoch += 1
+        for minibatch_index in range(n_train_batches):
+            iteration = (epoch - 1) * n_train_batches + minibatch_index
+            made.append(iteration)
+            if (iteration + 1) % validation_frequency == 0:
+                this_validation_loss = next(validation_losses)
+                validated.append(iteration)
+                if this_validation_loss < best_validation_loss:
+                    if this_validation_loss < best_validation_loss * improvement_threshold:
+                        patience = max(patience, iteration * patience_increase)
+                    best_validation_loss = this_validation_loss
+                    best_iteration = iteration
+            if patience <= iteration:
+                done_looping = True
+                break
+    return made, validated, best_iteration, patience

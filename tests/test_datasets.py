@@ -1,0 +1,297 @@
+"""Every layout a data set comes in, and everything that can be wrong with one."""
+
+import gzip
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from dlt import datasets
+from dlt.datasets import choose_dataset, find_mnist, load_data
+from dlt.errors import DataError, SettingsError
+from dlt.fetching import FetchError
+
+
+@pytest.fixture
+def sets(rng):
+    """Three sets of 12, 3 and 4 examples, 6 pixels, 3 labels; pixels are k/256."""
+
+    def draw(n):
+        x = rng.integers(0, 256, (n, 6)).astype(np.float32) / np.float32(256)
+        return x, np.arange(n) % 3
+
+    return draw(12), draw(3), draw(4)
+
+
+def assert_same(found, expected):
+    assert len(found) == 3
+    for (x, y), (x_expected, y_expected) in zip(found, expected):
+        np.testing.assert_array_equal(x, x_expected)
+        np.testing.assert_array_equal(y, y_expected)
+        assert x.dtype.kind == "f" and y.dtype == np.int64
+
+
+def dump(path, value, protocol=2, opener=gzip.open):
+    with opener(path, "wb") as file:
+        pickle.dump(value, file, protocol)
+    return path
+
+
+def write_idx(folder, name, array, opener=gzip.open, end=".gz"):
+    header = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(
+        ">{}i".format(array.ndim), *array.shape
+    )
+    with opener(os.path.join(str(folder), name + end), "wb") as file:
+        file.write(header + array.astype(np.uint8).tobytes())
+
+
+def bytes_of(sets):
+    """The same examples as MNIST's files have them: whole-number pixels, two sets."""
+    (x, y), (x_valid, y_valid), (x_test, y_test) = sets
+    pixels = [(part * 256).astype(np.uint8).reshape(-1, 2, 3) for part in (x, x_valid, x_test)]
+    return np.concatenate(pixels[:2]), np.concatenate([y, y_valid]), pixels[2], y_test
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("opener", [gzip.open, open])
+def test_pickles(tmp_path, sets, protocol, opener):
+    assert_same(load_data(dump(tmp_path / "data", sets, protocol, opener)), sets)
+
+
+def test_pickles_of_lists_of_rows(tmp_path, sets):
+    as_lists = [[list(x), y.tolist()] for x, y in sets]
+    assert_same(load_data(dump(tmp_path / "data.pkl.gz", as_lists)), sets)
+
+
+def test_whole_number_pixels_are_divided_by_256(tmp_path, sets):
+    as_bytes = [((x * 256).astype(np.uint8), y) for x, y in sets]
+    assert_same(load_data(dump(tmp_path / "data.pkl.gz", as_bytes)), sets)
+
+
+@pytest.mark.parametrize("opener, end", [(gzip.open, ".gz"), (open, "")])
+@pytest.mark.parametrize("spelling", [0, 1])
+def test_idx_files(tmp_path, rng, opener, end, spelling):
+    # 18 training images: the last sixth, 3, are for validation
+    arrays = rng.integers(0, 256, (18, 2, 3)), np.arange(18) % 3, rng.integers(0, 256, (4, 2, 3))
+    arrays = (*arrays, np.arange(4) % 3)
+    for stems, array in zip(datasets._IDX_STEMS, arrays):
+        write_idx(tmp_path, stems[spelling], array, opener, end)
+    (x, y), (x_valid, y_valid), (x_test, y_test) = load_data(tmp_path)
+    np.testing.assert_array_equal(x, arrays[0][:15].reshape(15, 6) / 256)
+    np.testing.assert_array_equal(x_valid, arrays[0][15:].reshape(3, 6) / 256)
+    np.testing.assert_array_equal(x_test, arrays[2].reshape(4, 6) / 256)
+    assert (len(y), len(y_valid), len(y_test)) == (15, 3, 4)
+    assert x.dtype == np.float32 and x.max() <= 255 / 256
+
+
+def test_keras_npz(tmp_path, rng):
+    pixels, y = rng.integers(0, 256, (12, 2, 3)).astype(np.uint8), (np.arange(12) % 3)
+    np.savez(
+        tmp_path / "mnist.npz",
+        x_train=pixels, y_train=y.astype(np.uint8), x_test=pixels[:5], y_test=y[:5],
+    )  # fmt: skip
+    (x, _), (x_valid, _), (x_test, _) = load_data(tmp_path / "mnist.npz")
+    np.testing.assert_array_equal(np.concatenate([x, x_valid]), pixels.reshape(12, 6) / 256)
+    np.testing.assert_array_equal(x_test, pixels[:5].reshape(5, 6) / 256)
+    assert len(x_valid) == 2
+    assert_same(load_data(tmp_path), load_data(tmp_path / "mnist.npz"))
+
+
+def test_the_digits_come_with_dlt():
+    (x, y), (_, y_valid), (_, y_test) = load_data("digits")
+    assert x.shape == (1200, 784) and 0 <= x.min() and x.max() < 1
+    assert (len(y_valid), len(y_test)) == (297, 300)
+    assert np.unique(y).tolist() == list(range(10))
+
+
+def changed(sets, which=0, x=None, y=None):
+    """The sets with one array changed by a function."""
+    sets = [list(pair) for pair in sets]
+    for position, change in ((0, x), (1, y)):
+        if change is not None:
+            sets[which][position] = change(sets[which][position])
+    return tuple(tuple(pair) for pair in sets)
+
+
+def put(index, value):
+    def change(array):
+        array = array.astype(np.result_type(array, type(value)))
+        array[index] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda s: {"Train": 1, "Test": 2}, r"found a dict with the keys 'Train', 'Test'"),
+        (lambda s: s[:2], r"found a tuple of 2 \(tuple, tuple\); expected a tuple of three"),
+        (lambda s: 7, "found a int; expected a tuple of three"),
+        (lambda s: (s[0], s[1], s[2][0]), "expected a tuple of three"),
+        (
+            lambda s: changed(s, 0, y=lambda y: y[:-1]),
+            r"\(training set\): found 12 images and 11 labels; expected one label for each image",
+        ),
+        (lambda s: changed(s, 2, y=put(1, -1)), r"\(test set\): found label -1 in row 1"),
+        (lambda s: changed(s, 1, y=put(2, 0.5)), r"found label 0.5 in row 2; expected whole"),
+        (lambda s: changed(s, 1, y=put(2, np.nan)), r"found label nan in row 2"),
+        (lambda s: changed(s, 2, y=put(0, 3)), "found label 3 in the test set; expected only"),
+        (
+            lambda s: changed(s, 0, x=put((4, 2), np.nan)),
+            r"\(training set\): found NaN or infinite pixels \(first in row 4\)",
+        ),
+        (lambda s: changed(s, 1, x=put((2, 0), np.inf)), r"infinite pixels \(first in row 2\)"),
+        (lambda s: changed(s, 1, x=lambda x: x * 255), "found pixels from .*; expected pixels"),
+        (lambda s: changed(s, 1, x=put((0, 0), -0.5)), "found pixels from -0.5 to"),
+        (
+            lambda s: changed(s, 0, x=lambda x: np.full(x.shape, 300)),
+            "found pixels from 300 to 300; expected whole-number pixels from 0 to 255",
+        ),
+        (
+            lambda s: changed(s, 2, x=lambda x: x[:, :5]),
+            "found 5 values a row in the test set; expected 6, as in the training set",
+        ),
+        (lambda s: changed(s, 0, x=lambda x: x[0]), r"found x of shape \(6,\); expected x"),
+        (
+            lambda s: changed(s, 0, y=lambda y: np.eye(3)[y]),
+            r"found y of shape \(12, 3\); .* one-hot rows\? store y.argmax\(axis=1\)",
+        ),
+        (
+            lambda s: changed(s, 0, x=lambda x: [list(range(n)) for n in range(12)]),
+            "found x that is a list of 12",
+        ),
+        (lambda s: changed(s, 0, x=lambda x: "abc"), "found x that is a str; expected x as"),
+        (lambda s: changed(s, 0, y=lambda y: y * 0), "found one label in the training set"),
+        (lambda s: changed(s, 1, x=lambda x: x[:0], y=lambda y: y[:0]), r"x of shape \(0, 6\)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said(tmp_path, sets, change, message):
+    path = dump(tmp_path / "data.pkl.gz", change(sets))
+    with pytest.raises(DataError, match=message) as caught:
+        load_data(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"<!DOCTYPE html><html>Not found</html>", "found an HTML page"),
+        (b"", "data.pkl.gz: found an empty file"),
+        (b"\n\n", "data.pkl.gz: found "),
+        (b"\0\0\x08\x03\0\0\0\0", "found one IDX file; .*give the folder instead"),
+        (b"PK\x03\x04 cut off", "data.pkl.gz: found "),
+        (gzip.compress(b"x" * 1000)[:-12], "data.pkl.gz: found "),
+    ],
+)
+def test_files_that_are_something_else(tmp_path, content, message):
+    (tmp_path / "data.pkl.gz").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_data(tmp_path / "data.pkl.gz")
+
+
+def test_a_pickle_that_asks_for_code_is_refused_by_name(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "canary"),)
+
+    with pytest.raises(DataError, match=r"posix\.mkdir|nt\.mkdir"):
+        load_data(dump(tmp_path / "data.pkl.gz", Attack()))
+    assert not (tmp_path / "canary").exists()
+
+
+def test_labels_of_idx_files_that_do_not_fit(tmp_path, rng):
+    sizes = ((18, 2, 3), (17,), (4, 2, 3), (4,))
+    for stems, size in zip(datasets._IDX_STEMS, sizes):
+        write_idx(tmp_path, stems[0], rng.integers(0, 3, size))
+    with pytest.raises(DataError, match="found 18 images and 17 labels"):
+        load_data(tmp_path)
+
+
+def test_missing_files_are_all_named(tmp_path):
+    write_idx(tmp_path, "train-images-idx3-ubyte", np.zeros((6, 2, 2)))
+    with pytest.raises(
+        DataError,
+        match=r"nor train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte\(.gz\)",
+    ):
+        load_data(tmp_path)
+
+
+def test_npz_files_with_other_arrays(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros(2))
+    with pytest.raises(DataError, match="found the arrays x; expected the arrays x_train, y_train"):
+        load_data(tmp_path / "other.npz")
+
+
+def test_a_name_that_is_neither_file_nor_data_set():
+    with pytest.raises(DataError, match="minst: found no such file or folder; .*mnist, digits"):
+        load_data("minst")
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """A computer without MNIST and without a route to it."""
+
+    def no_route(log=None):
+        raise FetchError("MNIST could not be fetched: no route")
+
+    monkeypatch.setattr(datasets, "_DATA_FOLDERS", (str(tmp_path / "data"), "none"))
+    monkeypatch.setattr(datasets, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(datasets, "fetch_mnist", no_route)
+    monkeypatch.delenv("DLT_DATA", raising=False)
+    return tmp_path
+
+
+def test_the_order_in_which_mnist_is_looked_for(nowhere, monkeypatch):
+    assert find_mnist() is None
+    for name in ("cache", "data", "named"):
+        (nowhere / name).mkdir()
+        (nowhere / name / "mnist.npz").write_bytes(b"")
+        monkeypatch.setenv("DLT_DATA", str(nowhere / "named"))
+        if name != "named":
+            monkeypatch.delenv("DLT_DATA")
+        assert find_mnist() == str(nowhere / name / "mnist.npz")
+
+
+def test_the_default_falls_back_on_the_digits_and_says_why(nowhere):
+    lines = []
+    assert choose_dataset(log=lines.append) == "digits"
+    assert lines == ["training on the embedded digits: MNIST could not be fetched: no route"]
+
+
+def test_mnist_by_name_never_falls_back(nowhere):
+    with pytest.raises(FetchError, match="no route"):
+        load_data("mnist")
+
+
+def test_a_wrong_DLT_DATA_is_named(nowhere, monkeypatch):
+    monkeypatch.setenv("DLT_DATA", str(nowhere / "typo"))
+    with pytest.raises(SettingsError, match="DLT_DATA: found '.*typo', which is no folder"):
+        find_mnist()
+
+
+def test_other_images_are_not_taken_for_mnist(nowhere, sets, monkeypatch):
+    dump(nowhere / "mnist.pkl.gz", sets)
+    monkeypatch.setenv("DLT_DATA", str(nowhere))
+    with pytest.raises(DataError, match="found other images or labels than MNIST's"):
+        load_data("mnist")
+    dump(nowhere / "mnist.pkl.gz", [(x * np.float32(256 / 255), y) for x, y in sets])
+    with pytest.raises(DataError, match="found pixels that are no multiples of 1/256"):
+        load_data("mnist")
+
+
+def test_real_mnist_is_the_same_from_every_layout(mnist_folder, tmp_path):
+    for stems in datasets._IDX_STEMS:
+        source = os.path.join(mnist_folder, stems[0] + ".gz")
+        if not os.path.isfile(source):
+            pytest.skip("the four IDX files are not beside mnist.pkl.gz")
+        os.symlink(source, tmp_path / (stems[0] + ".gz"))
+    from_idx = load_data(tmp_path)
+    datasets._check_mnist(tmp_path, from_idx)
+    from_pickle = load_data("mnist")
+    assert_same(from_pickle, from_idx)
+    assert [x.shape for x, _ in from_pickle] == [(50000, 784), (10000, 784), (10000, 784)]
+    assert float(from_pickle[0][0].max()) == 255 / 256

@@ -1,0 +1,122 @@
+"""Patience against the page's loop, number by number, and against hand-made cases."""
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlt.early_stopping import Patience
+from dlt.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    "losses, best_loss, best_iteration, patience",
+    [
+        # validations at iterations 9, 19, 29, ... of 10 minibatches an epoch
+        ([0.5], 0.5, 9, 20),  # 9 * 2 = 18 is less than the initial 20
+        ([0.5, 0.4], 0.4, 19, 38),  # clear improvement: 19 * 2
+        ([0.5, 0.499], 0.499, 19, 20),  # better, but not below 0.5 * 0.995 = 0.4975
+        ([0.5, 0.4975], 0.4975, 19, 20),  # exactly the threshold is not below it
+        ([0.5, 0.6, 0.3], 0.3, 29, 58),
+        ([0.5, 0.5], 0.5, 9, 20),  # equal is not better
+        ([0.0, 0.0], 0.0, 9, 20),  # no error at all: nothing can be below that
+        ([float("nan"), 0.5], 0.5, 19, 38),  # NaN never counts
+    ],
+)
+def test_updates_by_hand(losses, best_loss, best_iteration, patience):
+    rule = Patience(patience=20)
+    for epoch, loss in enumerate(losses, start=1):
+        rule.update(epoch * 10 - 1, loss)
+    assert (rule.best_loss, rule.best_iteration, rule.patience) == (
+        best_loss,
+        best_iteration,
+        patience,
+    )
+
+
+def test_update_says_whether_it_is_the_best_so_far():
+    rule = Patience(patience=20)
+    assert [rule.update(i, loss) for i, loss in enumerate([0.5, 0.6, 0.499, 0.499])] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_patience_counts_minibatch_updates_not_examples():
+    # Slip of the page's comment ("look as this many examples"): 10 minibatches of 600
+    # examples are 10 iterations, and a patience of 10 is exhausted by them.
+    rule = Patience(patience=10)
+    assert not rule.is_exhausted(9)
+    assert rule.is_exhausted(10) and rule.last_iteration() == 10
+
+
+@pytest.mark.parametrize(
+    "patience, n_train_batches, expected", [(5000, 83, 83), (5, 83, 2), (100, 83, 50), (2, 1, 1)]
+)
+def test_validation_frequency_is_whole(patience, n_train_batches, expected):
+    # Slip of the page: patience/2 is 2.5 on Python 3, and iter % 2.5 is seldom 0.
+    frequency = Patience(patience).validation_frequency(n_train_batches)
+    assert frequency == expected and isinstance(frequency, int)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(
+    data=st.data(),
+    n_train_batches=st.integers(1, 9),
+    n_epochs=st.integers(1, 12),
+    patience=st.integers(2, 40),
+    patience_increase=st.sampled_from([1, 1.5, 2, 3.3]),
+    improvement_threshold=st.sampled_from([0.5, 0.9, 0.995, 1.0]),
+)
+def test_same_decisions_as_the_page_s_loop(
+    data, n_train_batches, n_epochs, patience, patience_increase, improvement_threshold
+):
+    n = n_epochs * n_train_batches
+    losses = data.draw(st.lists(st.integers(0, 100).map(lambda k: k / 100), min_size=n, max_size=n))
+    made, validated, best_iteration, final_patience = reference.page_loop(
+        losses, n_train_batches, n_epochs, patience, patience_increase, improvement_threshold
+    )
+    rule = Patience(patience, patience_increase, improvement_threshold)
+    frequency = rule.validation_frequency(n_train_batches)
+    found = []
+    for iteration in range(n):
+        if (iteration + 1) % frequency == 0:
+            rule.update(iteration, losses[len(found)])
+            found.append(iteration)
+        if rule.is_exhausted(iteration):
+            assert iteration == rule.last_iteration() or iteration > rule.last_iteration()
+            break
+    assert iteration == made[-1]
+    assert (found, rule.best_iteration, rule.patience) == (
+        validated,
+        best_iteration,
+        final_patience,
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("patience", 1),
+        ("patience", 0),
+        ("patience", float("inf")),
+        ("patience", float("nan")),
+        ("patience_increase", 0.9),
+        ("patience_increase", float("nan")),
+        ("improvement_threshold", 0),
+        ("improvement_threshold", 1.01),
+        ("improvement_threshold", float("nan")),
+    ],
+)
+def test_values_out_of_range_are_refused(name, value):
+    with pytest.raises(SettingsError, match="{}: found {}; expected".format(name, value)):
+        Patience(**{name: value})
+
+
+def test_it_holds_no_arrays():
+    rule = Patience()
+    rule.update(82, 0.125)
+    assert not [value for value in vars(rule).values() if isinstance(value, np.ndarray)]

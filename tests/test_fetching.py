@@ -1,0 +1,455 @@
+"""Tests of dlt.fetching against real servers on 127.0.0.1; no other address is ever used."""
+
+import hashlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from dlt.errors import DltError, SettingsError
+from dlt.fetching import MIRRORS, FetchError, Mirror, fetch_mnist, user_cache
+
+pooch = pytest.importorskip("pooch")
+
+CONTENT = {"images.gz": b"pictures " * 40000, "labels.gz": b"labels"}  # 360000 and 6 bytes
+HASHES = {name: hashlib.sha256(data).hexdigest() for name, data in CONTENT.items()}
+REMEDY = (
+    "put the four files or mnist.pkl.gz into the folder that DLT_DATA names, "
+    "or use --dataset digits"
+)
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch):
+    """Forget proxies, and let no name but 127.0.0.1 be looked up."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    look_up = socket.getaddrinfo
+
+    def guarded(host, *args, **kwargs):
+        if host != "127.0.0.1":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answer with what the server's `answer(handler, name)` does; note every request."""
+
+    def do_HEAD(self):
+        self.server.heads.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.gets.append(self.path)
+        self.server.answer(self, self.path.rpartition("/")[2])
+
+    def log_message(self, *args):
+        pass
+
+
+def send(handler, data, length=None):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data) if length is None else length))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def good(handler, name):
+    send(handler, CONTENT[name])
+
+
+def not_found(handler, name):
+    handler.send_error(404)
+
+
+def html(handler, name):
+    send(handler, b"<!DOCTYPE html><title>Log in to this network</title>")
+
+
+def dies(handler, name):
+    send(handler, CONTENT[name][: len(CONTENT[name]) // 2], length=len(CONTENT[name]))
+
+
+class Server:
+    """One mirror: a web server on a free port of 127.0.0.1."""
+
+    def __init__(self, answer):
+        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd.daemon_threads = True
+        self.httpd.answer, self.httpd.heads, self.httpd.gets = answer, [], []
+        self.host = f"127.0.0.1:{self.httpd.server_port}"
+        self.mirror = Mirror(f"http://{self.host}/mnist/", HASHES)
+        self.thread = threading.Thread(target=self.httpd.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    @property
+    def gets(self):
+        return self.httpd.gets
+
+    def close(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(answer):
+        servers.append(Server(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def dead():
+    """Mirrors at ports that accept and never answer ("silent") or refuse ("refused")."""
+    sockets = []
+
+    def start(kind):
+        s = socket.socket()
+        sockets.append(s)
+        s.bind(("127.0.0.1", 0))
+        if kind == "silent":
+            s.listen(5)  # the system accepts; nobody ever reads. Without listen() it refuses.
+        return Mirror(f"http://127.0.0.1:{s.getsockname()[1]}/", HASHES)
+
+    yield start
+    for s in sockets:
+        s.close()
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def assert_complete(folder):
+    assert names(folder) == ["images.gz", "labels.gz"]
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == CONTENT
+
+
+# --- it works ----------------------------------------------------------------------------------
+
+
+def test_fetches_the_right_bytes_into_a_new_folder(serve, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    server = serve(good)
+    lines = []
+    assert fetch_mnist(folder, [server.mirror], log=lines.append) == folder
+    assert_complete(folder)
+    assert lines == [f"downloading {name} from {server.host}" for name in CONTENT]
+    assert server.gets == ["/mnist/images.gz", "/mnist/labels.gz"]
+
+
+def test_second_call_makes_no_request(serve, tmp_path):
+    server = serve(good)
+    fetch_mnist(tmp_path, [server.mirror])
+    before = list(server.gets), list(server.httpd.heads)
+    lines = []
+    fetch_mnist(str(tmp_path), [server.mirror], log=lines.append)
+    assert (server.gets, server.httpd.heads) == before and lines == []
+
+
+def test_downloads_only_what_is_missing_or_wrong(serve, tmp_path):
+    (tmp_path / "images.gz").write_bytes(CONTENT["images.gz"])
+    (tmp_path / "labels.gz").write_bytes(b"cut off by an earlier accident")
+    server = serve(good)
+    fetch_mnist(tmp_path, [server.mirror])
+    assert server.gets == ["/mnist/labels.gz"]
+    assert_complete(tmp_path)
+
+
+def test_a_complete_set_of_a_later_mirror_needs_no_request(serve, tmp_path):
+    (tmp_path / "whole.npz").write_bytes(b"whole")
+    other = Mirror("http://127.0.0.1:1/", {"whole.npz": hashlib.sha256(b"whole").hexdigest()})
+    server = serve(good)
+    fetch_mnist(tmp_path, [server.mirror, other])
+    assert server.gets == [] and server.httpd.heads == [] and names(tmp_path) == ["whole.npz"]
+
+
+def test_next_mirror_completes_what_the_first_began(serve, tmp_path):
+    first = serve(lambda h, name: good(h, name) if name == "images.gz" else not_found(h, name))
+    second = serve(good)
+    fetch_mnist(tmp_path, [first.mirror, second.mirror])
+    assert second.gets == ["/mnist/labels.gz"]
+    assert_complete(tmp_path)
+
+
+def test_proxy_is_honoured(serve, tmp_path, monkeypatch):
+    proxy = serve(good)
+    monkeypatch.setenv("http_proxy", "http://" + proxy.host)
+    fetch_mnist(tmp_path, [Mirror("http://mirror.invalid/mnist/", HASHES)])
+    assert_complete(tmp_path)
+    assert proxy.gets[0] == "http://mirror.invalid/mnist/images.gz"
+
+
+# --- a mirror that fails gives way to the next ---------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [not_found, html, dies])
+def test_bad_answer_gives_way(serve, tmp_path, answer):
+    bad, fine = serve(answer), serve(good)
+    fetch_mnist(tmp_path, [bad.mirror, fine.mirror])
+    assert bad.gets == ["/mnist/images.gz"], "asked once: no retry, no second file"
+    assert_complete(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["silent", "refused"])
+def test_dead_port_gives_way_within_the_timeout(serve, dead, tmp_path, kind):
+    start = time.monotonic()
+    fetch_mnist(tmp_path, [dead(kind), serve(good).mirror], timeout=0.5)
+    assert time.monotonic() - start < 3
+    assert_complete(tmp_path)
+
+
+def test_hanging_name_look_up_gives_way(serve, tmp_path, monkeypatch):
+    release = threading.Event()
+    guarded = socket.getaddrinfo
+
+    def hangs(host, *args, **kwargs):
+        if host == "mirror.invalid":
+            release.wait(20)
+        return guarded(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    slow = Mirror("http://mirror.invalid/", HASHES)
+    start = time.monotonic()
+    try:
+        fetch_mnist(tmp_path, [slow, serve(good).mirror], timeout=0.5)
+        assert time.monotonic() - start < 3
+    finally:
+        release.set()
+    assert_complete(tmp_path)
+
+
+def test_stall_in_the_middle_gives_way(serve, tmp_path):
+    release = threading.Event()
+
+    def stalls(handler, name):
+        dies(handler, name)
+        handler.wfile.flush()
+        release.wait(20)
+
+    bad = serve(stalls)
+    start = time.monotonic()
+    try:
+        fetch_mnist(tmp_path, [bad.mirror, serve(good).mirror], timeout=0.5)
+        assert time.monotonic() - start < 4
+        with pytest.raises(FetchError, match=f"{bad.host}: no answer within 0.5 s; put"):
+            fetch_mnist(tmp_path / "other", [bad.mirror], timeout=0.5)
+    finally:
+        release.set()
+    assert_complete_but(tmp_path, "other")
+
+
+def assert_complete_but(folder, empty):
+    assert names(folder / empty) == []
+    (folder / empty).rmdir()
+    assert_complete(folder)
+
+
+# --- all fail ------------------------------------------------------------------------------------
+
+
+def test_every_reason_is_named_and_nothing_is_left(serve, dead, tmp_path):
+    missing, page, cut = serve(not_found), serve(html), serve(dies)
+    silent, refused = dead("silent"), dead("refused")
+    unknown = Mirror("http://user:secret@mirror.invalid/", HASHES)
+    mirrors = [missing.mirror, page.mirror, cut.mirror, silent, refused, unknown]
+    start = time.monotonic()
+    with pytest.raises(FetchError) as caught:
+        fetch_mnist(tmp_path, mirrors, timeout=0.5)
+    assert time.monotonic() - start < 4
+    assert str(caught.value) == (
+        "MNIST could not be fetched: "
+        + f"{missing.host}: HTTP 404; "
+        + f"{page.host}: wrong checksum of images.gz; "
+        + f"{cut.host}: connection lost; "
+        + f"{silent.base_url[7:-1]}: no answer within 0.5 s; "
+        + f"{refused.base_url[7:-1]}: connection refused; "
+        + "mirror.invalid: unknown host; "
+        + REMEDY
+    )
+    assert isinstance(caught.value, DltError)
+    assert names(tmp_path) == []
+
+
+def test_no_route_costs_one_timeout_for_all_mirrors(dead, tmp_path):
+    mirrors = [dead("silent") for _ in range(4)]
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="no answer within 1 s"):
+        fetch_mnist(tmp_path, mirrors, timeout=1.0)
+    assert time.monotonic() - start < 2.5
+
+
+def test_dead_proxy_is_named(tmp_path, dead, monkeypatch):
+    monkeypatch.setenv("http_proxy", dead("refused").base_url)
+    with pytest.raises(FetchError, match=r"mirror\.invalid: the proxy failed; put"):
+        fetch_mnist(tmp_path, [Mirror("http://mirror.invalid/", HASHES)], timeout=1.0)
+
+
+def test_a_wrong_file_of_the_users_own_is_kept_when_all_fail(serve, tmp_path):
+    # Nothing right has come to replace it, and it is not ours to delete.
+    (tmp_path / "images.gz").write_bytes(b"mine")
+    with pytest.raises(FetchError, match="HTTP 404"):
+        fetch_mnist(tmp_path, [serve(not_found).mirror])
+    assert (tmp_path / "images.gz").read_bytes() == b"mine"
+
+
+# --- interrupted ---------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+def test_ctrl_c_leaves_nothing(serve, tmp_path):
+    done = threading.Event()
+
+    def presses_ctrl_c(handler, name):
+        dies(handler, name)
+        handler.wfile.flush()
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.01)  # the temporary file is there: it is what must go away again
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        done.wait(20)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch_mnist(tmp_path, [serve(presses_ctrl_c).mirror], timeout=10.0)
+    finally:
+        done.set()
+    assert names(tmp_path) == []
+
+
+def test_killed_process_leaves_no_file_of_that_name(serve, tmp_path):
+    half_sent, done = threading.Event(), threading.Event()
+
+    def half(handler, name):
+        dies(handler, name)
+        handler.wfile.flush()
+        half_sent.set()
+        done.wait(20)
+
+    mirror = serve(half).mirror
+    code = "from dlt.fetching import *; fetch_mnist({!r}, [Mirror({!r}, {!r})], timeout=30.0)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code.format(str(tmp_path), mirror.base_url, HASHES)],
+        cwd=str(Path(__file__).resolve().parent.parent),
+    )
+    try:
+        assert half_sent.wait(30)
+    finally:
+        child.kill()
+        child.wait()
+        done.set()
+    assert not {"images.gz", "labels.gz"} & set(names(tmp_path))
+    fetch_mnist(tmp_path, [serve(good).mirror])
+    assert {n: (tmp_path / n).read_bytes() for n in CONTENT} == CONTENT
+
+
+# --- folder, bar, log ----------------------------------------------------------------------------
+
+
+def test_folder_that_is_a_file(serve, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    server = serve(good)
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SettingsError, match=r"cannot use the data folder .*DLT_DATA") as caught:
+            fetch_mnist(folder, [server.mirror])
+        assert "\n" not in str(caught.value)
+    assert server.gets == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_folder_that_is_read_only(serve, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(SettingsError, match=r"cannot use the data folder .*Permission denied"):
+            fetch_mnist(tmp_path, [serve(good).mirror])
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_full_disk_is_not_blamed_on_the_mirror(serve, tmp_path, monkeypatch):
+    def full(self, url, output_file, pooch, check_only=False):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)
+    with pytest.raises(SettingsError, match="No space left on device"):
+        fetch_mnist(tmp_path, [serve(good).mirror])
+    assert names(tmp_path) == []
+
+
+def test_bar_is_drawn_only_when_asked_for_or_on_a_terminal(serve, tmp_path, capsys):
+    pytest.importorskip("tqdm")
+    mirror = serve(good).mirror
+    fetch_mnist(tmp_path / "a", [mirror])  # stderr is captured here: no terminal
+    assert capsys.readouterr().err == ""
+    fetch_mnist(tmp_path / "b", [mirror], progress=True)
+    assert "100%" in capsys.readouterr().err
+    sys.stderr.isatty = lambda: True
+    fetch_mnist(tmp_path / "c", [mirror])
+    assert "100%" in capsys.readouterr().err
+
+
+def test_pooch_itself_is_silent(serve, tmp_path):
+    logger, records = pooch.get_logger(), []
+    level = logger.level
+    spy = logging.Handler()
+    spy.emit = records.append
+    logger.addHandler(spy)
+    try:
+        fetch_mnist(tmp_path, [serve(good).mirror])
+    finally:
+        logger.removeHandler(spy)
+    assert records == [] and logger.level == level
+
+
+def test_default_folder_is_the_user_cache(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    assert user_cache() == tmp_path / "dlt-theano"
+    assert fetch_mnist(mirrors=[serve(good).mirror]) == tmp_path / "dlt-theano"
+    assert_complete(tmp_path / "dlt-theano")
+
+
+def test_without_pooch_the_message_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(FetchError, match=r"needs the package pooch \(pip install pooch\); or put"):
+        fetch_mnist(tmp_path)
+
+
+# --- the real list -------------------------------------------------------------------------------
+
+
+def test_mirrors_are_complete_and_secure():
+    idx = {
+        f"{part}-{kind}-ubyte.gz"
+        for part in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    }
+    assert [set(m.files) for m in MIRRORS] == [idx, idx, {"mnist.npz"}]
+    for mirror in MIRRORS:
+        assert mirror.base_url.startswith("https://") and mirror.base_url.endswith("/")
+        for sha256 in mirror.files.values():
+            assert len(sha256) == 64 and int(sha256, 16)
+    assert "lecun" not in " ".join(m.base_url for m in MIRRORS)
+
+
+def test_import_is_light():
+    code = "import sys, dlt.fetching; print({'pooch', 'requests', 'tqdm'} & set(sys.modules))"
+    root = str(Path(__file__).resolve().parent.parent)
+    out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root, check=True)
+    assert out.stdout.strip() == b"set()"

@@ -1,0 +1,391 @@
+"""Tests of `dlt.files`: damaged files in the true format, and interrupted writing."""
+
+import gzip
+import os
+import random
+import stat
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+
+from dlt.errors import DataError, SettingsError
+from dlt.files import (
+    PIECE,
+    array_from_bytes,
+    describe_head,
+    open_capped,
+    open_regular,
+    write_atomically,
+)
+
+TEXT = b"first line\nsecond line\n" + bytes(range(256)) * 20
+
+
+def saved(folder, data, name="file"):
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def contents(path, **limits):
+    with open_capped(path, **limits) as file:
+        return file.read()
+
+
+# --- Reading -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_reads_the_same_bytes_whether_gzipped_or_not(tmp_path, pack):
+    # The name says the opposite of the content: only the first bytes count.
+    path = saved(tmp_path, pack(TEXT), "x.txt" if pack is gzip.compress else "x.gz")
+    with open_capped(path) as file:
+        assert file.readline() == b"first line\n"
+        assert file.readline(6) == b"second"
+        assert file.peek()[:5] == b" line"
+        assert file.read(6) == b" line\n"
+        assert file.read_buffer(256) == bytearray(range(256))
+        assert file.read() == bytes(range(256)) * 19
+        assert file.read(1) == file.readline() == file.peek() == b""
+
+
+def test_the_file_is_closed_by_the_with_statement_and_twice_is_harmless(tmp_path):
+    with open_capped(saved(tmp_path, TEXT)) as file:
+        pass
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.read()
+
+
+def test_members_and_zero_padding_are_joined_as_gzip_does(tmp_path):
+    members = gzip.compress(b"one") + gzip.compress(b"") + gzip.compress(b"two") + b"\0" * 700
+    assert contents(saved(tmp_path, members)) == b"onetwo"
+
+
+def test_large_payload_across_many_pieces(tmp_path):
+    data = random.Random(0).getrandbits(8 * 300000).to_bytes(300000, "big") * 12
+    path = saved(tmp_path, gzip.compress(data, 1))
+    assert len(data) > 3 * PIECE
+    assert contents(path) == data
+    with open_capped(path) as file:
+        assert file.read_buffer(len(data)) == data
+    with open_capped(path) as file:
+        assert file.drain() == len(data)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_limit_is_inclusive(tmp_path, pack):
+    path = saved(tmp_path, pack(b"x" * 100000))
+    assert len(contents(path, max_bytes=100000)) == 100000
+    with pytest.raises(DataError, match="found more than 99999 bytes; expected no more than that"):
+        contents(path, max_bytes=99999)
+
+
+def test_decompression_bomb_is_stopped_at_the_limit(tmp_path):
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(squeeze.compress(bytes(PIECE)) for _ in range(256)) + squeeze.flush()
+    path = saved(tmp_path, bomb)
+    assert len(bomb) < PIECE  # 256 MiB in a quarter of one
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more than 1000000 bytes"):
+        contents(path, max_bytes=1000000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * PIECE
+
+
+@pytest.mark.parametrize("method", ["read", "read_buffer", "readline"])
+def test_an_absurd_length_is_not_allocated(tmp_path, method):
+    path = saved(tmp_path, gzip.compress(TEXT))
+    tracemalloc.start()
+    with open_capped(path) as file:
+        found = getattr(file, method)(1 << 62)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert TEXT.startswith(found) and found
+    assert peak < 4 * PIECE
+
+
+def test_every_truncation_of_a_gzip_file_is_found(tmp_path):
+    whole = gzip.compress(TEXT)
+    for size in range(2, len(whole)):
+        with pytest.raises(DataError, match="a gzip file that is cut short"):
+            contents(saved(tmp_path, whole[:size]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (
+            lambda z: z[:-8] + bytes([z[-8] ^ 1]) + z[-7:],
+            r"damaged gzip file \(incorrect data check",
+        ),
+        (lambda z: z[:-1] + b"\x7f", r"damaged gzip file \(incorrect length check\)"),
+        (lambda z: z[:10] + b"\xff" * 9 + z[19:], r"damaged gzip file \(invalid block type\)"),
+        (lambda z: z[:2] + b"\x07" + z[3:], r"damaged gzip file \(unknown compression method\)"),
+        (lambda z: z + b"<html>", "other bytes after the end of the gzip data"),
+        (lambda z: z + b"\x1f", "other bytes after the end of the gzip data"),
+        (lambda z: z + z[:-3], "cut short"),
+    ],
+)
+def test_damaged_gzip(tmp_path, damage, found):
+    path = saved(tmp_path, damage(gzip.compress(TEXT)))
+    with pytest.raises(DataError, match=found + ".*delete it and fetch it again"):
+        contents(path)
+
+
+def test_what_follows_a_gzip_member_may_straddle_two_reads(tmp_path):
+    # Incompressible, so that the member ends one byte before the 64 KiB that are read at a time.
+    for size in range(65400, 65530):
+        first = gzip.compress(random.Random(1).getrandbits(8 * size).to_bytes(size, "big"))
+        if len(first) == (1 << 16) - 1:
+            break
+    assert len(first) == (1 << 16) - 1
+    assert contents(saved(tmp_path, first + gzip.compress(b"tail"))).endswith(b"tail")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        (b"<!DOCTYPE html><title>404</title>", "an HTML page"),
+        (b"\xef\xbb\xbf \r\n<HTML lang=en>", "an HTML page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML page"),
+    ],
+)
+def test_web_page_instead_of_the_data(tmp_path, page, kind, pack):
+    with pytest.raises(DataError, match="found " + kind + ".*the download went wrong: delete"):
+        open_capped(saved(tmp_path, pack(page)), expected="an IDX file")
+
+
+def test_no_usable_file(tmp_path):
+    with pytest.raises(
+        DataError, match="found no file there; expected an IDX file; check the path"
+    ):
+        open_capped(tmp_path / "missing", expected="an IDX file")
+    with pytest.raises(DataError, match="found no file there"):
+        open_capped(saved(tmp_path, b"x") / "below-a-file")
+    with pytest.raises(DataError, match=r"found a folder; .*; give the path of a file"):
+        open_capped(tmp_path)
+    with pytest.raises(DataError, match="found an empty file;"):
+        open_capped(saved(tmp_path, b""))
+    with pytest.raises(DataError, match="found an empty file, gzipped;"):
+        open_capped(saved(tmp_path, gzip.compress(b"")))
+    with pytest.raises(DataError, match="found a path with a NUL character"):
+        open_capped("a\0b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="found a pipe or device"):
+        open_regular(tmp_path / "pipe")
+
+
+def test_permission_and_disk_errors(tmp_path, monkeypatch):
+    path = saved(tmp_path, TEXT)
+
+    def denied(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", denied)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\).*permissions"):
+        open_capped(path)
+
+
+def test_disk_error_in_the_middle(tmp_path):
+    with open_capped(saved(tmp_path, b"x" * PIECE)) as file:
+        file.read(1)
+        os.close(file._file.fileno())  # as if the disk went away
+        with pytest.raises(DataError, match=r"cannot be read \(Bad file descriptor\)"):
+            file.read()
+        # Give the number back, so that closing finds a file there.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), file._file.fileno())
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x80\x02cnumpy", "a pickle of protocol 2"),
+        (b"\x1f\x8b\x08", "a gzip file"),
+        (b"\x93NUMPY\x01", "a numpy .npy file"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer instead of the file"),
+        (b"\x00\x00\x07\x01", "a file that begins with 00 00 07 01"),
+        (b"\x1b[2J", "a file that begins with 1b 5b 32 4a"),
+        (b"", "a file that begins with "),
+    ],
+)
+def test_describe_head(head, kind):
+    assert describe_head(head).startswith(kind)
+
+
+# --- Arrays over bytes -------------------------------------------------------------------------
+
+
+def test_array_takes_over_a_bytearray_without_a_copy():
+    raw = bytearray(b"\1\0\2\0")
+    array = array_from_bytes("x", raw, "<u2", (2, 1))
+    array[0] = 258  # 0x0102, little-endian: bytes 02 01
+    assert bytes(raw) == b"\2\1\2\0"
+
+
+def test_array_from_bytes_is_a_writable_copy_in_native_order():
+    array = array_from_bytes("x", b"\0\1\0\2\0\3\0\4\0\5\0\6", ">i2", (2, 3), fortran_order=True)
+    assert array.tolist() == [[1, 3, 5], [2, 4, 6]]
+    assert array.dtype.isnative and array.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("raw", "dtype", "shape", "found"),
+    [
+        (bytes(7), "<f4", (2,), r"7 bytes of array data; expected 8 for shape \(2,\) of float32"),
+        (bytes(8), "<f4", (3,), r"8 bytes of array data; expected 12 for shape \(3,\)"),
+        (bytes(8), "O", (1,), "an array of dtype '|O'"),
+        (bytes(16), "c16", (1,), "an array of dtype '<c16'"),
+        (bytes(16), "f8,f8", (1,), "an array of dtype"),
+        (bytes(4), "U1", (1,), "an array of dtype '<U1'"),
+        (bytes(4), "f4", (-1,), "an array with a shape that is not one"),
+        (bytes(4), "f4", (True,), "an array with a shape that is not one"),
+        (bytes(4), "f4", [1], "an array with a shape that is not one"),
+        (bytes(4), "f4", (1,) * 33, "an array with a shape that is not one"),
+        (b"", "f4", (0, 1 << 50), "an array with a shape that is not one"),
+        (b"", "f8", (0, 1 << 35, 1 << 35), "an empty array of shape"),
+        (b"\0\1\2", "b1", (3,), "booleans other than 0 and 1"),
+    ],
+)
+def test_array_that_is_refused(raw, dtype, shape, found):
+    with pytest.raises(DataError, match="^x: found " + found.replace("|O", "[|]O")):
+        array_from_bytes("x", raw, dtype, shape)
+
+
+@pytest.mark.parametrize("point", [0x110000, 0xD800, 0xFFFFFFFF])
+def test_text_that_is_not_unicode(point):
+    raw = np.array([65, point], "<u4").tobytes()
+    with pytest.raises(DataError, match="text that is not Unicode"):
+        array_from_bytes("x", raw, "<U2", (), kinds="U")
+
+
+def test_big_endian_text():
+    raw = "h\u00e9".encode("utf-32-be")
+    assert array_from_bytes("x", raw, ">U2", (), kinds="U").item() == "h\u00e9"
+
+
+# --- Writing -----------------------------------------------------------------------------------
+
+
+def test_write_makes_and_replaces(tmp_path):
+    path = tmp_path / "a"
+    write_atomically(path, lambda file: file.write(b"old"))
+    write_atomically(str(path), lambda file: file.write("n\u00e9w\n"), mode="w")
+    assert path.read_bytes() == "n\u00e9w\n".encode()
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_old_file_stays_until_the_new_one_is_complete(tmp_path):
+    path = saved(tmp_path, b"old")
+
+    def write(file):
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, SystemExit])
+def test_interrupted_write_changes_nothing(tmp_path, error):
+    path = saved(tmp_path, b"old")
+
+    def write(file):
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(error):
+        write_atomically(path, write)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_full_disk_is_one_line_and_changes_nothing(tmp_path):
+    path = saved(tmp_path, b"old")
+
+    def write(file):
+        raise OSError(28, "No space left on device")
+
+    line = r"file: cannot be written \(No space left on device\); free some space"
+    with pytest.raises(SettingsError, match=line) as caught:
+        write_atomically(path, write)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
+    def nothing(file):
+        pass
+
+    with pytest.raises(SettingsError, match=r"No such file or directory\); make the folder first"):
+        write_atomically(tmp_path / "no" / "file", nothing)
+    with pytest.raises(SettingsError, match="exists and is not a file; choose another path"):
+        write_atomically(tmp_path, nothing)
+    with pytest.raises(SettingsError, match="exists and is not a file"):
+        write_atomically(os.devnull, nothing)
+
+    def read_only(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("builtins.open", read_only)
+    with pytest.raises(
+        SettingsError, match=r"Read-only file system\); choose a folder that you may"
+    ):
+        write_atomically(tmp_path / "x", nothing)
+
+
+def test_failing_rename_removes_the_temporary_file(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(SettingsError, match="Permission denied"):
+        write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_bytes_are_on_disk_before_the_rename(tmp_path, monkeypatch):
+    calls = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append("sync"), sync(handle)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("rename"), replace(a, b)))
+    write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
+    assert calls[:2] == ["sync", "rename"]
+    if os.name == "posix":
+        assert calls[2:] == ["sync"]  # of the folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits of POSIX")
+@pytest.mark.parametrize(("mask", "bits"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_umask_decides_the_permission_bits(tmp_path, mask, bits):
+    before = os.umask(mask)
+    try:
+        write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == bits
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need no privilege on POSIX only")
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    target = saved(tmp_path / "disk", b"old")
+    (tmp_path / "link").symlink_to(target)
+    write_atomically(tmp_path / "link", lambda file: file.write(b"new"))
+    assert (tmp_path / "link").is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_other_modes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected mode 'wb' or 'w', got 'ab'"):
+        write_atomically(tmp_path / "x", print, mode="ab")

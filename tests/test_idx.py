@@ -1,0 +1,140 @@
+"""Tests of `dlt.idx`: files built byte by byte from the description of the format."""
+
+import gzip
+import os
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlt.errors import DataError
+from dlt.idx import read_idx
+
+
+def idx(code, sizes, items):
+    return b"\0\0" + bytes([code, len(sizes)]) + struct.pack(">%dI" % len(sizes), *sizes) + items
+
+
+IMAGES = idx(0x08, (2, 2, 3), bytes(range(0, 240, 20)))
+
+
+def saved(folder, data):
+    path = folder / "data-idx"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_images(tmp_path, pack):
+    images = read_idx(saved(tmp_path, pack(IMAGES)))
+    assert images.dtype == np.uint8 and images.shape == (2, 2, 3)
+    assert images.tolist() == [[[0, 20, 40], [60, 80, 100]], [[120, 140, 160], [180, 200, 220]]]
+    assert images.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("code", "item", "dtype", "values"),
+    [
+        (0x08, "B", np.uint8, [0, 255]),
+        (0x09, "b", np.int8, [-128, 127]),
+        (0x0B, "h", np.int16, [-2, 258]),
+        (0x0C, "i", np.int32, [-(2**31), 66051]),
+        (0x0D, "f", np.float32, [0.99609375, -1.5]),
+        (0x0E, "d", np.float64, [0.1, 1e300]),
+    ],
+)
+def test_every_type_comes_out_in_native_order(tmp_path, code, item, dtype, values):
+    array = read_idx(saved(tmp_path, idx(code, (2,), struct.pack(">2" + item, *values))))
+    assert array.dtype == dtype and array.dtype.isnative
+    assert array.tolist() == values
+
+
+def test_no_items(tmp_path):
+    assert read_idx(saved(tmp_path, idx(0x08, (0, 28, 28), b""))).shape == (0, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("magic", "found"),
+    [
+        (b"\x00\x00\x08\x00", "first bytes 00 00 08 00"),
+        (b"\x00\x00\x0a\x01", "first bytes 00 00 0a 01"),
+        (b"\x00\x00\x08\x21", "first bytes 00 00 08 21"),
+        (b"\x03\x08\x00\x00", "first bytes 03 08 00 00"),
+        (b"\x00\x00", "first bytes 00 00;"),
+        (b"PK\x03\x04", r"a zip archive \(npz\?\) \(first bytes 50 4b 03 04\)"),
+        (b"\x80\x02cn", r"a pickle of protocol 2 \(first bytes 80 02 63 6e\)"),
+    ],
+)
+def test_wrong_magic_is_shown(tmp_path, magic, found):
+    data = magic + (IMAGES[4:] if len(magic) == 4 else b"")
+    with pytest.raises(
+        DataError, match="found " + found + ".*expected an IDX file.*fetch it again"
+    ):
+        read_idx(saved(tmp_path, data))
+
+
+def test_truncated_and_trailing(tmp_path):
+    expected = r"expected the 12 that its header declares, shape \(2, 2, 3\)"
+    with pytest.raises(DataError, match="found 11 bytes of items; " + expected):
+        read_idx(saved(tmp_path, IMAGES[:-1]))
+    with pytest.raises(DataError, match="found 0 bytes of items; " + expected):
+        read_idx(saved(tmp_path, gzip.compress(IMAGES[:16])))
+    with pytest.raises(DataError, match="found 15 bytes of items; " + expected):
+        read_idx(saved(tmp_path, IMAGES + b"abc"))
+    with pytest.raises(DataError, match="an IDX header that is cut short; expected 3 dimensions"):
+        read_idx(saved(tmp_path, IMAGES[:15]))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ((2**32 - 1,) * 3, "a header that declares 79228162458924105385300197375 bytes"),
+        ((2**32 - 1,) * 32, "a header that declares [0-9]+ bytes"),
+        ((0, 2**32 - 1, 2**32 - 1, 2**32 - 1), "an empty array of shape"),
+        ((2**30 + 1,), "a header that declares 1073741825 bytes"),
+        ((2**30,), "3 bytes of items; expected the 1073741824"),
+    ],
+)
+def test_absurd_sizes(tmp_path, sizes, found):
+    with pytest.raises(DataError, match="found " + found):
+        read_idx(saved(tmp_path, idx(0x08, sizes, b"" if 0 in sizes else b"abc")))
+
+
+def test_limit(tmp_path):
+    path = saved(tmp_path, IMAGES)
+    assert read_idx(path, max_bytes=len(IMAGES)).size == 12
+    with pytest.raises(DataError, match="found more than 27 bytes"):
+        read_idx(path, max_bytes=27)
+
+
+@settings(
+    max_examples=150,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(st.tuples(st.integers(0, len(IMAGES) - 1), st.integers(0, 255)), max_size=4),
+    st.integers(0, len(IMAGES)),
+)
+def test_damaged_bytes_give_an_array_or_a_data_error(tmp_path, changes, size):
+    data = bytearray(IMAGES)
+    for place, value in changes:
+        data[place] = value
+    try:
+        array = read_idx(saved(tmp_path, data[: size or None]))
+    except DataError as error:
+        assert "\n" not in str(error) and str(error).isprintable()
+    else:
+        assert array.nbytes == len(data) - 4 - 4 * data[3]
+
+
+@pytest.mark.skipif(not os.environ.get("DLT_DATA"), reason="DLT_DATA names no folder with MNIST")
+def test_real_mnist():
+    path = os.path.join(os.environ["DLT_DATA"], "t10k-labels-idx1-ubyte.gz")
+    if not os.path.exists(path):
+        pytest.skip("the folder DLT_DATA has no IDX files")
+    labels = read_idx(path)
+    assert labels.shape == (10000,) and labels[:5].tolist() == [7, 2, 1, 0, 4]

@@ -1,0 +1,395 @@
+"""Tests of dlt.images on pictures drawn with Pillow."""
+
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlt.errors import DataError, SettingsError
+from dlt.images import read_picture, side_of
+
+Image = pytest.importorskip("PIL.Image")
+ImageDraw = pytest.importorskip("PIL.ImageDraw")
+ImageOps = pytest.importorskip("PIL.ImageOps")
+
+BLANK = r"found a blank picture \(no ink\); expected one digit that differs clearly"
+
+
+def draw_seven(size=(200, 300), ink=255, ground=0, mode="L", width=18):
+    """A seven off the middle: a bar 100 wide, and a slanted stroke, 160 high together."""
+    picture = Image.new(mode, size, ground)
+    pen = ImageDraw.Draw(picture)
+    pen.line([(30, 100), (130, 100)], fill=ink, width=width)
+    pen.line([(125, 100), (60, 260)], fill=ink, width=width)
+    return picture
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Save a picture (PNG unless told otherwise), read it back: ((28, 28) whole numbers, note)."""
+
+    def save_and_read(picture, suffix=".png", **options):
+        path = tmp_path / ("picture" + suffix)
+        picture.save(str(path), **options)
+        row, note = read_picture(path)
+        assert row.shape == (784,) and row.dtype == np.float32
+        grey = row.reshape(28, 28) * 256
+        assert (grey == np.rint(grey)).all() and grey.min() == 0 and grey.max() <= 255
+        return grey, note
+
+    return save_and_read
+
+
+def centre_of_mass(grey):
+    rows, columns = np.indices(grey.shape)
+    return (grey * rows).sum() / grey.sum(), (grey * columns).sum() / grey.sum()
+
+
+def extent(grey):
+    rows, columns = np.nonzero(grey.max(axis=1))[0], np.nonzero(grey.max(axis=0))[0]
+    return rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+
+
+def assert_like_mnist(grey):
+    """Longest side 20, brightest ink white, centre of mass in [13.5, 14.5) as in MNIST's files."""
+    assert max(extent(grey)) == 20
+    assert grey.max() == 255
+    for centre in centre_of_mass(grey):
+        assert 13.5 <= centre < 14.5
+
+
+# --- taken as it is ------------------------------------------------------------------------------
+
+
+def test_field_with_dark_border_is_taken_as_it_is(read):
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[5:20, 3:7] = np.arange(60).reshape(15, 4) * 4  # neither centred nor scaled nor white
+    grey, note = read(Image.fromarray(pixels))
+    assert note == "taken as it is"
+    assert (grey == pixels).all()
+
+
+def test_field_with_light_border_is_treated(read):
+    pixels = np.full((28, 28), 255, np.uint8)
+    pixels[5:15, 3:7] = 0
+    grey, note = read(Image.fromarray(pixels))
+    assert note == "inverted, cropped, scaled to 8 x 20, centred"
+    assert_like_mnist(grey)
+
+
+def test_16_bit_field_is_scaled_to_8_bits(read):
+    pixels = np.zeros((28, 28), np.uint16)
+    pixels[10, 10:13] = [65535, 257 * 100, 300]  # 300 / 257 = 1.17
+    grey, note = read(Image.fromarray(pixels))
+    assert note == "taken as it is"
+    assert grey[10, 10:13].tolist() == [255, 100, 1]
+
+
+def test_another_side(tmp_path):
+    path = tmp_path / "small.png"
+    pixels = np.zeros((14, 14), np.uint8)
+    pixels[3:9, 4] = 200
+    Image.fromarray(pixels).save(str(path))
+    row, note = read_picture(path, side=14)
+    assert note == "taken as it is" and (row * 256 == pixels.ravel()).all()
+    draw_seven().save(str(path))
+    row, note = read_picture(str(path), side=14)
+    assert row.shape == (196,) and note.endswith("x 10, centred")
+    assert max(extent(row.reshape(14, 14))) == 10
+
+
+# --- MNIST's treatment ---------------------------------------------------------------------------
+
+
+def test_by_hand_a_bar(read):
+    # 10 x 40 -> 5 x 20, all white. Its centre of mass is (9.5, 2) from its own corner; whole
+    # shifts that bring it into [13.5, 14.5): by 4 rows to 13.5, by 12 columns to 14.
+    paper = Image.new("L", (100, 80), 0)
+    paper.paste(255, (70, 20, 80, 60))
+    expected = np.zeros((28, 28))
+    expected[4:24, 12:17] = 255
+    grey, note = read(paper)
+    assert note == "cropped, scaled to 5 x 20, centred"
+    assert (grey == expected).all()
+
+
+@pytest.mark.parametrize("ink, ground", [(0, 255), (255, 0), (60, 220), (200, 40), (20, 110)])
+def test_dark_on_light_and_light_on_dark(read, ink, ground):
+    grey, note = read(draw_seven(ink=ink, ground=ground))
+    assert note.startswith("inverted, ") == (ink < ground)
+    assert_like_mnist(grey)
+    assert extent(grey)[0] == 20 and 12 <= extent(grey)[1] <= 15  # 160 x 109 or so: 20 x 13.6
+    # The bar is at the top: its whole width is white there, and nothing is as wide below.
+    assert [(row > 200).sum() >= 10 for row in grey if row.any()] == [True] * 2 + [False] * 18
+
+
+@pytest.mark.parametrize("ink, ground", [(0, 255), (60, 220), (150, 90), (20, 110)])
+def test_a_picture_and_its_negative_give_the_same_row(read, ink, ground):
+    picture = draw_seven(ink=ink, ground=ground)
+    noise = np.random.RandomState(0).randint(-9, 10, (300, 200))
+    picture = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+    (grey, note), (negative, note_negative) = read(picture), read(ImageOps.invert(picture))
+    assert (grey == negative).all()
+    assert {note.startswith("inverted"), note_negative.startswith("inverted")} == {True, False}
+
+
+def test_where_it_was_drawn_does_not_matter(read):
+    picture = draw_seven()
+    shifted = Image.new("L", (400, 400))
+    shifted.paste(picture, (150, 77))
+    assert (read(picture)[0] == read(shifted)[0]).all()
+
+
+def test_uneven_light_and_noise_are_removed(read):
+    down, across = np.mgrid[:300, :200]
+    light = 190 + 40 * across / 200 - 30 * down / 300
+    strokes = np.asarray(draw_seven(), float) / 255
+    noise = np.random.RandomState(1).normal(0, 4, light.shape)
+    photo = np.clip(light * (1 - 0.75 * strokes) + noise, 0, 255).astype(np.uint8)
+    grey, note = read(Image.fromarray(photo).convert("RGB"), ".jpg", quality=85)
+    clean, _ = read(draw_seven())
+    assert note.startswith("inverted")
+    assert_like_mnist(grey)
+    # The clean one's centre of mass is at 14.49: the noise moves it over the edge, by one row.
+    lowered = np.roll(grey, 1, axis=0)
+    assert np.abs(lowered - clean).mean() < 4
+    assert lowered[clean == 0].max() < 32, "background got through"
+
+
+def test_ink_up_to_the_edges(read):
+    tight = draw_seven(ink=0, ground=255).crop((30, 92, 140, 262))
+    grey, note = read(tight)
+    assert note.startswith("inverted")
+    assert_like_mnist(grey)
+
+
+def test_thin_pen_does_not_fade(read):
+    grey, _ = read(draw_seven(ink=0, ground=255, width=2))
+    assert grey.max() == 255
+
+
+def test_large_picture_is_averaged_first(read):
+    big = draw_seven(ink=0, ground=255).resize((2400, 3600), Image.NEAREST)
+    (grey, _), (small, _) = read(big), read(draw_seven(ink=0, ground=255))
+    assert_like_mnist(grey)
+    assert np.abs(grey - small).mean() < 4
+
+
+def test_lopsided_ink_stays_inside_the_field(read):
+    # A long thin stem under a heavy head: centring the mass alone would push the stem out.
+    picture = Image.new("L", (220, 220))
+    picture.paste(255, (20, 10, 180, 40))
+    picture.paste(255, (98, 40, 102, 200))
+    grey, _ = read(picture)
+    assert extent(grey) == (20, 17)  # 190 x 160: 20 x 16.8
+
+
+def test_single_point(read):
+    dot = Image.new("L", (50, 50))
+    dot.putpixel((4, 40), 255)
+    grey, note = read(dot)
+    assert note == "cropped, scaled to 20 x 20, centred" and (grey > 0).sum() == 400
+
+
+# --- kinds of pictures ---------------------------------------------------------------------------
+
+
+def test_transparent_ground_counts_as_white(read):
+    picture = draw_seven(mode="RGBA", ink=(0, 0, 0, 255), ground=(0, 0, 0, 0))
+    grey, note = read(picture)
+    assert note.startswith("inverted")
+    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
+
+
+def test_palette_with_a_transparent_colour(read):
+    picture = draw_seven(ink=1, ground=0, mode="P")
+    picture.putpalette([0, 0, 0, 0, 0, 0])  # black on "black", of which the ground is transparent
+    expected = read(draw_seven(ink=0, ground=255))[0]
+    assert (read(picture, transparency=0)[0] == expected).all()
+    assert (read(picture, ".gif", transparency=0)[0] == expected).all()
+
+
+def test_colour_one_bit_palette_and_cmyk(read):
+    expected = read(draw_seven(ink=0, ground=255))[0]
+    for mode in ("1", "P", "RGB", "LA"):
+        grey, note = read(draw_seven(ink=0, ground=255).convert(mode))
+        assert note.startswith("inverted") and (grey == expected).all(), mode
+    grey, _ = read(draw_seven(ink=0, ground=255).convert("CMYK"), ".jpg", quality=95)
+    assert np.abs(grey - expected).mean() < 4
+
+
+def test_16_bit_picture(read):
+    wide = np.asarray(draw_seven(ink=0, ground=255)).astype(np.uint16) * 257
+    grey, note = read(Image.fromarray(wide))
+    assert note.startswith("inverted")
+    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".png", ".webp"])
+def test_formats_without_loss(read, suffix):
+    options = {"lossless": True} if suffix == ".webp" else {}
+    try:
+        grey, _ = read(draw_seven(ink=0, ground=255), suffix, **options)
+    except (KeyError, OSError) as error:
+        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
+    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
+
+
+def test_orientation_mark_is_obeyed(read):
+    upright = draw_seven(ink=0, ground=255)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it turned by 90 degrees clockwise
+    on_its_side = upright.transpose(Image.ROTATE_90)
+    assert (read(on_its_side, exif=exif)[0] == read(upright)[0]).all()
+    assert (read(on_its_side)[0] != read(upright)[0]).any()
+
+
+def test_damaged_orientation_mark_is_no_mark(read):
+    upright = draw_seven(ink=0, ground=255)
+    grey, _ = read(upright, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12")
+    assert (grey == read(upright)[0]).all()
+
+
+def test_first_frame_of_an_animation(read):
+    first, second = draw_seven(ink=0, ground=255), Image.new("L", (200, 300), 255)
+    grey, _ = read(first, ".gif", save_all=True, append_images=[second])
+    assert (grey == read(first)[0]).all()
+
+
+# --- what cannot be read -------------------------------------------------------------------------
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(DataError, match=r"no\.png: found no such file; .*check the name"):
+        read_picture(tmp_path / "no.png")
+    with pytest.raises(DataError, match=r"found a folder; .*name a file in it"):
+        read_picture(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08\0", b"<!DOCTYPE html>", b"II*\0" * 9])
+def test_not_a_picture(tmp_path, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"none of these pictures; .*PNG, JPEG.*save it as PNG"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("ground", [0, 255, 128])
+@pytest.mark.parametrize("size", [(28, 28), (90, 60), (1, 1)])
+def test_blank(tmp_path, ground, size):
+    path = tmp_path / "blank.png"
+    Image.new("L", size, ground).save(str(path))
+    with pytest.raises(DataError, match=BLANK):
+        read_picture(path)
+
+
+def test_blank_but_noisy(tmp_path):
+    path = tmp_path / "blank.png"
+    noise = np.random.RandomState(2).normal(200, 5, (300, 300))
+    Image.fromarray(noise.astype(np.uint8)).save(str(path))
+    with pytest.raises(DataError, match=BLANK):
+        read_picture(path)
+
+
+def test_white_on_transparent_is_blank_and_the_message_says_why(tmp_path):
+    path = tmp_path / "white.png"
+    draw_seven(mode="LA", ink=(255, 255), ground=(0, 0)).save(str(path))
+    with pytest.raises(DataError, match="transparent parts count as white"):
+        read_picture(path)
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds no pixels worth the name."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size + b"\x08\0\0\0\0")
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "width, height, found",
+    [
+        (10000, 5001, "10000 x 5001 pixels"),  # just over 50 megapixels
+        (10000, 10000, "10000 x 10000 pixels"),  # where Pillow warns
+        (60000, 60000, "far too many pixels"),  # where Pillow refuses
+    ],
+)
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, width, height, found):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(width, height))
+    with pytest.raises(DataError, match=found + "; expected at most 50 megapixels; scale it down"):
+        read_picture(path)
+
+
+def test_truncated_png_at_every_position(tmp_path):
+    path = tmp_path / "cut.png"
+    draw_seven((160, 300), ink=0, ground=255).save(str(path))
+    whole, rows, messages = path.read_bytes(), 0, set()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            read_picture(path)
+            rows += 1
+        except DataError as error:
+            messages.add(str(error).split("; ")[0].split(": ", 1)[1])
+    assert messages == {
+        "found a file that is none of these pictures",
+        "found a damaged or cut-off picture",
+    }
+    assert rows <= 20  # the pixels' two checksums (4 + 4) and the end chunk (12) can be spared
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp"])
+def test_damaged_bytes_give_a_row_or_a_data_error(tmp_path, suffix):
+    path = tmp_path / ("damaged" + suffix)
+    try:
+        draw_seven((160, 280), ink=0, ground=255).convert("RGB").save(str(path))
+    except (KeyError, OSError) as error:
+        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
+    whole, random, refused = path.read_bytes(), np.random.RandomState(3), 0
+    for _ in range(150):
+        damaged = bytearray(whole[: random.randint(1, len(whole) + 1)])
+        for place in random.randint(0, min(len(damaged), 400), 3):  # mostly in the headers
+            damaged[place] = random.randint(256)
+        path.write_bytes(bytes(damaged))
+        try:
+            assert np.isfinite(read_picture(path)[0]).all()
+        except DataError:
+            refused += 1
+    assert refused > 10
+
+
+def test_without_pillow_the_message_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(SettingsError, match="needs Pillow: pip install Pillow"):
+        read_picture(tmp_path / "x.png")
+
+
+def test_import_is_light():
+    code = "import sys, dlt.images; print('PIL' in sys.modules)"
+    root = str(Path(__file__).resolve().parent.parent)
+    out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root, check=True)
+    assert out.stdout.strip() == b"False"
+
+
+@pytest.mark.parametrize("n_in, side", [(784, 28), (64, 8), (1, 1)])
+def test_side_of_square_pictures(n_in, side):
+    assert side_of(n_in) == side
+
+
+def test_inputs_that_are_no_square_picture_are_refused():
+    with pytest.raises(SettingsError, match="the model has 12 inputs; expected a square number"):
+        side_of(12)

@@ -1,0 +1,92 @@
+"""The direction of imports, and what importing `dlt` does and does not do."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import dlt
+
+MODULES = sorted((ROOT / "dlt").glob("*.py"))
+# Lower layers never import higher ones: a module may import modules to its left only.
+LAYERS = [
+    {"errors", "__init__"},
+    {"files", "engine", "early_stopping", "progress", "commandline"},
+    {"pickles", "idx", "npz", "images", "fetching", "history"},
+    {"datasets", "parameters", "shared", "losses", "regularization", "models"},
+    {"sgd", "evaluation", "run_folder"},
+    {"training", "prediction"},
+]
+
+
+def imported(path):
+    """Names of all modules a file imports, at its top or inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+            names |= {"{}.{}".format(node.module, alias.name) for alias in node.names}
+    return names
+
+
+def test_exactly_one_module_names_the_engine():
+    engines = ("theano", "pytensor", "aesara", "jax")
+    naming = {
+        path.stem for path in MODULES if any(n.split(".")[0] in engines for n in imported(path))
+    }
+    assert naming == {"engine"}
+
+
+def test_imports_go_one_way():
+    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    assert set(level) == {path.stem for path in MODULES}
+    for path in MODULES:
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "dlt" and len(parts) > 1 and parts[1] in level:
+                assert level[parts[1]] < level[path.stem], "{} imports {}".format(path.stem, name)
+
+
+def test_sgd_and_the_loop_know_no_model():
+    for name in ("sgd", "early_stopping", "evaluation", "training"):
+        assert not [n for n in imported(ROOT / "dlt" / (name + ".py")) if "models" in n]
+
+
+def test_import_is_silent_and_touches_no_network_and_no_file():
+    code = (
+        "import sys, os\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: seen.append((event, args)))\n"
+        "import dlt\n"
+        "ours = os.path.dirname(dlt.__file__)\n"
+        "loaded = [m for m in sys.modules if m.split('.')[0] in\n"
+        "          ('pytensor', 'theano', 'jax', 'numpy', 'pooch', 'requests', 'tqdm', 'PIL')]\n"
+        "opened = [a[0] for e, a in seen if e == 'open' and not str(a[0]).startswith(ours)]\n"
+        "opened = [p for p in opened if not str(p).endswith(('.py', '.pyc', '.so', '.pth'))]\n"
+        "written = [a for e, a in seen if e == 'open' and isinstance(a[1], str) and 'w' in a[1]\n"
+        "           and not str(a[0]).split('.pyc')[0].count('__pycache__')]\n"
+        "network = [e for e, _ in seen if e.startswith('socket.')]\n"
+        "assert not (loaded or opened or written or network), (loaded, opened, written, network)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, text=True
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_library_syntax_is_python_3_8(path):
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in dlt.__all__:
+        if name not in ("theano", "T"):
+            assert getattr(dlt, name).__doc__, name
+    assert set(dlt.__all__) <= set(dir(dlt))
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        dlt.no_such_name  # noqa: B018

@@ -1,0 +1,111 @@
+"""The page's code blocks run as they are printed there, slips corrected.
+
+Each test holds a block's code in the page's order and names, with what a correction
+changes said beside it.
+"""
+
+import copy
+import pickle
+
+import numpy
+import pytest
+
+import dlt
+from dlt import T, load_data, shared_dataset, theano
+from dlt.parameters import get_values
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits")
+
+
+def test_mnist_dataset(tmp_path):
+    """Section "MNIST Dataset": the file opens as the page opens its own."""
+    import gzip
+
+    from dlt.datasets import _find_digits
+
+    f = gzip.open(_find_digits(), "rb")
+    train_set, _valid_set, _test_set = pickle.load(f)  # cPickle is Python 2's name
+    f.close()
+    assert train_set[0].shape == (1200, 784) and train_set[1].shape == (1200,)
+
+
+def test_shared_variables(digits):
+    train_set, valid_set, test_set = digits
+    test_set_x, _test_set_y = shared_dataset(test_set)
+    _valid_set_x, _valid_set_y = shared_dataset(valid_set)
+    train_set_x, train_set_y = shared_dataset(train_set)
+    batch_size = 500
+    data = train_set_x[1 * batch_size : 2 * batch_size]
+    label = train_set_y[1 * batch_size : 2 * batch_size]
+    x, y = theano.function([], [data, label])()
+    numpy.testing.assert_array_equal(y, train_set[1][500:1000])
+    assert x.shape == (500, 784) and test_set_x.get_value().shape == (300, 784)
+
+
+@pytest.fixture
+def model():
+    x, y = T.matrix("x"), T.ivector("y")
+    classifier = dlt.LogisticRegression(x, n_in=784, n_out=10)
+    return x, y, classifier, classifier.p_y_given_x
+
+
+def test_losses(model, digits):
+    x, y, classifier, p_y_given_x = model
+    # the page leaves out axis=1
+    zero_one_loss = T.sum(T.neq(T.argmax(p_y_given_x, axis=1), y))
+    NLL = -T.sum(T.log(p_y_given_x)[T.arange(y.shape[0]), y])
+    ours = dlt.zero_one_loss(p_y_given_x, y), dlt.negative_log_likelihood(p_y_given_x, y)
+    rng = numpy.random.default_rng(1)
+    classifier.W.set_value(rng.normal(0, 1, (784, 10)).astype(theano.config.floatX))
+    f = theano.function([x, y], [zero_one_loss, NLL, *ours])
+    values = f(digits[1][0].astype(theano.config.floatX), digits[1][1].astype("int32"))
+    assert int(values[0]) == int(values[2]) > 0
+    numpy.testing.assert_allclose(values[1], values[3], rtol=1e-6)
+
+
+def test_minibatch_stochastic_gradient_descent(model, digits):
+    x_batch, y_batch, classifier, p_y_given_x = model
+    params, learning_rate = classifier.params, 0.01
+    L1 = T.sum(abs(classifier.W))
+    L2_sqr = T.sum(classifier.W**2)
+    NLL = dlt.negative_log_likelihood(p_y_given_x, y_batch)
+    loss = NLL + 0.001 * L1 + 0.001 * L2_sqr  # the page adds L2, which it never defines
+    d_loss_wrt_params = T.grad(loss, params)
+    # the page pairs the two lists as wholes
+    updates = [
+        (param, param - T.cast(learning_rate, param.dtype) * d_loss)
+        for param, d_loss in zip(params, d_loss_wrt_params)
+    ]
+    MSGD = theano.function([x_batch, y_batch], loss, updates=updates)
+    x, y = digits[0][0].astype(theano.config.floatX), digits[0][1].astype("int32")
+    train_batches = [(x[i : i + 20], y[i : i + 20]) for i in range(0, len(x), 20)]
+    losses = [float(MSGD(*batch)) for _ in range(2) for batch in train_batches]
+    assert numpy.mean(losses[-60:]) < 0.5 * numpy.mean(losses[:60])
+
+
+def test_early_stopping_keeps_copies(model):
+    _, _, classifier, _ = model
+    best_params = get_values(classifier.params)  # the page: copy.deepcopy(params)
+    before = copy.deepcopy(best_params)
+    classifier.b.set_value(numpy.ones(10, dtype=theano.config.floatX))
+    numpy.testing.assert_array_equal(best_params["b"], before["b"])
+
+
+def test_saving_and_loading(model, tmp_path):
+    _, _, classifier, _ = model
+    w, v = classifier.params
+    w.set_value(numpy.full((784, 10), 0.5, dtype=theano.config.floatX))
+    save_file = open(tmp_path / "path.pkl", "wb")
+    pickle.dump(w.get_value(borrow=True), save_file, -1)
+    pickle.dump(v.get_value(borrow=True), save_file, -1)
+    save_file.close()
+    w.set_value(numpy.zeros((784, 10), dtype=theano.config.floatX))
+    save_file = open(tmp_path / "path.pkl", "rb")  # the page opens it as text
+    w.set_value(pickle.load(save_file), borrow=True)
+    v.set_value(pickle.load(save_file), borrow=True)
+    save_file.close()
+    assert float(w.get_value()[0, 0]) == 0.5
+    dlt.load_params(tmp_path / "path.pkl", classifier.params)

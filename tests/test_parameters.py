@@ -1,0 +1,171 @@
+"""Saved parameters: what is written is read back, by numpy alone too; what differs is said."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dlt.engine import theano
+from dlt.errors import DataError, SettingsError
+from dlt.parameters import get_values, load_params, read_params, save_params, set_values
+
+
+@pytest.fixture
+def params(rng, floatX):
+    W, b = rng.normal(0, 1, (4, 3)).astype(floatX), rng.normal(0, 1, 3).astype(floatX)
+    return [theano.shared(W, name="W"), theano.shared(b, name="b")]
+
+
+def zeros_like(params):
+    return [theano.shared(np.zeros_like(p.get_value()), name=p.name) for p in params]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".pkl"])
+def test_what_is_saved_is_loaded(tmp_path, params, ending):
+    path = tmp_path / ("params" + ending)
+    save_params(path, params, settings={"learning_rate": 0.13, "seed": None})
+    others = zeros_like(params)
+    assert load_params(path, others) == {"learning_rate": 0.13, "seed": None}
+    for param, other in zip(params, others):
+        np.testing.assert_array_equal(param.get_value(), other.get_value())
+        assert np.asarray(other.get_value()).dtype == param.dtype
+
+
+def test_numpy_alone_reads_the_npz(tmp_path, params):
+    save_params(tmp_path / "params.npz", params, settings={"n_epochs": 3})
+    with np.load(tmp_path / "params.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["W"], params[0].get_value())
+        description = json.loads(str(file["__dlt__"]))
+    assert description["params"] == [["W", [4, 3], params[0].dtype], ["b", [3], params[0].dtype]]
+    assert description["settings"] == {"n_epochs": 3}
+
+
+def test_the_page_s_own_loading_code_reads_the_pkl(tmp_path, params):
+    save_params(tmp_path / "params.pkl", params)
+    # Slip of the page: open('path') is text mode, where Python 3 cannot unpickle
+    with open(tmp_path / "params.pkl", "rb") as save_file:
+        w, v = zeros_like(params)
+        w.set_value(pickle.load(save_file), borrow=True)
+        v.set_value(pickle.load(save_file), borrow=True)
+    np.testing.assert_array_equal(w.get_value(), params[0].get_value())
+    np.testing.assert_array_equal(v.get_value(), params[1].get_value())
+
+
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+def test_files_written_as_the_page_shows_are_read(tmp_path, params, protocol):
+    with open(tmp_path / "path.pkl", "wb") as save_file:
+        for param in params:
+            pickle.dump(np.asarray(param.get_value(borrow=True)), save_file, protocol)
+    others = zeros_like(params)
+    assert load_params(tmp_path / "path.pkl", others) == {}
+    np.testing.assert_array_equal(others[0].get_value(), params[0].get_value())
+    assert list(read_params(tmp_path / "path.pkl")[0]) == ["param_0", "param_1"]
+
+
+def test_a_file_needs_neither_engine_nor_model(tmp_path, params):
+    save_params(tmp_path / "params.npz", params)
+    code = (
+        "import sys, dlt; arrays, _ = dlt.read_params({!r});"
+        "assert list(arrays) == ['W', 'b'];"
+        "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules"
+    ).format(str(tmp_path / "params.npz"))
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_every_difference_is_said_and_nothing_is_changed(tmp_path, float64):
+    save_params(
+        tmp_path / "params.npz",
+        {"W": np.ones((4, 3)), "b": np.ones(3, dtype="float32"), "c": np.ones(1)},
+    )
+    model = [
+        theano.shared(np.zeros((5, 3)), name="W"),
+        theano.shared(np.zeros(3), name="b"),
+        theano.shared(np.zeros(2), name="d"),
+    ]
+    with pytest.raises(DataError) as caught:
+        load_params(tmp_path / "params.npz", model)
+    assert (
+        "found W float64 (4, 3), b float32 (3,), no d, c float64 (1,); "
+        "expected W float64 (5, 3), b float64 (3,), d float64 (2,), no c, as the model has"
+    ) in str(caught.value)
+    assert not any(param.get_value().any() for param in model)
+
+
+def test_values_are_copies(float64):
+    b = theano.shared(np.zeros(2), name="b")
+    values = get_values([b])
+    b.set_value(np.ones(2))
+    assert values["b"].tolist() == [0, 0]
+    set_values([b], values)
+    values["b"][0] = 5
+    assert b.get_value().tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("names", [(None, "b"), ("b", "b")])
+def test_parameters_need_names_of_their_own(tmp_path, names):
+    params = [theano.shared(np.zeros(2), name=name) for name in names]
+    with pytest.raises(SettingsError, match="expected a different name for each parameter"):
+        save_params(tmp_path / "params.npz", params)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_endings_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"found the ending '.txt'; expected .*\.npz or \.pkl"):
+        save_params(tmp_path / "params.txt", {"b": np.zeros(2)})
+
+
+def npz(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"W": np.zeros(2)}, "found the arrays W; expected parameters saved by dlt"),
+        ({"__dlt__": np.array("not json")}, "found something else in __dlt__"),
+        ({"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')}, "something else"),
+        ({"__dlt__": np.array("[" * 100000)}, "found something else in __dlt__"),
+        (
+            {"W": np.zeros(2), "__dlt__": np.array(
+                '{"format": 1, "params": [["W", [3], "float64"]], "settings": {}}')},
+            r"found .*\(2,\).*; expected what the file itself describes",
+        ),
+        (
+            {"__dlt__": np.array(
+                '{"format": 1, "params": [["W", [], "f"], ["W", [], "f"]], "settings": {}}')},
+            "found a parameter named twice",
+        ),
+    ],
+)  # fmt: skip
+def test_other_npz_files_are_refused(tmp_path, arrays, message):
+    with pytest.raises(DataError, match=message):
+        read_params(npz(tmp_path / "params.npz", **arrays))
+
+
+def test_a_whole_pickled_model_is_refused_by_name(tmp_path):
+    # What the original script saved: the object with its graph, not its arrays.
+    with open(tmp_path / "best_model.pkl", "wb") as file:
+        pickle.dump(Patient(), file)
+    with pytest.raises(DataError, match="Patient"):
+        read_params(tmp_path / "best_model.pkl")
+
+
+class Patient:
+    """Stands for any class of somebody's script."""
+
+
+def test_an_unfinished_write_leaves_the_old_file(tmp_path, params, monkeypatch):
+    path = tmp_path / "params.npz"
+    save_params(path, params)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *args: (_ for _ in ()).throw(OSError(28, "No space")))
+    with pytest.raises(SettingsError, match="No space"):
+        save_params(path, zeros_like(params))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["params.npz"]

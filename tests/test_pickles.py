@@ -1,0 +1,767 @@
+r"""Tests of `dlt.pickles`: every protocol, both Pythons, and pickles that want to do harm.
+
+The Python 2 pickles below are bytes as `cPickle` of Python 2.7 writes them for
+``(x, y)``, with ``x`` a (2, 3) float32 array and ``y`` two int64 labels.
+"""
+
+import copyreg
+import gzip
+import os
+import pickle
+import random
+import struct
+import subprocess
+import sys
+import time
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlt import pickles
+from dlt.errors import DataError
+from dlt.pickles import iter_pickles, load_pickle, load_pickles
+
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+X = np.array([[0, 0.5, -1], [2.25, 0.99609375, -0.001]], np.float32)
+Y = np.array([7, -2], np.int64)
+
+PYTHON2 = {
+    0: (
+        b"(cnumpy.core.multiarray\n_reconstruct\np1\n(cnumpy\nndarray\np2\n(I0\ntp3\nS'b'\ntRp4\n"
+        b"(I1\n(I2\nI3\ntp5\ncnumpy\ndtype\np6\n(S'f4'\np7\nI0\nI1\ntp8\nRp9\n(I3\nS'<'\nNNNI-1\n"
+        b"I-1\nI0\ntp10\nbI00\nS'\\x00\\x00\\x00\\x00\\x00\\x00\\x00?\\x00\\x00\\x80\\xbf\\x00\\x00"
+        b"\\x10@\\x00\\x00\\x7f?o\\x12\\x83\\xba'\np11\ntbg1\n(g2\ng3\nS'b'\ntRp12\n(I1\n(I2\ntp13\n"
+        b"g6\n(S'i8'\np14\nI0\nI1\ntp15\nRp16\ng10\nbI00\nS'\\x07\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+        b"\\xfe\\xff\\xff\\xff\\xff\\xff\\xff\\xff'\np17\ntbt."
+    ),
+    1: (
+        b"(cnumpy.core.multiarray\n_reconstruct\nq\x01(cnumpy\nndarray\nq\x02(K\x00tq\x03U\x01btR"
+        b"q\x04(K\x01(K\x02K\x03tq\x05cnumpy\ndtype\nq\x06(U\x02f4q\x07K\x00K\x01tq\x08Rq\t(K\x03"
+        b"U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\nbI00\nU\x18\x00\x00\x00\x00\x00\x00"
+        b"\x00?\x00\x00\x80\xbf\x00\x00\x10@\x00\x00\x7f?o\x12\x83\xbaq\x0btbh\x01(h\x02h\x03U\x01"
+        b"btRq\x0c(K\x01(K\x02tq\rh\x06(U\x02i8q\x0eK\x00K\x01tq\x0fRq\x10h\nbI00\nU\x10\x07\x00"
+        b"\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff\xff\xff\xff\xffq\x11tbt."
+    ),
+    2: (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85q\x03"
+        b"U\x01b\x87Rq\x04(K\x01K\x02K\x03\x86q\x05cnumpy\ndtype\nq\x06U\x02f4q\x07K\x00K\x01\x87"
+        b"q\x08Rq\t(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\nb\x89U\x18\x00\x00"
+        b"\x00\x00\x00\x00\x00?\x00\x00\x80\xbf\x00\x00\x10@\x00\x00\x7f?o\x12\x83\xbaq\x0btbh\x01"
+        b"h\x02h\x03U\x01b\x87Rq\x0c(K\x01K\x02\x85q\rh\x06U\x02i8q\x0eK\x00K\x01\x87q\x0fRq\x10h\n"
+        b"b\x89U\x10\x07\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff\xff\xff\xff\xffq\x11tb\x86."
+    ),
+}
+
+
+def saved(folder, data, name="data.pkl"):
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def refused(folder, data, found, load=load_pickle):
+    with pytest.raises(DataError, match="data.pkl: found " + found) as caught:
+        load(saved(folder, data))
+    assert "\n" not in str(caught.value) and str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def assert_same(found, value):
+    """Compare nested values, types and dtypes included (byte order apart)."""
+    assert type(found) is type(value)
+    if isinstance(value, np.ndarray):
+        assert found.dtype == value.dtype.newbyteorder("=") and found.dtype.isnative
+        assert found.flags.writeable
+        np.testing.assert_array_equal(found, value)
+    elif isinstance(value, dict):
+        assert list(found) == list(value)
+        assert_same(list(found.values()), list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        assert len(found) == len(value)
+        for left, right in zip(found, value):
+            assert_same(left, right)
+    else:
+        assert found == value
+
+
+def old_array(code, raw, shape=b"(K\x02t", order=b"<", fortran=b"\x89"):
+    """Assemble one array as numpy under Python 2 pickles it at protocol 2."""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01"
+        + shape
+        + b"cnumpy\ndtype\nU"
+        + bytes([len(code)])
+        + code
+        + b"K\x00K\x01\x87R(K\x03U\x01"
+        + order
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        + fortran
+        + raw
+        + b"tb"
+    )
+
+
+# --- What must be read -------------------------------------------------------------------------
+
+VALUES = {
+    "the tutorial's layout": ((X, Y), (X[:1], Y[:1]), (X[1:], Y[1:])),
+    "one array": X,
+    "Fortran order": np.asfortranarray(X),
+    "neither order": np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2),
+    "a strided view": np.arange(10)[::3],
+    "big-endian": X.astype(">f8"),
+    "big-endian, Fortran": np.asfortranarray(X.astype(">f4")),
+    "no dimensions": np.array(2.5),
+    "empty": np.zeros((0, 784), np.float32),
+    "booleans": np.array([True, False]),
+    "every dtype": [np.array([1, 0], code) for code in sorted(pickles._DTYPES)],
+    "rows": [row for row in X],
+    "python lists": [[0.0, 0.5], [1, 2, -3, 2**40, -(2**70)], []],
+    "numpy numbers": [np.float32(0.5), np.int64(-7), np.bool_(True), np.float64(0.1)],
+    "plain": (None, True, False, 1.5, float("inf"), "caf\u00e9 \u4e2d", b"\x00\xff", b"", (), {}),
+    "a look-alike": {"Train": {"Features": X, "Labels": Y}, b"Test": [1], 3: None},
+    "the same array twice": [X, X],
+    "long text and bytes": ["\u00e9" * 1000, b"\x80" * 1000],
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_this_python_pickles_comes_back(tmp_path, protocol, name):
+    value = VALUES[name]
+    assert_same(load_pickle(saved(tmp_path, pickle.dumps(value, protocol))), value)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_pickler_in_pure_python_too(tmp_path, protocol):
+    data = pickle._dumps(VALUES["the tutorial's layout"], protocol)
+    assert_same(load_pickle(saved(tmp_path, data)), VALUES["the tutorial's layout"])
+
+
+@pytest.mark.parametrize("core", [b"numpy.core.", b"numpy._core."])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_both_spellings_of_numpy_core(tmp_path, protocol, core):
+    data = pickle.dumps((X, np.float32(1)), protocol)
+    if protocol < 4:  # later ones store lengths, which a replacement would falsify
+        data = data.replace(b"numpy._core.", core).replace(b"numpy.core.", core)
+        assert core in data
+    assert_same(load_pickle(saved(tmp_path, data)), (X, np.float32(1)))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("protocol", PYTHON2)
+def test_pickles_of_python_2(tmp_path, protocol, pack):
+    assert_same(load_pickle(saved(tmp_path, pack(PYTHON2[protocol]))), (X, Y))
+
+
+def test_python_2_array_of_the_size_that_is_not_copied(tmp_path):
+    numbers = np.arange(40000, dtype="<f4")
+    raw = b"T" + struct.pack("<i", numbers.nbytes) + numbers.tobytes()
+    data = old_array(b"f4", raw, b"J" + struct.pack("<i", 40000) + b"\x85")
+    assert_same(load_pickle(saved(tmp_path, b"\x80\x02" + data + b".")), numbers)
+
+
+@pytest.mark.parametrize(
+    ("order", "fortran", "expected"),
+    [
+        (b"<", b"\x89", [[1, 2], [3, 4]]),
+        (b"<", b"\x88", [[1, 3], [2, 4]]),
+        (b">", b"I00\n", [[256, 512], [768, 1024]]),
+        (b">", b"I01\n", [[256, 768], [512, 1024]]),
+    ],
+)
+def test_python_2_byte_and_index_order(tmp_path, order, fortran, expected):
+    raw = b"U\x08" + struct.pack("<4H", 1, 2, 3, 4)
+    data = old_array(b"u2", raw, b"K\x02L2L\n\x86", order, fortran)
+    found = load_pickle(saved(tmp_path, b"\x80\x02" + data + b"."))
+    assert found.tolist() == expected and found.dtype == np.uint16
+
+
+def test_python_2_strings_and_numbers(tmp_path):
+    data = b"(lp1\nS'caf\\xe9 \\'\\\\\\n'\np2\naS\"it's\"\na"
+    data += b"L-12345678901234567890L\naI01\naI1\naF0.1\na."
+    found = load_pickle(saved(tmp_path, data))
+    assert found == ["caf\u00e9 '\\\n", "it's", -12345678901234567890, True, 1, 0.1]
+    assert [type(value) for value in found[3:5]] == [bool, int]
+
+
+def test_large_byte_strings_outside_arrays_are_bytearrays(tmp_path):
+    found = load_pickle(saved(tmp_path, pickle.dumps([b"x" * 65536, bytearray(b"y")], 5)))
+    assert found == [bytearray(b"x" * 65536), bytearray(b"y")]
+
+
+def test_arrays_that_share_their_bytes_in_the_file_do_not_share_memory(tmp_path):
+    raw = b"T" + struct.pack("<i", 1 << 17) + bytes(1 << 17)
+    shape = b"J" + struct.pack("<i", 1 << 17) + b"\x85"
+    arrays = [old_array(b"u1", data, shape) for data in (raw + b"q\x07", b"h\x07", b"h\x07")]
+    data = b"(" + b"".join(arrays) + b"t."
+    first, second, third = load_pickle(saved(tmp_path, data))
+    first[:] = 1
+    assert second.sum() == third.sum() == 0
+    found = "arrays that need more than 140000 bytes"
+    refused(tmp_path, data, found, lambda path: load_pickle(path, max_bytes=140000))
+
+
+# --- Several pickles in one file ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_w_v_u_one_after_another(tmp_path, protocol):
+    values = [X, Y, {"u": 1}]
+    path = saved(tmp_path, gzip.compress(b"".join(pickle.dumps(v, protocol) for v in values)))
+    assert_same(load_pickles(path), values)
+    one_by_one = iter_pickles(path)
+    assert_same(next(one_by_one), X)
+    one_by_one.close()
+    with pytest.raises(DataError, match=r"more bytes after the first pickle.*use load_pickles"):
+        load_pickle(path)
+
+
+def test_memo_and_marks_do_not_leak_into_the_next_pickle(tmp_path):
+    refused(tmp_path, b"K\x05q\x01.h\x01.", "a damaged pickle .memo entry 1", load_pickles)
+
+
+def test_second_pickle_cut_short(tmp_path):
+    whole = pickle.dumps(X, 2)
+    values = iter_pickles(saved(tmp_path, whole + whole[:-1]))
+    assert_same(next(values), X)
+    with pytest.raises(DataError, match="found a pickle that is cut short"):
+        next(values)
+
+
+# --- What must not run -------------------------------------------------------------------------
+
+
+class Reduced:
+    """Pickles as a call of `function`."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def short(text):
+    return b"\x8c" + bytes([len(text)]) + text
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """A file that must not come into being."""
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (os.system, "(posix|nt).system"),
+        (eval, "(builtins|__builtin__).eval"),
+        (open, r"_?io\.open"),
+    ],
+)
+def test_functions_are_refused_by_name(tmp_path, canary, protocol, function, name):
+    args = {os.system: "touch %s", eval: "open(%r, 'w')"}.get(function, "%s") % str(canary)
+    hostile = Reduced(function, args, *(["w"] if function is open else []))
+    for value in (hostile, [X, hostile], {"Train": hostile}):
+        line = refused(tmp_path, pickle.dumps(value, protocol), "a pickle that asks for " + name)
+        assert line.endswith(
+            "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
+        )
+
+
+def test_the_canary_would_be_created_by_the_standard_library(tmp_path):
+    path = tmp_path / "canary"
+    pickle.loads(pickle.dumps(Reduced(open, str(path), "w"))).close()
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "builtins.eval",
+        "builtins.exec",
+        "builtins.getattr",
+        "builtins.bytearray",
+        "__builtin__.apply",
+        "subprocess.Popen",
+        "importlib.import_module",
+        "operator.attrgetter",
+        "functools.partial",
+        "pkgutil.resolve_name",
+        "copyreg._reconstructor",
+        "copy_reg._reconstructor",
+        "collections.OrderedDict",
+        "_codecs.decode",
+        "codecs.encode",
+        "numpy.load",
+        "numpy.fromfile",
+        "numpy.memmap",
+        "numpy.poly1d",
+        "numpy.core.multiarray.fromfile",
+        "numpy.core.multiarray._reconstruct.__globals__",
+        "numpy.core.multiarray._reconstruct\t",
+        "numpy.core.numeric.load",
+        "numpy._core.numeric._frombuffer.__call__",
+        "numpy.testing._private.utils.runstring",
+        "numpy.distutils.exec_command.exec_command",
+        "numpy.f2py.crackfortran.getlincoef",
+        "numpy.ma.core._mareconstruct",
+        "numpy.random._pickle.__randomstate_ctor",
+        "numpy.__builtins__",
+        "Numpy.ndarray",
+        "theano.tensor.sharedvar.TensorSharedVariable",
+        "__main__.LogisticRegression",
+    ],
+)
+def test_only_the_exact_names_of_numpy_arrays_are_known(tmp_path, canary, name):
+    module, _, attribute = name.rpartition(".")
+    module, attribute = module.encode(), attribute.encode()
+    argument = str(canary).encode()
+    args = b"(S'touch " + argument + b"'\nt"
+    found = "a pickle that asks for " + name.replace("\t", r"\\t")
+    refused(tmp_path, b"c" + module + b"\n" + attribute + b"\n" + args + b"R.", found)
+    named = short(module) + short(attribute)
+    refused(tmp_path, b"\x80\x04" + named + b"\x93" + args + b"R.", found)
+    inst = b"(S'touch " + argument + b"'\ni" + module + b"\n" + attribute + b"\n."
+    refused(tmp_path, inst, found)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (b"numpy", b"prod.os.system"),
+        (b"numpy", b"ndarray.__class__"),
+        (b"numpy", b"dtype.__reduce__"),
+        (b"numpy ndarray", b""),
+        (b"", b"numpy.ndarray"),
+        (b"numpy.core", b"multiarray._reconstruct"),
+        (b"numpy.core.multiarray", b"_reconstruct.__class__"),
+    ],
+)
+def test_dotted_names_are_not_walked(tmp_path, canary, module, name):
+    call = short(b"touch " + str(canary).encode()) + b"\x85R."
+    data = b"\x80\x04" + short(module) + short(name) + b"\x93" + call
+    refused(tmp_path, data, "a pickle that asks for " + (module + b"." + name).decode())
+
+
+def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
+    line = refused(tmp_path, b"cos\x1b]0;x\x07\r\nsystem\xc3\xa9\n.", "a pickle that asks for os")
+    assert r"os\x1b]0;x\x07\r.system\xe9" in line
+    refused(tmp_path, b"c" + b"o" * 990 + b"\ns\n.", "a pickle that asks for o{100}; expected")
+
+
+def test_extension_codes_are_refused_even_when_already_resolved(tmp_path, canary):
+    copyreg.add_extension("os", "system", 200)
+    copyreg._extension_cache[200] = os.system
+    try:
+        call = short(b"touch " + str(canary).encode()) + b"\x85R."
+        for opcode in (b"\x82\xc8", b"\x83\xc8\x00", b"\x84\xc8\x00\x00\x00"):
+            refused(tmp_path, b"\x80\x04" + opcode + call, "a pickle with the opcode EXT[124]")
+    finally:
+        copyreg.remove_extension("os", "system", 200)
+        copyreg._extension_cache.pop(200, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "opcode"),
+    [
+        (b"Ptouch\n.", "PERSID"),
+        (b"K\x01Q.", "BINPERSID"),
+        (b"(cnumpy\nndarray\nK\x01o.", "OBJ"),
+        (b"cnumpy\nndarray\n)\x81.", "NEWOBJ"),
+        (b"cnumpy\nndarray\n)}\x92.", "NEWOBJ_EX"),
+        (b"\x80\x05\x97.", "NEXT_BUFFER"),
+        (b"\x80\x05]\x98.", "READONLY_BUFFER"),
+        (b"\x80\x04\x8f.", "EMPTY_SET"),
+        (b"\x80\x04(\x91.", "FROZENSET"),
+        (b"K\x010.", "POP"),
+        (b"(K\x011.", "POP_MARK"),
+        (b"K\x012\x86.", "DUP"),
+        (b"\x80\x02\x8b\x00\x01\x00\x00" + b"\x01" * 256 + b".", "LONG4"),
+    ],
+)
+def test_opcodes_that_are_refused(tmp_path, data, opcode):
+    found = "a pickle with the opcode {}, which is not allowed".format(opcode)
+    refused(tmp_path, data, found)
+
+
+ND = b"cnumpy\nndarray\n"
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+DTYPE = b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR"
+F4 = DTYPE + b"(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        # Calling what is not a function of ours, or ours with other arguments.
+        (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray"),
+        (b"I1\n)R.", "a pickle that calls a int"),
+        (b"]I1\nR.", "a pickle that calls a list"),
+        (RECONSTRUCT + b"I1\nR.", "a pickle that calls _reconstruct"),
+        (RECONSTRUCT + b"(cnumpy\ndtype\n(I0\ntS'b'\ntR.", "a damaged pickle .an array that does"),
+        (RECONSTRUCT + b"(" + ND + b"(I9\ntS'b'\ntR.", "a damaged pickle .an array that does"),
+        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'O'\ntR.", "a damaged pickle .an array that does"),
+        (
+            b"c_codecs\nencode\n(Vx\nVrot13\ntR.",
+            "a pickle that calls _codecs.encode other than for",
+        ),
+        (b"c_codecs\nencode\n(Vx\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
+        (b"c_codecs\nencode\n(V\\u4e2d\nVlatin1\ntR.", "a damaged pickle .'latin-1' codec can't"),
+        (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes with arguments"),
+        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array of dtype O8; .*plain booleans, integers"),
+        (b"cnumpy\ndtype\n(S'V8'\nI0\nI1\ntR.", "an array of dtype V8"),
+        (b"cnumpy\ndtype\n(S'S5'\nI0\nI1\ntR.", "an array of dtype S5"),
+        (b"cnumpy\ndtype\n(S'f16'\nI0\nI1\ntR.", "an array of dtype f16"),
+        (b"cnumpy\ndtype\n(]I0\nI1\ntR.", "an array of dtype list"),
+        (b"cnumpy\ndtype\n)R.", "an array of dtype NoneType"),
+        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"S'abc'\ntR.", "3 bytes of array data"),
+        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"tR.", "a damaged pickle .a numpy number"),
+        (
+            b"cnumpy.core.multiarray\nscalar\n(" + DTYPE + b"S'abcd'\ntR.",
+            ".*an array without a dtype",
+        ),
+        (b"cnumpy.core.multiarray\nscalar\n(I4\nS'abcd'\ntR.", ".*an array without a dtype"),
+        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"]tR.", ".*array data that are a list"),
+        (
+            b"cnumpy.core.numeric\n_frombuffer\n(S'abcd'\n" + F4 + b"(I1\ntS'Z'\ntR.",
+            "a damaged pickle",
+        ),
+        (
+            b"cnumpy.core.numeric\n_frombuffer\n(S'abcd'\n" + F4 + b"(I1\ntS'K'\n(S'a'\nttR.",
+            "a damaged pickle .axes that are not",
+        ),
+        # State of other things than arrays, or an odd state.
+        (b"}(S'a'\nI1\nsb.", "a damaged pickle"),
+        (b"](I1\ntb.", "a pickle that sets the state of a list"),
+        (b"I1\n}b.", "a pickle that sets the state of a int"),
+        (b"cos\nsystem\n}b.", "a pickle that asks for os.system"),
+        (ND + b"}(S'__setstate__'\nI1\nub.", "a pickle that sets the state of a Global"),
+        (DTYPE + b"}b.", "a dtype with fields or an unknown state"),
+        (DTYPE + b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb.", "a dtype with fields or an unknown state"),
+        (DTYPE + b"(I3\nS'<'\nN(S'a'\nt}I-1\nI-1\nI0\ntb.", "a dtype with fields"),
+        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR}b.", "an array state that is not"),
+        (
+            RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR(I2\n(I1\nt" + F4 + b"I00\nS'abcd'\ntb.",
+            ".*version",
+        ),
+        # Leftovers.
+        (ND + b".", "a pickle with a bare Global in it"),
+        (b"(l" + DTYPE + b"a.", "a pickle with a bare Dtype in it"),
+        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR.", "a pickle with a bare NewArray in it"),
+        (b"I1\nI2\n.", "a damaged pickle .it ends with 2 values"),
+        (b"(I1\n.", "a damaged pickle .it ends with 1 values"),
+        (b".", "a damaged pickle .it ends with 0 values"),
+    ],
+)
+def test_attacks_through_the_allowed_names(tmp_path, data, found):
+    refused(tmp_path, data, found)
+
+
+def test_object_array_of_this_python(tmp_path, canary):
+    hostile = np.array([Reduced(open, str(canary), "w"), 1], dtype=object)
+    for protocol in PROTOCOLS:
+        refused(tmp_path, pickle.dumps(hostile, protocol), "an array of dtype O8")
+    refused(tmp_path, pickle.dumps(np.zeros(2, "f4,i4")), "an array of dtype V8")
+    refused(tmp_path, pickle.dumps(np.array(["a"])), "an array of dtype U1")
+    refused(tmp_path, pickle.dumps(np.zeros(1, "c16")), "an array of dtype c16")
+
+
+# --- Declared sizes, depth and repetition ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        (b"(I4\nt", r"8 bytes of array data; expected 16 for shape \(4,\) of float32"),
+        (b"(I1000000\nI1000000\nt", "8 bytes of array data; expected 4000000000000 for"),
+        (
+            b"(I1000000000000\nt",
+            "8 bytes of array data; expected 4000000000000 for|an array with a",
+        ),
+        (b"(L99999999999999999999L\nt", "an array with a shape that is not one"),
+        (b"(I-1\nI-2\nt", "an array with a shape that is not one"),
+        (b"(I01\nI2\nt", "an array with a shape that is not one"),
+        (b"(lI2\na", "an array with a shape that is not one"),
+        (b"(" + b"I1\n" * 33 + b"t", "an array with a shape that is not one"),
+        (b"(I2\nF1\nt", "an array with a shape that is not one"),
+        (b"(I0\nt", "8 bytes of array data; expected 0"),
+    ],
+)
+def test_shapes_that_do_not_fit(tmp_path, shape, found):
+    data = old_array(b"f4", b"U\x08abcdefgh", shape)
+    refused(tmp_path, data + b".", found)
+    assert load_pickle(saved(tmp_path, data.replace(shape, b"(I2\nt") + b".")).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"T\xff\xff\xff\x7fab",
+        b"B\xff\xff\xff\xffab",
+        b"X\xff\xff\xff\xffab",
+        b"\x8e" + b"\xff" * 7 + b"\x7fab",
+        b"\x8e" + b"\xff" * 8 + b"ab",
+        b"\x8d" + b"\xff" * 8 + b"ab",
+        b"\x96" + b"\xff" * 8 + b"ab",
+        b"T\xff\xff\xff\xffab",
+    ],
+)
+def test_absurd_lengths_take_no_memory(tmp_path, data):
+    path = saved(tmp_path, gzip.compress(b"\x80\x05" + data))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"a damaged pickle \((cut short: 2 of|a negative length)"):
+        load_pickle(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"]" * 100000 + b"a" * 99999 + b".",
+        b")" + b"\x85" * 100000 + b".",
+        b"(" * 100000 + b"t" * 100000 + b".",
+        b")" + b"\x85" * 100 + b".",
+        b"(K\x01" * 50000 + b"N" + b"d" * 50000 + b".",
+    ],
+)
+def test_deep_nesting_is_an_error_not_a_crash(tmp_path, data):
+    refused(tmp_path, data, "tuples and lists nested more than 100 deep")
+
+
+def test_nesting_just_deep_enough(tmp_path):
+    found = load_pickle(saved(tmp_path, b")" + b"\x85" * 99 + b"."))
+    for _ in range(99):
+        (found,) = found
+    assert found == ()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"]q\x01h\x01a.",
+        b"}q\x01K\x05h\x01s.",
+        b"]q\x01h\x01\x85a.",
+        b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.",
+    ],
+)
+def test_lists_that_contain_themselves(tmp_path, data):
+    refused(tmp_path, data, "a pickle of a list that contains itself|a damaged pickle")
+
+
+def test_recursion_made_by_the_pickle_module(tmp_path):
+    inside_out = [1]
+    inside_out.append({"again": (inside_out,)})
+    refused(
+        tmp_path, pickle.dumps(inside_out), "a pickle of a list that contains itself|.*opcode POP"
+    )
+
+
+def test_repeated_parts_are_fine_until_they_unfold_too_far(tmp_path):
+    def doubled(times):  # [[..], [..]] with the same list twice at each level
+        steps = (b"]q%c(h%ch%ce" % (i + 1, i, i) for i in range(times))
+        return b"(]q\x00" + b"".join(steps) + b"l."
+
+    # Level by level only the last list stays: 2**(n+1) - 1 lists when unfolded.
+    found = load_pickle(saved(tmp_path, doubled(3)))
+    assert found[3] == [[[[], []], [[], []]], [[[], []], [[], []]]]
+    started = time.perf_counter()
+    refused(tmp_path, doubled(60), "a pickle that unfolds to more than 5000000 values")
+    assert time.perf_counter() - started < 2
+
+
+def test_one_array_many_times_counts_each_time(tmp_path):
+    array = old_array(b"u1", b"U\x02ab")
+    row = b"(" + array + b"q\x01" + b"h\x01" * 39 + b"tq\x02"  # 40 times 2 bytes
+    data = b"(" + row + b"h\x02" * 49 + b"t."  # 50 rows
+    path = saved(tmp_path, data)
+    assert len(load_pickle(path, max_bytes=4000)) == 50
+    with pytest.raises(DataError, match="unfolds to more than 5000000 values or 3999 bytes"):
+        load_pickle(path, max_bytes=3999)
+
+
+def test_number_of_opcodes_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
+    assert len(load_pickle(saved(tmp_path, b"(" + b"N" * 998 + b"t."))) == 998
+    refused(tmp_path, b"(" + b"N" * 999 + b"t.", "more than 1000 pickle opcodes; .*whole arrays")
+    refused(tmp_path, b"N." * 1001, "more than 1000 pickle opcodes", load_pickles)
+
+
+def test_numbers_of_many_digits_take_no_time(tmp_path):
+    started = time.perf_counter()
+    for opcode in (b"I", b"L", b"F", b"p", b"g"):
+        line = opcode + b"1" * 1000000 + b"\n"
+        refused(
+            tmp_path, b"N" + line + b".", "a damaged pickle .a line that is cut short or too long"
+        )
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (b")" + b"\x85" * 50000, "tuple"),
+        (b"N", "NoneType"),
+        (b"G" + bytes(8), "float"),
+        (b"\x8a\x0a" + b"\x01" * 10, "int"),
+        (b"]", "list"),
+    ],
+)
+def test_keys_of_dicts(tmp_path, key, kind):
+    refused(tmp_path, b"}" + key + b"Ns.", "a dict with a {} as key".format(kind))
+
+
+def test_number_of_keys_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickles, "_MAX_KEYS", 10)
+    assert len(load_pickle(saved(tmp_path, pickle.dumps(dict.fromkeys(range(10)))))) == 10
+    refused(tmp_path, pickle.dumps(dict.fromkeys(range(11))), "a dict of more than 10 keys")
+
+
+# --- Damaged bytes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"Hello", "a file that begins with 48 65 6c 6c"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\x93NUMPY\x01\x00", r"a numpy \.npy file"),
+        (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
+        (b"<html>", "an HTML page"),
+        (b"", "an empty file"),
+        (b"\x80\x06N.", "a pickle of protocol 6"),
+        (b"N\xff.", "byte ff where a pickle opcode should be"),
+        (b"\x80\x02", "a pickle that is cut short"),
+        (b"h\x09.", "a damaged pickle .memo entry 9 was never made"),
+        (b"q\x09.", "a damaged pickle .it uses more values than it made"),
+        (b"a.", "a damaged pickle .it uses more values than it made"),
+        (b"(t\x86.", "a damaged pickle .it uses more values than it made"),
+        (b"t.", "a damaged pickle .it uses more values than it made"),
+        (b"NNa.", "a damaged pickle .it treats a NoneType as a list"),
+        (b"NN(K\x01K\x02u.", "a damaged pickle .it treats a NoneType as a dict"),
+        (b"(K\x01d.", "a damaged pickle .a dict key without a value"),
+        (b"NN\x93.", "a damaged pickle .a name that is no text"),
+        (b"I1_0\n.", "a damaged pickle .a number that is not one"),
+        (b"Fabc\n.", "a damaged pickle .could not convert string to float"),
+        (b"g-1\n.", "a damaged pickle .a memo number that is not one"),
+        (b"Sabc\n.", "a damaged pickle .a string without quotes"),
+        (b"S'\n.", "a damaged pickle .a string without quotes"),
+        (b"S'a\\q'\n.", "a damaged pickle .an unknown escape"),
+        (b"S'a\\x0'\n.", "a damaged pickle .*escape"),
+        (b"X\x01\x00\x00\x00\xff.", "a damaged pickle .'utf-8' codec can't decode"),
+        (b"V\\u12\n.", "a damaged pickle .'rawunicodeescape' codec can't decode"),
+        (b"cos\xff\nx\n.", "a damaged pickle .'utf-8' codec can't decode"),
+    ],
+)
+def test_damaged_pickles(tmp_path, data, found):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(tmp_path, data, found)
+
+
+SMALL = [pickle.dumps(((X[:1, :2], Y[:1]), [0.5, np.float32(1)]), p) for p in PROTOCOLS]
+SMALL += list(PYTHON2.values())
+
+
+@pytest.mark.parametrize("whole", SMALL)
+def test_truncated_at_every_byte(tmp_path, whole):
+    for size in range(len(whole)):
+        with pytest.raises(
+            DataError, match=r"found (an empty|a damaged|a pickle that is cut short)"
+        ):
+            load_pickle(saved(tmp_path, whole[:size]))
+
+
+def value_or_data_error(folder, data):
+    """Load; anything but a value or a `DataError` fails the test. Returns whether it loaded."""
+    try:
+        load_pickle(saved(folder, bytes(data)), max_bytes=1 << 24)
+        return True
+    except DataError as error:
+        assert "\n" not in str(error) and str(error).isprintable()
+        return False
+
+
+@pytest.mark.parametrize("seed", range(len(SMALL)))
+def test_flipped_bits(tmp_path, canary, seed):
+    rng = random.Random(seed)
+    loaded = 0
+    for _ in range(300):
+        data = bytearray(SMALL[seed])
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        loaded += value_or_data_error(tmp_path, data)
+    assert 0 < loaded < 300  # some only change a number, some break the pickle
+
+
+@settings(
+    max_examples=400,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.sampled_from(SMALL),
+    st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=6)), min_size=1, max_size=3),
+)
+def test_spliced_bytes(tmp_path, whole, splices):
+    data = bytearray(whole)
+    for place, new in splices:
+        at = int(place * len(data))
+        data[at : at + len(new)] = new
+    value_or_data_error(tmp_path, data)
+
+
+OPCODES = sorted(pickles._STEPS) + [b"."]
+PARTS = OPCODES + [b"K\x01", b"U\x01b", RECONSTRUCT, ND, F4, b"h\x01", b"q\x01", b"((K\x02tS'<'\n"]
+
+
+@settings(
+    max_examples=600,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=30))
+def test_programs_of_random_opcodes(tmp_path, parts):
+    value_or_data_error(tmp_path, b"".join(parts) + b".")
+
+
+# --- The real file -----------------------------------------------------------------------------
+
+MEASURE = """
+import resource, sys, time
+from dlt.pickles import load_pickle
+started = time.perf_counter()
+sets = load_pickle(sys.argv[1])
+seconds = time.perf_counter() - started
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print([(x.shape, x.dtype.name, y.shape, y.dtype.name, float(x.max())) for x, y in sets])
+"""
+
+
+@pytest.mark.skipif(not os.environ.get("DLT_DATA"), reason="DLT_DATA names no folder with MNIST")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
+def test_real_mnist_time_and_memory():
+    path = os.path.join(os.environ["DLT_DATA"], "mnist.pkl.gz")
+    if not os.path.exists(path):
+        pytest.skip("the folder DLT_DATA has no mnist.pkl.gz")
+    command = [sys.executable, "-c", MEASURE, path]
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode().splitlines()
+    seconds, megabytes = map(float, lines[0].split())
+    expected = [((n, 784), "float32", (n,), "int64", 0.99609375) for n in (50000, 10000, 10000)]
+    assert lines[1] == str(expected)
+    assert megabytes < 400  # the arrays themselves need 210
+    assert seconds < 2.5

@@ -1,0 +1,63 @@
+"""A saved model predicts as the trained one did."""
+
+import numpy as np
+import pytest
+import reference
+
+from dlt.engine import theano
+from dlt.errors import DataError
+from dlt.parameters import save_params
+from dlt.prediction import Predictor
+
+
+@pytest.fixture
+def arrays(rng, floatX):
+    return {n: rng.normal(0, 1, s).astype(floatX) for n, s in (("W", (5, 3)), ("b", (3,)))}
+
+
+@pytest.mark.parametrize("ending", [".npz", ".pkl"])
+def test_probabilities_agree_with_numpy(tmp_path, rng, floatX, arrays, ending):
+    save_params(tmp_path / ("best_params" + ending), arrays, settings={"dataset": "digits"})
+    where = tmp_path if ending == ".npz" else tmp_path / "best_params.pkl"
+    predictor = Predictor(where)
+    x = rng.random((6, 5))
+    expected = reference.softmax(x @ arrays["W"] + arrays["b"])
+    np.testing.assert_allclose(predictor.probabilities(x), expected, rtol=1e-4)
+    np.testing.assert_array_equal(predictor.predict(x), expected.argmax(axis=1))
+    assert (predictor.n_in, predictor.n_out) == (5, 3)
+    assert predictor.settings == {"dataset": "digits"}
+    assert predictor.probabilities(x).dtype == floatX
+
+
+def test_floatX_follows_the_file(tmp_path, floatX):
+    other = {"float32": "float64", "float64": "float32"}[floatX]
+    save_params(tmp_path / "params.npz", {"W": np.eye(2, dtype=other), "b": np.ones(2, other)})
+    Predictor(tmp_path / "params.npz")
+    assert theano.config.floatX == other  # the fixture puts floatX back
+
+
+def test_rows_of_another_length_are_refused(tmp_path, arrays):
+    save_params(tmp_path / "params.npz", arrays)
+    with pytest.raises(DataError, match=r"found an array of shape \(2, 4\); expected \(B, 5\)"):
+        Predictor(tmp_path / "params.npz").probabilities(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(
+    "arrays, found",
+    [
+        ({"W": np.zeros((5, 3))}, r"W \(5, 3\)"),
+        ({"W": np.zeros((5, 3)), "b": np.zeros(2)}, r"W \(5, 3\), b \(2,\)"),
+        ({"W": np.zeros((5, 3)), "b": np.zeros(3, "float32")}, r"W \(5, 3\), b \(3,\)"),
+        ({"W": np.zeros((5, 3), "int32"), "b": np.zeros(3, "int32")}, r"W \(5, 3\), b \(3,\)"),
+        ({}, r"\(none\)"),
+    ],
+)
+def test_other_models_are_refused(tmp_path, arrays, found):
+    save_params(tmp_path / "params.npz", arrays)
+    with pytest.raises(DataError, match="found the arrays {}; expected W".format(found)):
+        Predictor(tmp_path / "params.npz")
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(DataError, match="nothing: found no such folder or file; .*train a model"):
+        Predictor(tmp_path / "nothing")

@@ -1,0 +1,247 @@
+"""Every script as its user runs it: a process, from another folder, good and bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image, ImageDraw
+
+from dlt.history import read_history
+from dlt.parameters import read_params
+
+
+def environment(**changes):
+    environ = {k: v for k, v in os.environ.items() if not k.endswith("_FLAGS")}
+    environ.update({name: str(value) for name, value in changes.items()})
+    return environ
+
+
+def run_script(name, *args, cwd=None, **environ):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / name), *map(str, args)],
+        cwd=str(cwd or ROOT),
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def train(*args, **kwargs):
+    return run_script("train_logreg.py", "--dataset", "digits", *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One run on the digits, from a folder elsewhere, that other tests look at."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    return folder, train("--n-epochs", "20", "--floatX", "float32", cwd=folder)
+
+
+def test_training_reports_and_saves(trained):
+    folder, process = trained
+    assert (process.returncode, process.stderr) == (0, "")
+    lines = process.stdout.splitlines()
+    assert lines[0].endswith("jax linker, floatX=float32")
+    assert lines[1] == (
+        "digits: 1200 training, 297 validation, 300 test examples of 784 values, 10 labels"
+    )
+    assert lines[2:4] == ["compiling ...", "training, at most 20 epochs of 60 minibatches ..."]
+    assert lines[4].startswith("epoch 1, minibatch 60/60, validation error ")
+    assert lines[24].startswith("Optimization complete with best validation score of ")
+    assert lines[26].startswith("20 epochs, ") and lines[26].endswith("stopped by n_epochs")
+    history = read_history(folder / "runs" / "logreg" / "history.csv")
+    assert len(history) == 20
+    assert "validation error {:f} %".format(100 * history[0].validation_error) in lines[4]
+    # Far better than guessing, which is wrong on 9 of 10.
+    assert min(row.validation_error for row in history) < 0.08
+    arrays, settings = read_params(folder / "runs" / "logreg" / "best_params.npz")
+    assert arrays["W"].dtype == "float32" and arrays["W"].shape == (784, 10)
+    assert settings == json.loads((folder / "runs" / "logreg" / "settings.json").read_text())
+    assert (settings["dataset"], settings["batch_size"]) == ("digits", 20)
+
+
+def test_two_runs_are_the_same_run(trained, tmp_path):
+    folder, first = trained
+    second = train("--n-epochs", "20", "--floatX", "float32", cwd=tmp_path)
+    assert [line for line in second.stdout.splitlines() if "epochs/sec" not in line] == [
+        line for line in first.stdout.splitlines() if "epochs/sec" not in line
+    ]
+    one, two = (
+        read_params(f / "runs" / "logreg" / "best_params.npz")[0] for f in (folder, tmp_path)
+    )
+    np.testing.assert_array_equal(one["W"], two["W"])
+
+
+def test_options_reach_the_training(tmp_path):
+    outputs = [
+        train("--n-epochs", "2", "--output-dir", tmp_path / str(i), *options).stdout
+        for i, options in enumerate(
+            [[], ["--l1", "0.01"], ["--l2", "0.01"], ["--seed", "1"], ["--learning-rate", "0.5"],
+             ["--batch-size", "40"], ["--drop-last"], ["--patience", "30"]]
+        )
+    ]  # fmt: skip
+    assert len(set(outputs)) == len(outputs)
+    _, settings = read_params(tmp_path / "1" / "best_params.npz")
+    assert settings["l1"] == 0.01
+    assert "minibatch 30/30" in outputs[5]
+    assert "epoch 1, minibatch 15/60" in outputs[7]
+
+
+def test_predicting_test_digits(trained):
+    folder, _ = trained
+    process = run_script("predict.py", "--n-examples", "4", cwd=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    lines = process.stdout.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "test example 0: 6, probability {}, right label 6".format(
+        lines[0].split()[5][:-1]
+    )
+    assert lines[4].endswith(" of 4 wrong")
+
+
+def test_predicting_pictures(trained, tmp_path):
+    folder, _ = trained
+    for name, ink, paper in (("dark.png", 0, 255), ("light.png", 255, 0)):
+        picture = Image.new("L", (90, 90), paper)
+        ImageDraw.Draw(picture).ellipse((25, 15, 65, 75), outline=ink, width=9)
+        picture.save(tmp_path / name)
+    process = run_script("predict.py", tmp_path / "dark.png", tmp_path / "light.png", cwd=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    dark, light = process.stdout.splitlines()
+    assert dark.startswith("{}: 0, probability 0.".format(tmp_path / "dark.png"))
+    assert dark.endswith("(inverted, cropped, scaled to 13 x 20, centred)")
+    assert light.startswith("{}: 0, probability 0.".format(tmp_path / "light.png"))
+
+
+def test_the_dlt_beside_the_script_is_used(tmp_path):
+    # PyPI's dlt is an unrelated project; somebody may have it installed.
+    other = tmp_path / "site" / "dlt"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise ImportError('the other dlt')")
+    process = train(
+        "--n-epochs", "1", "--output-dir", tmp_path / "run", PYTHONPATH=tmp_path / "site"
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_without_mnist_and_without_a_route_the_digits_are_used(tmp_path):
+    environ = {"HOME": tmp_path, "XDG_CACHE_HOME": tmp_path / "cache", "NO_PROXY": ""}
+    # A proxy that is not there: every address is out of reach, on any machine.
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        environ[name] = "http://127.0.0.1:9"
+    arguments = ("--n-epochs", "1", "--output-dir", tmp_path / "run")
+    mnist_here = any((ROOT / "data").glob("*mnist*")) or any((ROOT / "data").glob("train-*"))
+    if mnist_here:
+        pytest.skip("MNIST lies in data/ of this checkout")
+    started = time.monotonic()
+    process = run_script("train_logreg.py", *arguments, DLT_DATA="", **environ)
+    assert (process.returncode, process.stderr) == (0, "")
+    (why,) = [line for line in process.stdout.splitlines() if "embedded digits" in line]
+    assert why.startswith("training on the embedded digits: MNIST could not be fetched: ")
+    assert time.monotonic() - started < 60
+    named = run_script("train_logreg.py", "--dataset", "mnist", *arguments, DLT_DATA="", **environ)
+    assert named.returncode == 2
+    assert named.stderr.startswith("error: MNIST could not be fetched: ")
+    assert named.stderr.count("\n") == 1
+    fetched = run_script("fetch_mnist.py", "--output-dir", tmp_path / "mnist", **environ)
+    assert fetched.returncode == 2 and fetched.stderr.count("\n") == 1
+    assert list((tmp_path / "mnist").iterdir()) == []
+
+
+BAD = {
+    "unknown option": (["--patence", "3"], "unrecognized arguments: --patence 3"),
+    "no number": (["--batch-size", "many"], "argument --batch-size: invalid int value: 'many'"),
+    "batch size 0": (["--batch-size", "0"], "batch_size: found 0; expected a whole number from 1"),
+    "batch size too large": (["--batch-size", "1201"], "expected a whole number from 1 to 1200"),
+    "drop last": (
+        ["--batch-size", "298", "--drop-last"],
+        "more than the 297 examples of the valid",
+    ),
+    "rate 0": (["--learning-rate", "0"], "learning_rate: found 0.0; expected a positive finite"),
+    "rate nan": (["--learning-rate", "nan"], "learning_rate: found nan; expected a positive"),
+    "n-epochs 0": (["--n-epochs", "0"], "n_epochs: found 0; expected a whole number, 1 or more"),
+    "patience": (["--patience", "1"], "patience: found 1; expected 2 or more"),
+    "increase": (["--patience-increase", "0.5"], "patience_increase: found 0.5; expected 1 or"),
+    "threshold": (["--improvement-threshold", "2"], "improvement_threshold: found 2.0; expected"),
+    "l1": (["--l1", "-1"], "lambda_1: found -1.0; expected a finite number, 0 or more"),
+    "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number, 0 or more"),
+    "floatX": (["--floatX", "float16"], "argument --floatX: invalid choice: 'float16'"),
+    "missing data": (["--dataset", "nowhere.pkl.gz"], "nowhere.pkl.gz: found no such file"),
+    "output": (["--output-dir", "/dev/null/x"], "found a folder that cannot be written"),
+}
+
+
+@pytest.mark.parametrize("args, message", BAD.values(), ids=BAD)
+def test_bad_input_gets_one_line_and_code_2(tmp_path, args, message):
+    process = train("--output-dir", tmp_path / "run", *args)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert "Traceback" not in process.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_data_gets_one_line_and_code_2(tmp_path):
+    path = tmp_path / "mnist.pkl.gz"
+    path.write_bytes((ROOT / "data" / "digits.pkl.gz").read_bytes()[:100000])
+    process = run_script("train_logreg.py", "--dataset", path, "--output-dir", tmp_path / "run")
+    assert (process.returncode, process.stderr.count("\n")) == (2, 1)
+    assert process.stderr.startswith("error: {}: found ".format(path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_diverging_run_names_the_update_and_keeps_the_best(tmp_path):
+    process = train(
+        "--learning-rate", "1e306", "--floatX", "float64", "--output-dir", tmp_path / "run"
+    )
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: the loss of minibatch update ")
+    assert "was not a finite number; try a smaller --learning-rate\n" in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def test_ctrl_c_exits_130_and_keeps_the_model(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "train_logreg.py"), "--dataset", "digits",
+         "--n-epochs", "1000000", "--patience", "100000000", "--output-dir", str(tmp_path)],
+        cwd=str(ROOT), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not process.stdout.readline().startswith("epoch 3,"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "stopped by Ctrl-C\n")
+    assert len(read_history(tmp_path / "history.csv")) >= 3
+    assert read_params(tmp_path / "best_params.npz")[0]["W"].shape == (784, 10)
+
+
+def test_predict_says_what_is_wrong(tmp_path, trained):
+    folder, _ = trained
+    for args, message in (
+        (["--model", tmp_path / "none"], "found no such folder or file"),
+        (["--model", ROOT / "data" / "digits.pkl.gz"], "expected a file of parameters"),
+        (["--n-examples", "0"], "argument --n-examples: found '0'"),
+        ([tmp_path / "none.png"], "none.png: found "),
+    ):
+        process = run_script("predict.py", *args, cwd=folder)
+        assert (process.returncode, process.stdout) == (2, "")
+        assert message in process.stderr and process.stderr.count("\n") == 1
+
+
+def test_the_embedded_digits_are_what_their_script_makes():
+    process = run_script("make_digits.py", "--check")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "the arrays agree with the rebuilt ones" in process.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.stem)
+def test_every_script_has_help(path):
+    process = run_script(path.name, "--help")
+    assert process.returncode == 0 and process.stdout.startswith("usage: " + path.name)

@@ -1,0 +1,172 @@
+"""Gradient descent: steps worked out by hand, numpy runs, and a model it knows nothing of."""
+
+import numpy as np
+import pytest
+import reference
+
+from dlt.engine import T, set_floatX, softmax, theano
+from dlt.errors import SettingsError
+from dlt.losses import negative_log_likelihood
+from dlt.models import LogisticRegression
+from dlt.sgd import (
+    gradient_descent,
+    gradient_updates,
+    minibatch_gradient_descent,
+    minibatch_step,
+    stochastic_gradient_descent,
+)
+from dlt.shared import shared_dataset
+
+
+def test_three_steps_on_a_quadratic_by_hand(floatX):
+    # loss = w**2 + 3 v, learning rate 0.25: w <- w - 0.5 w halves w; v <- v - 0.75.
+    # w: 8, 4, 2, 1; v: 1, 0.25, -0.5, -1.25; losses 64 + 3, 16 + 0.75, 4 - 1.5.
+    w, v = (theano.shared(np.asarray(value, dtype=floatX)) for value in (8.0, 1.0))
+    loss = w**2 + 3 * v
+    step = theano.function([], loss, updates=gradient_updates(loss, [w, v], 0.25))
+    assert [float(step()) for _ in range(3)] == [67.0, 16.75, 2.5]
+    assert (float(w.get_value()), float(v.get_value())) == (1.0, -1.25)
+    assert np.asarray(w.get_value()).dtype == floatX
+
+
+def logistic_regression(x_size, n_out):
+    x, y = T.matrix("x"), T.ivector("y")
+    model = LogisticRegression(x, x_size, n_out)
+    loss = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    return x, y, model, loss
+
+
+def assert_run_agrees(step_of, batch_size, blobs, n_updates):
+    """Compare losses and parameters with the numpy run of the same minibatches."""
+    (data_x, data_y), _, _ = blobs
+    x, y, model, loss = logistic_regression(2, 3)
+    step = step_of(loss, model.params, 0.5, x, y, shared_dataset((data_x, data_y)))
+    n_train_batches = len(data_x) // batch_size
+    losses = [float(step(i % n_train_batches)) for i in range(n_updates)]
+    W, b, expected = reference.train_logreg(data_x, data_y, 3, 0.5, batch_size, n_updates)
+    np.testing.assert_allclose(losses, expected, rtol=1e-9)
+    np.testing.assert_allclose(model.W.get_value(), W, atol=1e-10)
+    np.testing.assert_allclose(model.b.get_value(), b, atol=1e-10)
+
+
+def test_ordinary_gradient_descent_agrees_with_numpy(float64, blobs):
+    def step_of(*args):
+        step = gradient_descent(*args)
+        return lambda index: step()
+
+    assert_run_agrees(step_of, batch_size=103, blobs=blobs, n_updates=15)
+
+
+def test_sgd_on_single_examples_agrees_with_numpy(float64, blobs):
+    assert_run_agrees(stochastic_gradient_descent, batch_size=1, blobs=blobs, n_updates=150)
+
+
+@pytest.mark.parametrize("batch_size", [10, 103])
+def test_minibatch_sgd_agrees_with_numpy(float64, blobs, batch_size):
+    def step_of(*args):
+        return minibatch_gradient_descent(*args, batch_size=batch_size)
+
+    assert_run_agrees(step_of, batch_size=batch_size, blobs=blobs, n_updates=25)
+
+
+def test_arrays_and_shared_variables_give_the_same_run(floatX, blobs):
+    (data_x, data_y), _, _ = blobs
+    x, y, model, loss = logistic_regression(2, 3)
+    MSGD = minibatch_step(loss, model.params, 0.5, [x, y])
+    for start in range(0, 100, 10):
+        batch = slice(start, start + 10)
+        MSGD(data_x[batch].astype(floatX), data_y[batch].astype("int32"))
+    x, y, other, loss = logistic_regression(2, 3)
+    step = minibatch_gradient_descent(
+        loss, other.params, 0.5, x, y, shared_dataset((data_x, data_y)), batch_size=10
+    )
+    for index in range(10):
+        step(index)
+    tolerance = 1e-6 if floatX == "float32" else 1e-14
+    np.testing.assert_allclose(model.W.get_value(), other.W.get_value(), atol=tolerance)
+
+
+def test_batches_of_changing_sizes(floatX, rng):
+    x, y, model, loss = logistic_regression(3, 2)
+    MSGD = minibatch_step(loss, model.params, 0.1, [x, y])
+    for size in (1, 4, 2):
+        value = MSGD(rng.random((size, 3)).astype(floatX), np.zeros(size, dtype="int32"))
+        assert np.isfinite(float(value))
+
+
+def test_a_two_layer_perceptron_learns_xor(rng):
+    """Nothing in the calls knows a model: two layers, four parameters, same functions."""
+    set_floatX("float64")
+    x, y = T.matrix("x"), T.ivector("y")
+    shapes = {"W1": (2, 8), "b1": (8,), "W2": (8, 2), "b2": (2,)}
+    params = [theano.shared(rng.normal(0, 1, shape), name=n) for n, shape in shapes.items()]
+    W1, b1, W2, b2 = params
+    p_y_given_x = softmax(T.dot(T.tanh(T.dot(x, W1) + b1), W2) + b2)
+    loss = negative_log_likelihood(p_y_given_x, y, reduction="mean")
+    data = (np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1, 0]))
+    step = minibatch_gradient_descent(loss, params, 0.5, x, y, shared_dataset(data), batch_size=4)
+    losses = [float(step(0)) for _ in range(500)]
+    assert losses[-1] < 0.05 < 0.3 < losses[0]
+    predict = theano.function([x], T.argmax(p_y_given_x, axis=1))
+    assert predict(data[0]).tolist() == [0, 1, 1, 0]
+
+
+def test_one_pair_for_each_parameter():
+    # Slip of the page: [(params, params - learning_rate * d_loss_wrt_params)] is one pair
+    # of lists; the engine must refuse what we do not write.
+    W, b = theano.shared(np.ones(2), name="W"), theano.shared(np.ones(1), name="b")
+    loss = T.sum(W) + T.sum(b)
+    assert [param for param, _ in gradient_updates(loss, [W, b], 0.1)] == [W, b]
+    with pytest.raises(TypeError):
+        params, gradients = [W, b], T.grad(loss, [W, b])
+        theano.function([], loss, updates=[(params, params - 0.1 * gradients)])
+
+
+def test_a_shared_learning_rate_can_change():
+    w, rate = theano.shared(np.asarray(4.0)), theano.shared(np.asarray(0.25))
+    step = theano.function([], updates=gradient_updates(w**2, [w], rate))
+    step()
+    assert float(w.get_value()) == 2.0
+    rate.set_value(0.5)
+    step()
+    assert float(w.get_value()) == 0.0
+
+
+def test_a_rate_that_floatX_cannot_hold_is_refused(floatX):
+    w = theano.shared(np.asarray(4.0, dtype=floatX))
+    for rate in (1e39, 1e-50):
+        if floatX == "float64":
+            assert len(gradient_updates(w**2, [w], rate)) == 1
+        else:
+            with pytest.raises(SettingsError, match="learning_rate: found 1e.*positive finite"):
+                gradient_updates(w**2, [w], rate)
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf")])
+def test_bad_learning_rates_are_refused(rate):
+    w = theano.shared(np.asarray(4.0))
+    with pytest.raises(SettingsError, match="learning_rate: found .*; expected a positive finite"):
+        gradient_updates(w**2, [w], rate)
+
+
+def test_guards_say_what_was_found():
+    w, v = theano.shared(np.ones(2), name="w"), theano.shared(np.ones(2), name="v")
+    with pytest.raises(SettingsError, match="loss: found rank 1; expected one number"):
+        gradient_updates(w**2, [w], 0.1)
+    with pytest.raises(SettingsError, match="which is not a shared variable"):
+        gradient_updates(T.sum(w), [T.vector("u")], 0.1)
+    with pytest.raises(SettingsError, match="params: found .*; expected a list of shared"):
+        gradient_updates(T.sum(w), w, 0.1)
+    with pytest.raises(SettingsError, match=r"no part in the loss; expected each of \['w', 'v'\]"):
+        gradient_updates(T.sum(w), [w, v], 0.1)
+
+
+@pytest.mark.parametrize("batch_size", [0, 104, 2.5])
+def test_batch_sizes_that_do_not_fit_are_refused(blobs, batch_size):
+    x, y, model, loss = logistic_regression(2, 3)
+    with pytest.raises(
+        SettingsError, match=r"batch_size: found .*; expected a whole number from 1"
+    ):
+        minibatch_gradient_descent(
+            loss, model.params, 0.1, x, y, shared_dataset(blobs[0]), batch_size
+        )

@@ -1,0 +1,76 @@
+"""Shared variables: what goes in comes out, and minibatches are the page's slices."""
+
+import numpy as np
+import pytest
+
+from dlt.engine import T, theano
+from dlt.errors import SettingsError
+from dlt.shared import minibatch, n_examples, n_minibatches, shared_dataset, shared_datasets
+
+
+def test_inputs_and_labels_are_floatX_and_labels_come_out_as_int32(floatX, rng):
+    data_x, data_y = rng.random((5, 3)), np.array([4, 0, 2, 9, 1])
+    shared_x, y = shared_dataset((data_x, data_y))
+    assert shared_x.dtype == floatX and y.dtype == "int32"
+    assert y.owner.inputs[0].dtype == floatX  # stored as floats, as the page explains
+    np.testing.assert_array_equal(shared_x.get_value(), data_x.astype(floatX))
+    np.testing.assert_array_equal(theano.function([], y)(), data_y)
+
+
+def test_three_sets_make_six_shared_variables(blobs):
+    pairs = shared_datasets(blobs)
+    stored = {id(variable) for x, y in pairs for variable in (x, y.owner.inputs[0])}
+    assert len(stored) == 6
+    assert [n_examples(x) for x, _ in pairs] == [103, 50, 41]
+
+
+def test_minibatches_are_the_page_s_slices(floatX, rng):
+    data_x, data_y = rng.random((23, 2)).astype(floatX), np.arange(23)
+    shared_x, shared_y = shared_dataset((data_x, data_y))
+    index = T.lscalar("index")
+    f = theano.function([index], [minibatch(shared_x, index, 5), minibatch(shared_y, index, 5)])
+    for i in range(n_minibatches(23, 5)):
+        x, y = f(i)
+        np.testing.assert_array_equal(x, data_x[i * 5 : (i + 1) * 5])
+        np.testing.assert_array_equal(y, data_y[i * 5 : (i + 1) * 5])
+
+
+def test_the_page_s_constant_slice_works_as_printed():
+    train_set_x, train_set_y = shared_dataset((np.zeros((2000, 1)), np.arange(2000)))
+    data = train_set_x[2 * 500 : 3 * 500]
+    label = train_set_y[2 * 500 : 3 * 500]
+    x, y = theano.function([], [data, label])()
+    assert x.shape == (500, 1) and (int(y[0]), int(y[-1])) == (1000, 1499)
+
+
+@pytest.mark.parametrize(
+    "n, batch_size, whole, all_",
+    [(50000, 600, 83, 84), (10000, 600, 16, 17), (6, 3, 2, 2), (1, 1, 1, 1)],
+)
+def test_number_of_minibatches(n, batch_size, whole, all_):
+    assert n_minibatches(n, batch_size) == whole
+    assert n_minibatches(n, batch_size, drop_last=False) == all_
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 11, 1.5])
+def test_batch_sizes_that_do_not_fit_are_refused(batch_size):
+    with pytest.raises(
+        SettingsError, match="batch_size: found .* expected a whole number from 1 to 10"
+    ):
+        n_minibatches(10, batch_size)
+
+
+def test_different_lengths_are_refused():
+    with pytest.raises(SettingsError, match="found 3 rows of x and 2 labels; expected one label"):
+        shared_dataset((np.zeros((3, 2)), np.zeros(2)))
+
+
+def test_borrow_decides_whether_memory_is_shared(float64):
+    def change_after(borrow):
+        x = np.zeros((512, 8))
+        x = x[(-x.ctypes.data % 64) // 64 :]  # begins on a 64-byte boundary if numpy's did not
+        shared_x, _ = shared_dataset((x, np.zeros(len(x))), borrow=borrow)
+        x[0, 0] = 7
+        return float(shared_x.get_value(borrow=True)[0, 0])
+
+    assert change_after(borrow=False) == 0.0

@@ -1,0 +1,239 @@
+"""The loop against the page's loop; best parameters, divergence, files."""
+
+import json
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlt import training
+from dlt.early_stopping import Patience
+from dlt.engine import T, theano
+from dlt.errors import SettingsError
+from dlt.evaluation import Score
+from dlt.history import read_history
+from dlt.losses import negative_log_likelihood
+from dlt.models import LogisticRegression
+from dlt.parameters import read_params
+from dlt.training import early_stopping_loop, train
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(
+    data=st.data(),
+    n_train_batches=st.integers(1, 9),
+    n_epochs=st.integers(1, 10),
+    patience=st.integers(2, 30),
+    increase=st.sampled_from([1, 1.5, 2]),
+    limit=st.sampled_from([0.0, 1e9]),
+)
+def test_same_updates_and_validations_as_the_page_s_loop(
+    data, n_train_batches, n_epochs, patience, increase, limit
+):
+    n = n_epochs * n_train_batches
+    counts = data.draw(st.lists(st.integers(0, 50), min_size=n, max_size=n))
+    made, validated, best_iteration, final_patience = reference.page_loop(
+        [count / 50 for count in counts], n_train_batches, n_epochs, patience, increase
+    )
+    rule, scores, updates = Patience(patience, increase), iter(counts), []
+
+    def run_stretch(first, count):
+        updates.extend(range(first, first + count))
+        return np.zeros(count)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_STRETCH_SECONDS", limit)  # 0: one minibatch a stretch
+        stretches = list(
+            early_stopping_loop(
+                run_stretch, lambda: Score(next(scores), 50), n_train_batches, n_epochs, rule
+            )
+        )
+    assert updates == made
+    assert [s.iteration - 1 for s in stretches if s.score is not None] == validated
+    assert (rule.best_iteration, rule.patience) == (best_iteration, final_patience)
+    if limit == 0.0:
+        assert all(len(s.losses) == 1 for s in stretches)
+
+
+def classifier():
+    x, y = T.matrix("x"), T.ivector("y")
+    model = LogisticRegression(x, 2, 3)
+    return model, y, negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+
+
+def run(blobs, **kwargs):
+    model, y, loss = classifier()
+    kwargs = dict({"batch_size": 10, "learning_rate": 2.0, "n_epochs": 30}, **kwargs)
+    return model, train(model, y, loss, blobs, **kwargs)
+
+
+def test_history_agrees_with_numpy(float64, blobs):
+    _, result = run(blobs, n_epochs=4)
+    (x, y), (x_valid, y_valid), _ = blobs
+    losses = reference.train_logreg(x, y, 3, 2.0, 10, 40)[2]
+    for epoch, row in enumerate(result.history, start=1):
+        W, b, _ = reference.train_logreg(x, y, 3, 2.0, 10, 10 * epoch)
+        wrong = ((x_valid @ W + b).argmax(axis=1) != y_valid).sum()
+        assert (row.iteration, row.epoch) == (10 * epoch, epoch)
+        assert row.validation_error == wrong / 50
+        assert row.train_loss == pytest.approx(losses[10 * epoch - 10 : 10 * epoch].mean())
+    assert [row.seconds for row in result.history] == sorted(row.seconds for row in result.history)
+
+
+def test_best_params_equal_a_fresh_run_stopped_at_the_best_iteration(floatX, blobs):
+    # The page states best_params as its postcondition; its mlp script never keeps them.
+    model, result = run(blobs, n_epochs=30)
+    errors = [row.validation_error for row in result.history]
+    best_epoch = errors.index(min(errors)) + 1
+    assert best_epoch < 30, "choose data whose best epoch is not the last one"
+    assert result.best_iteration == best_epoch * 10
+    _, shorter = run(blobs, n_epochs=best_epoch)
+    for name in ("W", "b"):
+        np.testing.assert_array_equal(result.best_params[name], shorter.best_params[name])
+        np.testing.assert_array_equal(result.best_params[name], getattr(model, name).get_value())
+    assert result.best_validation == shorter.best_validation
+    assert result.test == shorter.test
+
+
+def test_best_params_are_copies(blobs):
+    model, result = run(blobs, n_epochs=2)
+    kept = result.best_params["W"].copy()
+    model.W.set_value(np.full_like(kept, 9.0))
+    np.testing.assert_array_equal(result.best_params["W"], kept)
+    assert all(type(value) is np.ndarray for value in result.best_params.values())
+
+
+def test_the_test_set_is_scored_once_for_the_best_model(monkeypatch, blobs):
+    calls = []
+    real = training.error_counter
+
+    def counting(x, y, p, data, batch_size, drop_last):
+        count = real(x, y, p, data, batch_size, drop_last)
+
+        def counted():
+            score = count()
+            calls.append(score.n_examples)
+            return score
+
+        return counted
+
+    monkeypatch.setattr(training, "error_counter", counting)
+    _, result = run(blobs, n_epochs=5)
+    assert calls == [50] * 5 + [41]
+    assert result.test.n_examples == 41
+
+
+def test_evaluation_covers_every_example_unless_told_otherwise(blobs):
+    _, every = run(blobs, n_epochs=1, batch_size=20)
+    _, whole = run(blobs, n_epochs=1, batch_size=20, drop_last=True)
+    assert (every.best_validation.n_examples, every.test.n_examples) == (50, 41)
+    assert (whole.best_validation.n_examples, whole.test.n_examples) == (40, 40)
+
+
+def test_patience_cuts_the_last_epoch_short(blobs):
+    _, result = run(blobs, patience=Patience(25, patience_increase=1), n_epochs=100)
+    # The page's loop stops when iter (from 0) reaches 25: 26 updates, in the third epoch.
+    assert (result.n_iterations, result.n_epochs, result.stopped_by) == (26, 3, "patience")
+    assert [row.iteration for row in result.history] == [10, 20]
+
+
+def test_n_epochs_ends_it_otherwise(blobs):
+    _, result = run(blobs, n_epochs=3)
+    assert (result.n_iterations, result.n_epochs, result.stopped_by) == (30, 3, "n_epochs")
+
+
+def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_best(tmp_path, blobs):
+    model, y, loss = classifier()
+    fuse = theano.shared(np.asarray(1.0, dtype=theano.config.floatX), name="fuse")
+    model.params = [*model.params, fuse]
+    # fuse burns down by 0.05 an update at rate 1; below 0 its logarithm is NaN
+    loss = loss + 0.05 * fuse + 1e-30 * T.log(fuse)
+    result = train(
+        model, y, loss, blobs, learning_rate=1.0, batch_size=10, n_epochs=30,
+        output_dir=tmp_path / "run",
+    )  # fmt: skip
+    assert result.stopped_by == "divergence"
+    # After 20 updates fuse is 0, give or take a rounding error.
+    assert result.diverged_at in (21, 22)
+    assert [row.iteration for row in result.history] == [10, 20]
+    assert all(np.isfinite(value).all() for value in result.best_params.values())
+    arrays, _ = read_params(tmp_path / "run" / "best_params.npz")
+    np.testing.assert_array_equal(arrays["W"], result.best_params["W"])
+
+
+def test_divergence_before_any_validation_leaves_no_model(tmp_path, blobs):
+    model, y, loss = classifier()
+    loss = loss + T.log(T.sum(model.b) - 1)  # NaN at once
+    result = train(model, y, loss, blobs, batch_size=10, output_dir=tmp_path / "run")
+    assert (result.stopped_by, result.diverged_at) == ("divergence", 1)
+    assert result.best_params is None and result.test is None and result.history == []
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_the_run_folder_tells_the_whole_story(tmp_path, blobs):
+    _, result = run(blobs, n_epochs=3, output_dir=tmp_path / "run", settings={"dataset": "blobs"})
+    arrays, stored = read_params(tmp_path / "run" / "best_params.npz")
+    for name, value in result.best_params.items():
+        np.testing.assert_array_equal(arrays[name], value)
+    assert read_history(tmp_path / "run" / "history.csv") == result.history
+    written = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert written == stored
+    assert written["dataset"] == "blobs" and written["batch_size"] == 10
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "best_params.npz",
+        "history.csv",
+        "settings.json",
+    ]
+
+
+def test_ctrl_c_keeps_the_best_so_far(tmp_path, blobs):
+    def interrupt(line):
+        if line.startswith("epoch 3,"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(blobs, n_epochs=30, output_dir=tmp_path / "run", log=interrupt)
+    rows = read_history(tmp_path / "run" / "history.csv")
+    assert [row.epoch for row in rows] == [1, 2, 3]
+    assert (tmp_path / "run" / "best_params.npz").exists()
+
+
+def test_the_report_has_the_classic_lines(blobs):
+    lines = []
+    _, result = run(blobs, n_epochs=2, log=lines.append)
+    assert lines[0] == "compiling ..."
+    assert lines[1] == "training, at most 2 epochs of 10 minibatches ..."
+    assert lines[2] == "epoch 1, minibatch 10/10, validation error {:f} %".format(
+        100 * result.history[0].validation_error
+    )
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ({"n_epochs": 0}, "n_epochs: found 0; expected a whole number, 1 or more"),
+        ({"n_epochs": 1.5}, "n_epochs: found 1.5"),
+        ({"learning_rate": 0}, "learning_rate: found 0; expected a positive finite number"),
+        ({"batch_size": 0}, "batch_size: found 0; expected a whole number from 1 to 103"),
+        ({"batch_size": 104}, "batch_size: found 104; expected a whole number from 1 to 103"),
+        (
+            {"batch_size": 45, "drop_last": True},
+            "batch_size: found 45, more than the 41 examples of the test set",
+        ),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_is_made(tmp_path, blobs, bad, message):
+    with pytest.raises(SettingsError, match=message):
+        run(blobs, output_dir=tmp_path / "run", **bad)
+    assert not (tmp_path / "run").exists()
+
+
+def test_shared_variables_are_taken_as_they_are(blobs):
+    from dlt.shared import shared_datasets
+
+    _, from_arrays = run(blobs, n_epochs=3)
+    _, from_shared = run(shared_datasets(blobs), n_epochs=3)
+    np.testing.assert_array_equal(from_arrays.best_params["W"], from_shared.best_params["W"])
