@@ -12,7 +12,6 @@ import random
 import struct
 import subprocess
 import sys
-import time
 import tracemalloc
 import warnings
 
@@ -577,9 +576,8 @@ def test_repeated_parts_are_fine_until_they_unfold_too_far(tmp_path):
     # Level by level only the last list stays: 2**(n+1) - 1 lists when unfolded.
     found = load_pickle(saved(tmp_path, doubled(3)))
     assert found[3] == [[[[], []], [[], []]], [[[], []], [[], []]]]
-    started = time.perf_counter()
+    # 2**61 values: were they counted one by one, this test would never end.
     refused(tmp_path, doubled(60), "a pickle that unfolds to more than 5000000 values")
-    assert time.perf_counter() - started < 2
 
 
 def test_one_array_many_times_counts_each_time(tmp_path):
@@ -599,14 +597,12 @@ def test_number_of_opcodes_is_limited(tmp_path, monkeypatch):
     refused(tmp_path, b"N." * 1001, "more than 1000 pickle opcodes", load_pickles)
 
 
-def test_numbers_of_many_digits_take_no_time(tmp_path):
-    started = time.perf_counter()
+def test_numbers_of_many_digits_are_not_read_to_their_end(tmp_path):
     for opcode in (b"I", b"L", b"F", b"p", b"g"):
         line = opcode + b"1" * 1000000 + b"\n"
         refused(
             tmp_path, b"N" + line + b".", "a damaged pickle .a line that is cut short or too long"
         )
-    assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -741,27 +737,25 @@ def test_programs_of_random_opcodes(tmp_path, parts):
 
 # --- The real file -----------------------------------------------------------------------------
 
+# VmHWM, not getrusage: that one's maximum counts the test process this one was forked from.
 MEASURE = """
-import resource, sys, time
+import sys
 from dlt.pickles import load_pickle
-started = time.perf_counter()
 sets = load_pickle(sys.argv[1])
-seconds = time.perf_counter() - started
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(int(peak.split()[1]) / 1024)
 print([(x.shape, x.dtype.name, y.shape, y.dtype.name, float(x.max())) for x, y in sets])
 """
 
 
 @pytest.mark.skipif(not os.environ.get("DLT_DATA"), reason="DLT_DATA names no folder with MNIST")
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
-def test_real_mnist_time_and_memory():
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_real_mnist_and_the_memory_it_takes():
     path = os.path.join(os.environ["DLT_DATA"], "mnist.pkl.gz")
     if not os.path.exists(path):
         pytest.skip("the folder DLT_DATA has no mnist.pkl.gz")
     command = [sys.executable, "-c", MEASURE, path]
     lines = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode().splitlines()
-    seconds, megabytes = map(float, lines[0].split())
     expected = [((n, 784), "float32", (n,), "int64", 0.99609375) for n in (50000, 10000, 10000)]
     assert lines[1] == str(expected)
-    assert megabytes < 400  # the arrays themselves need 210
-    assert seconds < 2.5
+    assert float(lines[0]) < 400  # megabytes; the arrays themselves need 210
