@@ -6,6 +6,7 @@ in one line on stderr; 130 stopped by Ctrl-C.
 
 import argparse
 import functools
+import os
 import sys
 
 from dlt.errors import DltError
@@ -75,7 +76,8 @@ def script(main):
     Returns
     -------
     callable
-        The same, with a `DltError` and Ctrl-C turned into a line on stderr.
+        The same, with a `DltError`, an error of the operating system (such as a full disk
+        under stdout) and Ctrl-C turned into a line on stderr.
 
     Examples
     --------
@@ -85,9 +87,17 @@ def script(main):
 
     @functools.wraps(main)
     def run(argv=None):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a file name may have what the terminal has not
+                stream.reconfigure(errors="backslashreplace")
         try:
-            return main(argv) or 0
-        except DltError as error:
+            code = main(argv) or 0
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except (DltError, OSError) as error:
             print("error: {}".format(error), file=sys.stderr)
             return 2
         except KeyboardInterrupt:

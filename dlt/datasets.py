@@ -21,12 +21,13 @@ import warnings
 
 import numpy as np
 
-from dlt.errors import DataError, SettingsError
-from dlt.fetching import FetchError, fetch_mnist, user_cache
-from dlt.files import open_capped
+from dlt.errors import DataError, FetchError, SettingsError
+from dlt.fetching import fetch_mnist, user_cache
+from dlt.files import open_capped, open_regular
 from dlt.idx import read_idx
 from dlt.npz import read_npz
 from dlt.pickles import load_pickle
+from dlt.progress import silent
 
 #: Data sets known by name.
 NAMES = ("mnist", "digits")
@@ -44,12 +45,16 @@ _IDX_STEMS = (
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # SHA-256 of MNIST: of each set in turn, the pixels and then the labels, one byte each.
 _MNIST_SHA256 = "c97a2c607853b499a01d274c02fa5de533f80f6f09404e77aa0e02ec99b4c1f5"
+# What a matrix of labels of so many columns should have been.
+_LABEL_ADVICE = {1: "store y.ravel()", 2: "one-hot rows? store y.argmax(axis=1)"}
+# More labels than that, and more than there are training examples, are no classes.
+_MANY_LABELS = 1000
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # A clone has data/ beside the package; an installed package carries the digits within.
 _DATA_FOLDERS = (os.path.join(os.path.dirname(_PACKAGE), "data"), os.path.join(_PACKAGE, "_data"))
 
 
-def load_data(path_or_name="mnist", log=None):
+def load_data(path_or_name="mnist", log=silent):
     """Load a data set.
 
     Parameters
@@ -87,13 +92,13 @@ def load_data(path_or_name="mnist", log=None):
     if path_or_name != "mnist":
         return _load_path(os.fspath(path_or_name))
     path = find_mnist() or fetch_mnist(log=log)
-    (log or _no_log)("loading MNIST from {} ...".format(path))
+    log("loading MNIST from {} ...".format(path))
     datasets = _load_path(os.fspath(path))
     _check_mnist(path, datasets)
     return datasets
 
 
-def choose_dataset(log=None):
+def choose_dataset(log=silent):
     """Choose MNIST if it is here or can be fetched, and the embedded digits if not.
 
     Parameters
@@ -110,7 +115,7 @@ def choose_dataset(log=None):
         try:
             fetch_mnist(log=log)
         except (FetchError, SettingsError) as error:  # no route, or nowhere to put it
-            (log or _no_log)("training on the embedded digits: {}".format(error))
+            log("training on the embedded digits: {}".format(error))
             return "digits"
     return "mnist"
 
@@ -173,7 +178,7 @@ def _load_path(path):
         )
     if os.path.isdir(path):
         return _load_folder(path)
-    with open(path, "rb") as file:
+    with open_regular(path, "a data set") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
     pairs = _read_npz_pairs(path) if is_zip else _read_pickled_pairs(path)
     return _checked(path, pairs)
@@ -245,6 +250,8 @@ def _is_sequence(value, n):
 
 
 def _kind(value):
+    if isinstance(value, np.ndarray):
+        return "an array of {}".format(value.dtype)
     if isinstance(value, (tuple, list)):
         kinds = ", ".join(type(item).__name__ for item in value[:4])
         return "a {} of {} ({})".format(type(value).__name__, len(value), kinds)
@@ -261,6 +268,13 @@ def _checked(path, pairs):
     labels = np.unique(y_train)
     if len(labels) < 2:
         raise DataError(path, "one label in the training set", "at least two")
+    if labels[-1] >= max(len(y_train), _MANY_LABELS):
+        raise DataError(
+            path,
+            "label {} in the training set of {} examples".format(labels[-1], len(y_train)),
+            "class numbers from 0 on, without large gaps",
+            "number the classes anew",
+        )
     for name, (x, y) in zip(_SET_NAMES[1:], others):
         if x.shape[1] != x_train.shape[1]:
             raise DataError(
@@ -323,7 +337,7 @@ def _labels(where, y):
             where,
             "y of shape {}".format(y.shape),
             "y of shape (N,), one class number each",
-            "one-hot rows? store y.argmax(axis=1)" if y.ndim == 2 else None,
+            _LABEL_ADVICE.get(min(y.shape[1], 2)) if y.ndim == 2 else None,
         )
     whole = y if y.dtype.kind in "iu" else np.round(y)
     bad = np.flatnonzero(~(whole == y) | (whole < 0) | (whole >= 2**31))  # NaN differs from all
@@ -368,7 +382,3 @@ def _check_mnist(path, datasets):
         digest.update(y.astype(np.uint8).tobytes())
     if digest.hexdigest() != _MNIST_SHA256:
         raise DataError(path, "other images or labels than MNIST's", "MNIST", remedy)
-
-
-def _no_log(line):
-    """Report to nobody."""

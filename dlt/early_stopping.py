@@ -24,10 +24,10 @@ class Patience:
     ----------
     patience : int
         Minibatch updates to make in any case, at least 2 (the validation set has to
-        be looked at once before patience can run out).
+        be looked at once before patience can run out), at most 1e15.
     patience_increase : float
         On a clear improvement at iteration ``iter``, go on until
-        ``iter * patience_increase`` at least. 1 or more.
+        ``iter * patience_increase`` at least. 1 to 1e6.
     improvement_threshold : float
         An improvement is clear if the loss is below this times the best one. In (0, 1].
 
@@ -59,8 +59,13 @@ class Patience:
     """
 
     def __init__(self, patience=5000, patience_increase=2, improvement_threshold=0.995):
-        _check("patience", patience, "2 or more minibatch updates", patience >= 2)
-        _check("patience_increase", patience_increase, "1 or more", patience_increase >= 1)
+        _check("patience", patience, "from 2 to 1e15 minibatch updates", 2 <= patience <= 1e15)
+        _check(
+            "patience_increase",
+            patience_increase,
+            "a number from 1 to 1e6",
+            1 <= patience_increase <= 1e6,
+        )
         _check(
             "improvement_threshold",
             improvement_threshold,
@@ -73,6 +78,10 @@ class Patience:
         self.patience = patience
         self.best_loss = math.inf
         self.best_iteration = None
+
+    def restarted(self):
+        """Give a new `Patience` with the same numbers that has seen no loss yet."""
+        return Patience(self.initial_patience, self.patience_increase, self.improvement_threshold)
 
     def validation_frequency(self, n_train_batches):
         """Give the number of minibatch updates from one validation to the next.
@@ -134,6 +143,5 @@ class Patience:
 
 
 def _check(name, found, expected, fits):
-    # NaN fits no comparison, so it is refused with the rest; infinity would never stop.
-    if not fits or math.isinf(found):
+    if not fits:  # NaN fits no comparison, so it is refused with the rest
         raise SettingsError("{}: found {}; expected {}".format(name, found, expected))

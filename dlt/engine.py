@@ -15,9 +15,11 @@ Source: page "Getting Started", section "Theano/Python Tips" and "Notation" (the
 namespaces ``theano`` and ``T``).
 """
 
+import functools
 import importlib.util
 import numbers
 import os
+import re
 import sys
 import warnings
 
@@ -36,29 +38,27 @@ _MODES = {"jax": "JAX", "numba": "NUMBA", "c": "CVM"}
 _ALIGNMENT = 64  # bytes
 
 
-def _parse_flags(text):
-    """Turn ``"floatX=float32, device=cpu"`` into a dict, blanks and empty parts dropped.
+def _translated_flags(text):
+    """Write THEANO_FLAGS as PyTensor spells them; a value in quotes may hold commas.
+
+    ``device=cpu`` is left out: it is what runs anyway, and PyTensor has no such flag.
 
     Examples
     --------
-    >>> _parse_flags(" floatX=float32,,optimizer = fast_run")
-    {'floatX': 'float32', 'optimizer': 'fast_run'}
+    >>> _translated_flags("floatX=float32, device=cpu, blas.ldflags='-lm,-lc'")
+    "floatX=float32,blas__ldflags='-lm,-lc'"
     """
-    pairs = (part.split("=", 1) for part in text.split(",") if "=" in part)
-    return {name.strip(): value.strip() for name, value in pairs}
+    parts = [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
+    pairs = [part.split("=", 1) for part in parts if "=" in part and part != "device=cpu"]
+    return ",".join("{}={}".format(name.replace(".", "__"), value) for name, value in pairs)
 
 
 def _merge_flags(environ):
-    """Put what THEANO_FLAGS says into PYTENSOR_FLAGS, whose own words win."""
-    flags = _parse_flags(environ.get("THEANO_FLAGS", ""))
-    if flags.get("device") == "cpu":
-        del flags["device"]  # what runs anyway; PyTensor no longer has the flag
-    flags.update(_parse_flags(environ.get("PYTENSOR_FLAGS", "")))
-    floatX = flags.get("floatX", "float64")
-    if floatX not in FLOAT_TYPES:
-        raise EngineError(_bad_floatX(floatX) + " (in THEANO_FLAGS or PYTENSOR_FLAGS)")
+    """Put what THEANO_FLAGS says before PYTENSOR_FLAGS, where the last word wins."""
+    flags = _translated_flags(environ.get("THEANO_FLAGS", ""))
     if flags:
-        environ["PYTENSOR_FLAGS"] = ",".join("=".join(item) for item in flags.items())
+        own = environ.get("PYTENSOR_FLAGS", "")
+        environ["PYTENSOR_FLAGS"] = flags + "," + own if own else flags
 
 
 def _bad_floatX(found):
@@ -70,12 +70,22 @@ def _import_engine():
     _merge_flags(os.environ)
     try:
         import pytensor
+
+        config = pytensor.config
+        pytensor.compile.mode.get_default_mode()  # reads mode, linker and optimizer
+    except (ValueError, KeyError) as error:
+        raise EngineError(
+            "THEANO_FLAGS, PYTENSOR_FLAGS: found {!r}; PyTensor says: {}".format(
+                os.environ.get("PYTENSOR_FLAGS", ""), " ".join(str(error).split())
+            )
+        ) from error
     except ImportError as error:
         raise EngineError(
             "the engine is missing: PyTensor could not be imported ({}); "
             "install it with: pip install pytensor jax".format(error)
         ) from error
-    config = pytensor.config
+    if config.floatX not in FLOAT_TYPES:
+        raise EngineError(_bad_floatX(config.floatX) + " (in THEANO_FLAGS or PYTENSOR_FLAGS)")
     chosen_by_user = config.mode != "Mode" or config.linker != "auto"
     if not chosen_by_user and _has_jax():
         config.mode = _MODES["jax"]
@@ -121,6 +131,51 @@ def _has_jax():
 theano = _import_engine()
 T = importlib.import_module(theano.__name__ + ".tensor")
 _special = importlib.import_module(theano.__name__ + ".tensor.special")
+_sharedvar = importlib.import_module(theano.__name__ + ".tensor.sharedvar")
+
+
+class SharedTensor(_sharedvar.TensorSharedVariable):
+    """A shared variable whose value is a numpy array, wherever the engine keeps it.
+
+    After the JAX linker has updated a shared variable, what it stores is a JAX array. The
+    page's ``copy.deepcopy(params)`` would then fail, and its ``pickle.dump(w.get_value())``
+    write a file that only JAX can read.
+    """
+
+    def get_value(self, borrow=False, return_internal_type=False):
+        """Give the value: a copy, or with `borrow` perhaps the stored array itself."""
+        value = self.container.value
+        if return_internal_type or isinstance(value, np.ndarray):
+            return super().get_value(borrow, return_internal_type)
+        return np.asarray(value) if borrow else np.array(value)
+
+    def __getstate__(self):
+        """Store a numpy array before copying and pickling look at it."""
+        self.container.storage[0] = np.asarray(self.container.storage[0])
+        return super().__getstate__()
+
+
+def _make_shared_tensors():
+    """Let ``theano.shared`` make a `SharedTensor` of arrays and numbers."""
+
+    def shared_tensor(make):
+        @functools.wraps(make)
+        def constructor(value, *args, **kwargs):
+            variable = make(value, *args, **kwargs)
+            variable.__class__ = SharedTensor
+            return variable
+
+        return constructor
+
+    register = importlib.import_module(
+        theano.__name__ + ".compile.sharedvalue"
+    ).shared_constructor.register
+    register(np.ndarray, shared_tensor(_sharedvar.tensor_constructor))
+    for kind in (np.number, float, int, complex):
+        register(kind, shared_tensor(_sharedvar.scalar_constructor))
+
+
+_make_shared_tensors()
 
 
 def linker():
@@ -176,8 +231,9 @@ def set_floatX(floatX):
     Parameters
     ----------
     floatX : {"float32", "float64"}
-        Call this before the first symbolic variable is made: graphs that mix
-        the two are cast to the wider one.
+        Call this before the first symbolic variable is made. Graphs that mix the
+        two are cast to the wider one, and a function compiled under one floatX is
+        for that one only.
 
     Raises
     ------

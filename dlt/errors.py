@@ -9,6 +9,7 @@ Classes
 - `DltError` : the family; catch this one to catch them all.
 - `DataError` : a file or an array that cannot be used as data.
 - `SettingsError` : a hyperparameter, option or output folder that cannot be used.
+- `FetchError` : MNIST is not here and could not be fetched.
 - `EngineError` : the Theano-like engine is missing or cannot do what was asked.
 """
 
@@ -44,7 +45,7 @@ class DataError(DltError, ValueError):
     """
 
     def __init__(self, path, found, expected, remedy=None):
-        self.path = str(path)
+        self.path = _one_line(str(path))
         self.found = found
         self.expected = expected
         self.remedy = remedy
@@ -56,8 +57,17 @@ class DataError(DltError, ValueError):
         return type(self), (self.path, self.found, self.expected, self.remedy)
 
 
+def _one_line(text):
+    """Spell out line breaks and other control characters, which file names may have."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class SettingsError(DltError, ValueError):
     """A setting (hyperparameter, option, output folder) that cannot be used."""
+
+
+class FetchError(DltError):
+    """No mirror gave MNIST; the message names each one, its reason, and what to do instead."""
 
 
 class EngineError(DltError, RuntimeError):

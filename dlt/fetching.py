@@ -13,14 +13,14 @@ import contextlib
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import namedtuple
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dlt.errors import DltError, SettingsError
+from dlt.errors import FetchError, SettingsError
+from dlt.files import try_writing
 
 Mirror = namedtuple("Mirror", "base_url files")
 Mirror.__doc__ = """Where a complete copy of MNIST is.
@@ -60,10 +60,6 @@ _REMEDY = (
     "put the four files or mnist.pkl.gz into the folder that DLT_DATA names, "
     "or use --dataset digits"
 )
-
-
-class FetchError(DltError):
-    """No mirror gave MNIST; the message names each one, its reason, and what to do instead."""
 
 
 def user_cache():
@@ -146,7 +142,7 @@ def fetch_mnist(folder=None, mirrors=MIRRORS, progress=None, log=None, timeout=5
     try:
         if any(not _missing(folder, mirror) for mirror in mirrors):
             return folder
-        _make_writable(folder)
+        try_writing(folder)
         reasons = _try_in_order(folder, mirrors, progress, log, timeout)
     except OSError as error:
         raise SettingsError(
@@ -247,13 +243,6 @@ def _missing(folder, mirror):
         for name, sha256 in mirror.files.items()
         if not (folder / name).is_file() or pooch.file_hash(str(folder / name)) != sha256
     ]
-
-
-def _make_writable(folder):
-    """Make the folder and prove that a file can be written there, before any network is used."""
-    os.makedirs(str(folder), exist_ok=True)
-    with tempfile.TemporaryFile(dir=str(folder)):
-        pass
 
 
 def _pooch():

@@ -20,6 +20,7 @@ import io
 import os
 import secrets
 import stat
+import tempfile
 import zlib
 
 import numpy as np
@@ -477,8 +478,8 @@ def _check_values(path, flat):
             raise DataError(path, "text that is not Unicode", "a text array", FETCH_AGAIN)
 
 
-def write_atomically(path, write, mode="wb"):
-    r"""Write a file completely, or leave the old one untouched.
+def write_atomically(path, write):
+    """Write a file completely, or leave the old one untouched.
 
     The bytes go to a temporary file in the same folder, reach the disk
     (fsync), and then take the name `path` in one step. A symbolic link is
@@ -490,48 +491,63 @@ def write_atomically(path, write, mode="wb"):
         The file to make or replace. Its folder must exist. Permission bits
         of the result are 0o666 less the umask.
     write : callable
-        Called once as ``write(file)``; must not close the file.
-    mode : {"wb", "w"}, optional
-        Binary, or UTF-8 text with ``\n`` line ends.
+        Called once as ``write(file)`` with a binary file; must not close it.
 
     Raises
     ------
     dlt.errors.SettingsError
         The operating system refused: no such folder, read-only, disk full, ...
-    ValueError
-        Another `mode`.
 
     Examples
     --------
     >>> import os, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "note.txt")
-    ...     write_atomically(path, lambda file: file.write("done\n"), mode="w")
-    ...     with open(path) as file:
+    ...     write_atomically(path, lambda file: file.write(b"done"))
+    ...     with open(path, "rb") as file:
     ...         file.read(), os.listdir(folder)
-    ('done\n', ['note.txt'])
+    (b'done', ['note.txt'])
     """
-    if mode not in ("wb", "w"):
-        raise ValueError("expected mode 'wb' or 'w', got {!r}".format(mode))
     try:
         target = os.path.realpath(path)
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
             raise SettingsError("{}: exists and is not a file; choose another path".format(path))
-        _write_and_rename(target, write, mode)
+        _write_and_rename(target, write)
     except OSError as error:
         reason = error.strerror or str(error)
         text = "{}: cannot be written ({}); {}".format(path, reason, _advice(error))
         raise SettingsError(text) from error
 
 
-def _write_and_rename(target, write, mode):
+def try_writing(folder):
+    """Make a folder and prove that a file can be written there, before anything slow begins.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+
+    Raises
+    ------
+    OSError
+        It cannot be made or written to; the caller knows what it is for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> try_writing(tempfile.mkdtemp())
+    """
+    os.makedirs(str(folder), exist_ok=True)
+    with tempfile.TemporaryFile(dir=str(folder)):
+        pass
+
+
+def _write_and_rename(target, write):
     folder = os.path.dirname(target)
     # Made by open, not by tempfile: so the umask decides who may read the result.
     temporary = os.path.join(folder, ".{}.tmp".format(secrets.token_hex(8)))
-    text = {"encoding": "utf-8", "newline": "\n"} if mode == "w" else {}
     try:
-        with open(temporary, mode.replace("w", "x"), **text) as file:
+        with open(temporary, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -1,8 +1,8 @@
 r"""Models: symbolic classifiers made of shared variables.
 
 A model is a plain object that holds the pieces other code works with: ``input``,
-``params`` and ``p_y_given_x``. Whatever has these three can be trained by
-`dlt.train`.
+``params``, ``p_y_given_x`` and ``n_out``. Whatever has these four can be trained
+by `dlt.train`.
 
 Source: page "Classifying MNIST digits using Logistic Regression", which follows
 "Getting Started"; Bishop, *Pattern Recognition and Machine Learning* (2006), 4.3.
@@ -10,8 +10,8 @@ Source: page "Classifying MNIST digits using Logistic Regression", which follows
 
 import numpy as np
 
+from dlt.checks import whole_number
 from dlt.engine import T, softmax, theano
-from dlt.errors import SettingsError
 
 
 class LogisticRegression:
@@ -29,8 +29,8 @@ class LogisticRegression:
         Number of labels, at least 2 (MNIST: 10).
     rng : numpy.random.Generator, optional
         Draws the initial weights, uniform within :math:`\pm\sqrt{6 / (n_{in} + n_{out})}`.
-        Without it they are 0, as on the page: this loss has no local minima, so every
-        start leads to the same place, and the run needs no random numbers.
+        Without it they are 0, as on the page: this loss is convex, so no start is a bad
+        one, and the run needs no random numbers.
 
     Attributes
     ----------
@@ -44,11 +44,13 @@ class LogisticRegression:
         The most probable label.
     params : list
         ``[W, b]``.
+    n_out : int
+        Number of labels.
 
     Raises
     ------
     SettingsError
-        `n_in` is less than 1 or `n_out` less than 2.
+        `n_in` is not a whole number from 1 on, or `n_out` not one from 2 on.
 
     Examples
     --------
@@ -60,14 +62,10 @@ class LogisticRegression:
     """
 
     def __init__(self, input, n_in, n_out, rng=None):
-        if n_in < 1 or n_out < 2:
-            raise SettingsError(
-                "n_in, n_out: found {} inputs and {} labels; expected at least 1 input and "
-                "2 labels".format(n_in, n_out)
-            )
+        n_in, n_out = whole_number("n_in", n_in, low=1), whole_number("n_out", n_out, low=2)
         bound = 0.0 if rng is None else np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
-        self.input = input
+        self.input, self.n_out = input, n_out
         self.W = theano.shared(W.astype(theano.config.floatX), name="W", borrow=True)
         self.b = theano.shared(np.zeros(n_out, theano.config.floatX), name="b", borrow=True)
         self.params = [self.W, self.b]

@@ -16,14 +16,13 @@ Source: page "Getting Started", section "Loading and Saving Models".
 
 import json
 import os
-import pickle
 
 import numpy as np
 
 from dlt.errors import DataError, SettingsError
 from dlt.files import write_atomically
 from dlt.npz import read_npz, write_npz
-from dlt.pickles import load_pickles
+from dlt.pickles import dumps_portable, load_pickles
 
 _DESCRIPTION = "__dlt__"
 _FORMAT = 1
@@ -87,7 +86,8 @@ def save_params(path, params, settings=None):
     Parameters
     ----------
     path : str or os.PathLike
-        Ends in ``.npz`` or ``.pkl``. An existing file is replaced.
+        Ends in ``.npz`` or ``.pkl``; without an ending, ``.npz`` is added. An existing
+        file is replaced.
     params : sequence of shared variables, or dict of str to ndarray
     settings : dict, optional
         What JSON can hold: how the parameters came about.
@@ -111,7 +111,8 @@ def save_params(path, params, settings=None):
     if _DESCRIPTION in arrays:
         raise SettingsError("params: found the name {}; expected another".format(_DESCRIPTION))
     description = json.dumps(_describe(arrays, settings or {}), sort_keys=True)
-    write = {".npz": _write_npz, ".pkl": _write_pkl}[_ending(path)]
+    path, ending = _with_ending(path)
+    write = {".npz": _write_npz, ".pkl": _write_pkl}[ending]
     write_atomically(path, lambda file: write(file, arrays, description))
 
 
@@ -136,7 +137,8 @@ def read_params(path):
     DataError
         The file is missing, broken, or holds something else than it says.
     """
-    read = {".npz": _read_npz, ".pkl": _read_pkl}[_ending(path)]
+    path, ending = _with_ending(path)
+    read = {".npz": _read_npz, ".pkl": _read_pkl}[ending]
     arrays, description = read(path)
     if description is None:
         return arrays, {}
@@ -183,15 +185,19 @@ def load_params(path, params):
     return settings
 
 
-def _ending(path):
-    ending = os.path.splitext(os.fspath(path))[1].lower()
+def _with_ending(path):
+    """Give a path that ends in a known way, and that ending; .npz if there is none."""
+    path = os.fspath(path)
+    ending = os.path.splitext(path)[1].lower()
+    if not ending:
+        return path + ".npz", ".npz"
     if ending not in (".npz", ".pkl"):
         raise SettingsError(
             "{}: found the ending {!r}; expected a file of parameters, .npz or .pkl".format(
                 path, ending
             )
         )
-    return ending
+    return path, ending
 
 
 def _describe(arrays, settings):
@@ -204,9 +210,8 @@ def _write_npz(file, arrays, description):
 
 
 def _write_pkl(file, arrays, description):
-    for array in arrays.values():
-        pickle.dump(array, file, protocol=2)  # the newest that Python 2 reads
-    pickle.dump(description, file, protocol=2)
+    for value in [*arrays.values(), description]:
+        file.write(dumps_portable(value))
 
 
 def _read_npz(path):

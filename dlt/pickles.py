@@ -23,6 +23,7 @@ Functions
 """
 
 import codecs
+import pickle
 import pickletools
 import re
 import struct
@@ -170,6 +171,31 @@ def load_pickles(path, max_bytes=MAX_BYTES):
     dlt.errors.DataError: no/such/file: found no file there; expected a pickle of ...
     """
     return list(iter_pickles(path, max_bytes))
+
+
+def dumps_portable(value):
+    """Pickle so that every Python since 2.7, with any numpy, reads it.
+
+    Parameters
+    ----------
+    value : object
+        Built of plain values and numpy arrays; the first array's data must not come before
+        the name of numpy's function, which no pickle of arrays does.
+
+    Returns
+    -------
+    bytes
+        Protocol 2, the newest that Python 2 reads.
+
+    Examples
+    --------
+    >>> b"numpy.core.multiarray" in dumps_portable(np.zeros(2))
+    True
+    """
+    data = pickle.dumps(value, protocol=2)
+    # numpy 2 writes a module name that numpy 1 does not know; numpy 2 reads both. Only the
+    # first is a name for sure (later ones are looked up in the memo): data stays as it is.
+    return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
 
 
 def _machine(path, file, max_bytes):

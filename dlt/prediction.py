@@ -7,10 +7,10 @@ import os
 
 import numpy as np
 
-from dlt.engine import FLOAT_TYPES, T, set_floatX, theano
+from dlt.engine import FLOAT_TYPES, T, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression
-from dlt.parameters import load_params, read_params
+from dlt.parameters import read_params
 from dlt.run_folder import PARAMS_NAME
 
 
@@ -21,7 +21,7 @@ class Predictor:
     ----------
     path : str or os.PathLike
         A run folder, or a file of parameters (see `dlt.save_params`) with ``W``, shape
-        (n_in, n_out), and ``b``, shape (n_out,). floatX is set to their dtype.
+        (n_in, n_out), and ``b``, shape (n_out,). They are cast to floatX.
 
     Attributes
     ----------
@@ -52,10 +52,11 @@ class Predictor:
         self.path = _params_file(os.fspath(path))
         arrays, self.settings = read_params(self.path)
         self.n_in, self.n_out = _sizes(self.path, arrays)
-        set_floatX(next(iter(arrays.values())).dtype.name)
         x = T.matrix("x")
         classifier = LogisticRegression(x, self.n_in, self.n_out)
-        load_params(self.path, classifier.params)
+        for param, array in zip(classifier.params, arrays.values()):
+            param.set_value(array.astype(param.dtype), borrow=True)
+        self._dtype = x.dtype
         self._function = theano.function([x], classifier.p_y_given_x)
 
     def probabilities(self, x):
@@ -76,7 +77,7 @@ class Predictor:
         DataError
             The rows have another length than `n_in`.
         """
-        x = np.asarray(x, dtype=theano.config.floatX)
+        x = np.asarray(x, dtype=self._dtype)
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise DataError(
                 "x",
@@ -111,6 +112,7 @@ def _sizes(path, arrays):
         kinds = {W.dtype.name, b.dtype.name}
         if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
             if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
+                _check_finite(path, W, b)
                 return W.shape
     found = ", ".join("{} {}".format(name, a.shape) for name, a in arrays.items())
     raise DataError(
@@ -119,3 +121,10 @@ def _sizes(path, arrays):
         "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression",
         "train one with train_logreg.py",
     )
+
+
+def _check_finite(path, *arrays):
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise DataError(
+            path, "NaN or infinite parameters", "finite numbers", "train with a smaller rate"
+        )

@@ -3,6 +3,15 @@
 import sys
 
 
+def silent(line):
+    """Report to nobody: the `log` of whoever wants no lines.
+
+    Examples
+    --------
+    >>> silent("compiling ...")
+    """
+
+
 class Progress:
     """A tqdm bar on stderr that lets lines be printed above it.
 
@@ -15,7 +24,7 @@ class Progress:
     show : bool or None
         None: only if stderr is a terminal.
     log : callable, optional
-        Takes a line of text, such as `print`. Without it lines are dropped.
+        Takes a line of text, such as `print`.
 
     Examples
     --------
@@ -25,7 +34,7 @@ class Progress:
     half way
     """
 
-    def __init__(self, total, unit, show=None, log=None):
+    def __init__(self, total, unit, show=None, log=silent):
         from tqdm.auto import tqdm
 
         disable = None if show is None else not show  # tqdm: None asks whether it is a terminal
@@ -46,6 +55,5 @@ class Progress:
 
     def say(self, line):
         """Print a line, above the bar if there is one."""
-        if self._log is not None:
-            with self._bar.external_write_mode(file=sys.stderr):
-                self._log(line)
+        with self._bar.external_write_mode(file=sys.stderr):
+            self._log(line)

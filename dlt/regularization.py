@@ -12,8 +12,7 @@ Source: page "Getting Started", section "Regularization", "L1 and L2 regularizat
 
 import numbers
 
-import numpy as np
-
+from dlt.checks import positive_in
 from dlt.engine import T, as_scalar
 from dlt.errors import SettingsError
 
@@ -91,22 +90,18 @@ def regularized_loss(loss, params, lambda_1=0.0, lambda_2=0.0):
     >>> float(theano.function([], loss)())  # 1 + 0.5 * 7 + 0.25 * 25
     10.75
     """
+    params = _checked(params)
     for name, weight, penalty in (("lambda_1", lambda_1, l1), ("lambda_2", lambda_2, l2_sqr)):
-        if isinstance(weight, numbers.Real):
-            if not (np.isfinite(weight) and weight >= 0):
-                raise SettingsError(
-                    "{}: found {}; expected a finite number, 0 or more".format(name, weight)
-                )
-            if weight == 0:
-                continue
+        positive_in(name, weight, loss.dtype, zero=True)
+        if isinstance(weight, numbers.Real) and weight == 0:
+            continue
         loss = loss + as_scalar(weight, loss.dtype) * penalty(params)
     return loss
 
 
 def _checked(params):
     """Refuse a lone parameter: iterating over a matrix would sum over its rows unseen."""
-    if not isinstance(params, (list, tuple)):
-        raise SettingsError(
-            "params: found {}; expected a list, such as [W]".format(type(params).__name__)
-        )
+    if not isinstance(params, (list, tuple)) or not params:
+        found = "an empty list" if isinstance(params, (list, tuple)) else type(params).__name__
+        raise SettingsError("params: found {}; expected a list, such as [W]".format(found))
     return params

@@ -14,11 +14,10 @@ current best as the search goes on.
 
 import json
 import os
-import tempfile
 import time
 
 from dlt.errors import SettingsError
-from dlt.files import write_atomically
+from dlt.files import try_writing, write_atomically
 from dlt.history import write_history
 from dlt.parameters import save_params
 
@@ -58,16 +57,22 @@ class RunFolder:
     def __init__(self, path, settings, interval=2.0):
         self.path = os.fspath(path)
         self._settings = settings
+        try:
+            self._settings_text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        except (TypeError, ValueError) as error:
+            raise SettingsError(
+                "settings: found what JSON cannot hold ({}); expected numbers, text, lists and "
+                "dicts".format(error)
+            ) from error
         self._interval = interval
         self._saved_at = None
         try:
-            os.makedirs(self.path, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
+            try_writing(self.path)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = getattr(error, "strerror", None) or error
             raise SettingsError(
-                "{}: found a folder that cannot be written ({}); expected one for the results; "
-                "choose another with --output-dir".format(self.path, error.strerror or error)
+                "{!r}: found a folder that cannot be written ({}); expected one for the results; "
+                "choose another output_dir".format(self.path, reason)
             ) from error
 
     def save_soon(self, best_params, history):
@@ -85,8 +90,8 @@ class RunFolder:
         best_params : dict of str to ndarray
         history : list of HistoryRow
         """
-        text = json.dumps(self._settings, indent=2, sort_keys=True) + "\n"
-        write_atomically(self._file(SETTINGS_NAME), lambda file: file.write(text.encode("ascii")))
+        text = self._settings_text.encode("ascii")
+        write_atomically(self._file(SETTINGS_NAME), lambda file: file.write(text))
         write_history(self._file(HISTORY_NAME), history)
         save_params(self._file(PARAMS_NAME), best_params, settings=self._settings)
 

@@ -17,10 +17,7 @@ function                                  a step is called   examples a step loo
 Source: page "Getting Started", section "Stochastic Gradient Descent".
 """
 
-import numbers
-
-import numpy as np
-
+from dlt.checks import positive_in
 from dlt.engine import T, as_scalar, theano
 from dlt.errors import SettingsError
 from dlt.shared import minibatch, n_examples, n_minibatches
@@ -52,7 +49,8 @@ def gradient_updates(loss, params, learning_rate):
 
     Examples
     --------
-    >>> W = theano.shared(np.asarray(3.0), name="W")
+    >>> import numpy
+    >>> W = theano.shared(numpy.asarray(3.0), name="W")
     >>> step = theano.function([], updates=gradient_updates(W**2, [W], 0.25))
     >>> _ = step()
     >>> float(W.get_value())  # 3 - 0.25 * 6
@@ -192,13 +190,14 @@ def minibatch_step(loss, params, learning_rate, inputs):
 
     Examples
     --------
+    >>> import numpy
     >>> from dlt import LogisticRegression, negative_log_likelihood
     >>> x, y = T.matrix("x"), T.ivector("y")
     >>> model = LogisticRegression(x, n_in=1, n_out=2)
     >>> NLL = negative_log_likelihood(model.p_y_given_x, y)
     >>> MSGD = minibatch_step(NLL, model.params, 0.1, [x, y])
-    >>> x_batch = np.asarray([[0.2], [0.7]], dtype=theano.config.floatX)
-    >>> print("%.4f" % MSGD(x_batch, np.asarray([0, 1], dtype="int32")))  # 2 log 2
+    >>> x_batch = numpy.asarray([[0.2], [0.7]], dtype=theano.config.floatX)
+    >>> print("%.4f" % MSGD(x_batch, numpy.asarray([0, 1], dtype="int32")))  # 2 log 2
     1.3863
     """
     return theano.function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
@@ -213,17 +212,9 @@ def check_learning_rate(learning_rate):
     >>> check_learning_rate(0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    dlt.errors.SettingsError: learning_rate: found 0; expected a positive finite number, ...
+    dlt.errors.SettingsError: learning_rate: found 0; expected a finite number above 0 in ...
     """
-    if isinstance(learning_rate, numbers.Real):
-        with np.errstate(all="ignore"):  # 1e39 is infinite in float32, 1e-50 is 0
-            step = np.asarray(learning_rate).astype(theano.config.floatX)
-        if not (np.isfinite(step) and step > 0):
-            raise SettingsError(
-                "learning_rate: found {}; expected a positive finite number, such as 0.13".format(
-                    learning_rate
-                )
-            )
+    positive_in("learning_rate", learning_rate, theano.config.floatX, example="such as 0.13")
 
 
 def _gradients(loss, params):

@@ -10,6 +10,7 @@ Source: page "Getting Started", section "MNIST Dataset".
 
 import numpy as np
 
+from dlt.checks import whole_number
 from dlt.engine import T, shared_resident, theano
 from dlt.errors import SettingsError
 
@@ -35,7 +36,7 @@ def shared_dataset(data_xy, borrow=True):
     Raises
     ------
     SettingsError
-        x and y have different lengths.
+        x and y have different lengths, or y are not whole numbers from 0 on.
 
     Examples
     --------
@@ -49,6 +50,10 @@ def shared_dataset(data_xy, borrow=True):
             "data_xy: found {} rows of x and {} labels; expected one label for each row".format(
                 len(data_x), len(data_y)
             )
+        )
+    if data_y.size and not (data_y.min() >= 0 and (data_y == np.floor(data_y)).all()):
+        raise SettingsError(
+            "data_xy: found labels that are no class numbers; expected 0, 1, 2, ..."
         )
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
@@ -88,6 +93,17 @@ def n_examples(shared_x):
     return shared_x.get_value(borrow=True).shape[0]
 
 
+def largest_label(y):
+    """Give the largest label of those that `shared_dataset` returned.
+
+    Examples
+    --------
+    >>> largest_label(shared_dataset(([[0.0], [0.5], [0.25]], [1, 0, 2]))[1])
+    2
+    """
+    return int(y.owner.inputs[0].get_value(borrow=True).max())
+
+
 def n_minibatches(n, batch_size, drop_last=True):
     """Count the minibatches in `n` examples.
 
@@ -115,12 +131,8 @@ def n_minibatches(n, batch_size, drop_last=True):
     >>> n_minibatches(50000, 600), n_minibatches(50000, 600, drop_last=False)
     (83, 84)
     """
-    if int(batch_size) != batch_size or not 1 <= batch_size <= n:
-        raise SettingsError(
-            "batch_size: found {}; expected a whole number from 1 to {}, the number of "
-            "examples in the set".format(batch_size, n)
-        )
-    return int(n // batch_size) if drop_last else int(-(-n // batch_size))
+    batch_size = whole_number("batch_size", batch_size, 1, n, "the number of examples in the set")
+    return n // batch_size if drop_last else -(-n // batch_size)
 
 
 def minibatch(data, index, batch_size):

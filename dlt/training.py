@@ -13,21 +13,23 @@ import time
 
 import numpy as np
 
+from dlt.checks import whole_number
 from dlt.early_stopping import Patience
 from dlt.engine import theano
 from dlt.errors import SettingsError
 from dlt.evaluation import error_counter
 from dlt.history import HistoryRow
 from dlt.parameters import get_values, set_values
-from dlt.progress import Progress
+from dlt.progress import Progress, silent
 from dlt.run_folder import RunFolder
 from dlt.sgd import check_learning_rate, minibatch_gradient_descent
-from dlt.shared import n_examples, n_minibatches, shared_datasets
+from dlt.shared import largest_label, n_examples, n_minibatches, shared_datasets
 
 # A stretch of minibatches is cut so that progress is shown about this often, in seconds.
 _STRETCH_SECONDS = 0.5
+_TRAINING = "the number of training examples"
 
-Stretch = collections.namedtuple("Stretch", "iteration losses score")
+Stretch = collections.namedtuple("Stretch", "iteration losses score is_best")
 Stretch.__doc__ = """Minibatch updates made in one go.
 
 Fields
@@ -38,6 +40,8 @@ losses : ndarray, shape (n,)
     Loss of each minibatch before its update.
 score : Score or None
     Validation errors, where this stretch ends with a validation.
+is_best : bool
+    Whether that is the lowest validation error so far.
 """
 
 TrainingResult = collections.namedtuple(
@@ -121,9 +125,9 @@ def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, pa
         done = end
         finite = bool(np.isfinite(losses).all())
         score = count_errors() if finite and done == next_validation else None
-        if score is not None:
-            patience.update(done - 1, score.fraction)  # the page's iter counts from 0
-        yield Stretch(done, losses, score)
+        # the page's iter counts from 0
+        is_best = score is not None and patience.update(done - 1, score.fraction)
+        yield Stretch(done, losses, score, is_best)
 
 
 def train(
@@ -138,18 +142,19 @@ def train(
     drop_last=False,
     output_dir=None,
     settings=None,
-    log=None,
+    log=silent,
     progress=None,
 ):
     """Train a classifier by minibatch SGD with early stopping, and test the best one.
 
-    Afterwards the classifier's parameters are the best ones.
+    Afterwards the classifier's parameters are the best ones, or those it came with if
+    training diverged before the first validation.
 
     Parameters
     ----------
     classifier : object
-        With ``input`` (the symbolic inputs), ``params`` (named shared variables) and
-        ``p_y_given_x`` (probabilities, shape (B, L)); see `dlt.models`.
+        With ``input`` (the symbolic inputs), ``params`` (named shared variables),
+        ``p_y_given_x`` (probabilities, shape (B, L)) and ``n_out`` (L); see `dlt.models`.
     y : Theano vector, int32
         The symbolic labels.
     loss : Theano scalar
@@ -165,7 +170,8 @@ def train(
     n_epochs : int
         Most passes over the training set, 1 or more.
     patience : Patience, optional
-        The stopping rule; the page's numbers by default.
+        The stopping rule; the page's numbers by default. It is only read: every run
+        begins with its initial patience.
     drop_last : bool
         False: validation and test count every example. True: whole minibatches
         only, as in the page's script.
@@ -198,21 +204,25 @@ def train(
     >>> str(result.test), result.n_epochs
     ('0.000000 %', 3)
     """
-    patience = Patience() if patience is None else patience
-    log = log or _no_log
-    _check_settings(learning_rate, n_epochs)
-    train_set, valid_set, test_set = _shared(datasets)
+    patience = Patience() if patience is None else patience.restarted()
+    check_learning_rate(learning_rate)
+    n_epochs = whole_number("n_epochs", n_epochs, low=1)
+    train_set, valid_set, test_set = _shared(datasets, classifier.n_out)
+    batch_size = whole_number("batch_size", batch_size, 1, n_examples(train_set[0]), _TRAINING)
     n_train_batches = n_minibatches(n_examples(train_set[0]), batch_size)
     for name, data in (("validation", valid_set), ("test", test_set)):
         _check_drop_last(name, n_examples(data[0]), batch_size, drop_last)
     given = _settings(learning_rate, batch_size, n_epochs, patience, drop_last)
-    folder = RunFolder(output_dir, dict(given, **(settings or {}))) if output_dir else None
+    folder = None
+    if output_dir is not None:
+        folder = RunFolder(output_dir, dict(given, **(settings or {})))
 
     log("compiling ...")
     x = classifier.input
-    step = minibatch_gradient_descent(
-        loss, classifier.params, learning_rate, x, y, train_set, batch_size
-    )
+    with np.errstate(all="ignore"):  # constants may overflow: divergence is found and said below
+        step = minibatch_gradient_descent(
+            loss, classifier.params, learning_rate, x, y, train_set, batch_size
+        )
     count = [
         error_counter(x, y, classifier.p_y_given_x, data, batch_size, drop_last)
         for data in (valid_set, test_set)
@@ -232,6 +242,7 @@ class _Run:
 
     def __init__(self, params, n_train_batches, patience, folder):
         self._params = params
+        self._start = get_values(params)
         self._n_train_batches = n_train_batches
         self._patience = patience
         self._folder = folder
@@ -240,7 +251,7 @@ class _Run:
         self._n_iterations = 0
         self._diverged_at = None
         self._best_params = None
-        self._best_validation = None
+        self._best_iteration = self._best_validation = None
         self._history = []
 
     def follow(self, loop, bar):
@@ -264,9 +275,14 @@ class _Run:
             first = int(np.argmin(np.isfinite(stretch.losses)))
             self._diverged_at = stretch.iteration - len(stretch.losses) + first + 1
         elif stretch.score is not None:
-            self._validated(stretch.iteration, stretch.score, say)
+            self._validated(stretch, say)
 
-    def _validated(self, iteration, score, say):
+    def _validated(self, stretch, say):
+        iteration, score = stretch.iteration, stretch.score
+        values = get_values(self._params) if stretch.is_best else {}
+        if not all(np.isfinite(value).all() for value in values.values()):
+            self._diverged_at = iteration  # the losses are those from before the update
+            return
         epoch, index = divmod(iteration - 1, self._n_train_batches)
         # fsum: exactly rounded, so the mean does not depend on how stretches were cut
         loss = math.fsum(self._losses) / len(self._losses)
@@ -276,9 +292,9 @@ class _Run:
                 iteration, epoch + 1, loss, score.fraction, self._patience.patience, self._seconds
             )
         )
-        if self._patience.best_iteration == iteration - 1:
-            self._best_validation = score
-            self._best_params = get_values(self._params)
+        if stretch.is_best:
+            self._best_validation, self._best_params = score, values
+            self._best_iteration = iteration
             if self._folder:
                 self._folder.save_soon(self._best_params, self._history)
         say(
@@ -289,15 +305,13 @@ class _Run:
 
     def result(self, count_test_errors):
         """Put the best parameters back, test them, and sum up."""
-        test = None
-        if self._best_params is not None:
-            set_values(self._params, self._best_params)
-            test = count_test_errors()
+        best = self._best_params
+        set_values(self._params, self._start if best is None else best)
         return TrainingResult(
-            best_params=self._best_params,
-            best_iteration=None if test is None else self._patience.best_iteration + 1,
+            best_params=best,
+            best_iteration=self._best_iteration,
             best_validation=self._best_validation,
-            test=test,
+            test=None if best is None else count_test_errors(),
             history=self._history,
             n_iterations=self._n_iterations,
             n_epochs=-(-self._n_iterations // self._n_train_batches),
@@ -321,16 +335,22 @@ def _stretches(step, n_train_batches):
     return run_stretch
 
 
-def _shared(datasets):
-    """Store arrays in shared variables; leave what already is there."""
-    if all(hasattr(data_x, "get_value") for data_x, _ in datasets):
-        return datasets
-    return shared_datasets(datasets)
+def _shared(datasets, n_out):
+    """Store arrays in shared variables, leave what already is there, and check the labels."""
+    if not all(hasattr(data_x, "get_value") for data_x, _ in datasets):
+        datasets = shared_datasets(datasets)
+    largest = max(largest_label(data_y) for _, data_y in datasets)
+    if largest >= n_out:
+        raise SettingsError(
+            "datasets: found label {}; expected labels from 0 to {}, as the classifier has {} "
+            "outputs".format(largest, n_out - 1, n_out)
+        )
+    return datasets
 
 
 def _settings(learning_rate, batch_size, n_epochs, patience, drop_last):
     return {
-        "learning_rate": learning_rate,
+        "learning_rate": _number(learning_rate),
         "batch_size": batch_size,
         "n_epochs": n_epochs,
         "patience": patience.initial_patience,
@@ -341,12 +361,11 @@ def _settings(learning_rate, batch_size, n_epochs, patience, drop_last):
     }
 
 
-def _check_settings(learning_rate, n_epochs):
-    check_learning_rate(learning_rate)
-    if int(n_epochs) != n_epochs or n_epochs < 1:
-        raise SettingsError(
-            "n_epochs: found {}; expected a whole number, 1 or more".format(n_epochs)
-        )
+def _number(value):
+    """Give a number that JSON can hold; a shared variable's is the present one."""
+    if hasattr(value, "get_value"):
+        value = value.get_value()
+    return float(value) if hasattr(value, "__float__") else str(value)
 
 
 def _check_drop_last(name, n, batch_size, drop_last):
@@ -357,7 +376,3 @@ def _check_drop_last(name, n, batch_size, drop_last):
                 batch_size, n, name
             )
         )
-
-
-def _no_log(line):
-    """Report to nobody."""

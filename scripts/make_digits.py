@@ -11,15 +11,23 @@ and Pillow (the `test` extra); no network.
     python scripts/make_digits.py --check    # rebuild and compare with the file there
 """
 
-import argparse
 import gzip
 import hashlib
 import io
+import os
 import pickle
 import sys
 from pathlib import Path
 
 import numpy as np
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, script
+from dlt.errors import SettingsError
+from dlt.files import write_atomically
+from dlt.pickles import dumps_portable
 
 OUTPUT = Path(__file__).resolve().parent.parent / "data" / "digits.pkl.gz"
 SIZES = (1200, 297, 300)  # train, valid, test: consecutive, never shuffled
@@ -51,14 +59,8 @@ def build():
 
 
 def to_bytes(sets):
-    """Return the gzipped protocol 2 pickle of `sets`: the same bytes on every run.
-
-    numpy 2 writes the module name `numpy._core`, which numpy 1 does not know;
-    the name the original file uses, `numpy.core`, is understood by both. In
-    protocol 2 a global is plain text up to a line end, so replacing it is safe.
-    """
-    plain = pickle.dumps(sets, protocol=2)
-    plain = plain.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+    """Return the gzipped pickle of `sets`: the same bytes on every run."""
+    plain = dumps_portable(sets)
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as f:
         f.write(plain)
@@ -84,10 +86,11 @@ def differences(path, sets):
     return lines
 
 
+@script
 def main(argv=None):
     """Write or check the file; return 0, 1 (`--check` found a difference) or 2 (cannot run)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: data/digits.pkl.gz")
+    parser = Parser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="PATH")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; compare the file with a rebuilt one"
     )
@@ -95,13 +98,8 @@ def main(argv=None):
     try:
         sets = build()
     except ImportError as error:
-        print(f"{error}: pip install scikit-learn Pillow", file=sys.stderr)
-        return 2
-    try:
-        return check(args.output, sets) if args.check else write(args.output, sets)
-    except OSError as error:
-        print(f"{args.output}: {error.strerror or error}", file=sys.stderr)
-        return 2
+        raise SettingsError("{}: pip install scikit-learn pillow".format(error)) from error
+    return check(args.output, sets) if args.check else write(args.output, sets)
 
 
 def check(path, sets):
@@ -114,7 +112,7 @@ def check(path, sets):
 def write(path, sets):
     """Write `sets` to `path`, print its size and hash, and return 0."""
     packed = to_bytes(sets)
-    path.write_bytes(packed)
+    write_atomically(path, lambda file: file.write(packed))
     print("{}: {} bytes, {} + {} + {} pictures".format(path, len(packed), *SIZES))
     print(f"sha256 {hashlib.sha256(packed).hexdigest()}")
     return 0

@@ -82,12 +82,14 @@ def main(argv=None):
 
     import dlt
     from dlt import engine
-    from dlt.datasets import choose_dataset
+    from dlt.datasets import NAMES, choose_dataset
 
     if args.floatX:
         engine.set_floatX(args.floatX)
     say(engine.describe())
-    dataset = args.dataset or choose_dataset(log=say)
+    dataset = choose_dataset(log=say) if args.dataset is None else args.dataset
+    if dataset not in NAMES:
+        dataset = os.path.abspath(dataset)  # predict.py may run from another folder
     batch_size = args.batch_size
     if batch_size is None:
         batch_size = BATCH_SIZE.get(dataset, DEFAULT_BATCH_SIZE)

@@ -1,6 +1,10 @@
 """Exit codes and one-line errors."""
 
+import subprocess
+import sys
+
 import pytest
+from conftest import ROOT
 
 from dlt.commandline import Parser, script
 from dlt.errors import SettingsError
@@ -20,6 +24,28 @@ def test_exit_codes(capsys):
     assert raising(SettingsError("patience: found 0; expected 2"))([]) == 2
     assert capsys.readouterr().err == "error: patience: found 0; expected 2\n"
     assert raising(KeyboardInterrupt())([]) == 130
+
+
+def test_an_error_of_the_operating_system_is_one_line(capsys):
+    assert raising(OSError(28, "No space left on device"))([]) == 2
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+
+
+def test_a_reader_that_leaves_ends_it_quietly():
+    code = (
+        "import sys; sys.path.insert(0, {!r}); from dlt.commandline import script\n"
+        "@script\n"
+        "def main(argv=None):\n"
+        "    while True: print('line')\n"
+        "sys.exit(main())"
+    ).format(str(ROOT))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    with process.stderr:
+        assert (process.wait(timeout=60), process.stderr.read()) == (1, b"")
 
 
 def test_bugs_keep_their_traceback():

@@ -160,6 +160,12 @@ def put(index, value):
             r"found y of shape \(12, 3\); .* one-hot rows\? store y.argmax\(axis=1\)",
         ),
         (
+            lambda s: changed(s, 0, y=lambda y: y[:, None]),
+            r"found y of shape \(12, 1\); .* store y.ravel\(\)",
+        ),
+        (lambda s: changed(s, 0, y=put(2, 10**9)), "found label 1000000000 in the training set of"),
+        (lambda s: changed(s, 0, x=lambda x: x > 0), "found x that is an array of bool"),
+        (
             lambda s: changed(s, 0, x=lambda x: [list(range(n)) for n in range(12)]),
             "found x that is a list of 12",
         ),
@@ -191,6 +197,12 @@ def test_files_that_are_something_else(tmp_path, content, message):
     (tmp_path / "data.pkl.gz").write_bytes(content)
     with pytest.raises(DataError, match=message):
         load_data(tmp_path / "data.pkl.gz")
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"))
+    with pytest.raises(DataError, match="found a pipe or device"):
+        load_data(tmp_path / "pipe")
 
 
 def test_a_pickle_that_asks_for_code_is_refused_by_name(tmp_path):
@@ -235,7 +247,7 @@ def test_a_name_that_is_neither_file_nor_data_set():
 def nowhere(tmp_path, monkeypatch):
     """A computer without MNIST and without a route to it."""
 
-    def no_route(log=None):
+    def no_route(log=print):
         raise FetchError("MNIST could not be fetched: no route")
 
     monkeypatch.setattr(datasets, "_DATA_FOLDERS", (str(tmp_path / "data"), "none"))

@@ -129,4 +129,4 @@ def test_script_writes_and_checks(needs_sources, script, tmp_path, capsys):
 
 def test_script_says_when_there_is_no_file(needs_sources, script, tmp_path, capsys):
     assert script.main(["--check", "--output", str(tmp_path / "no.gz")]) == 2
-    assert "no.gz: No such file" in capsys.readouterr().err
+    assert "No such file or directory" in capsys.readouterr().err

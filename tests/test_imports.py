@@ -13,7 +13,7 @@ MODULES = sorted((ROOT / "dlt").glob("*.py"))
 # Lower layers never import higher ones: a module may import modules to its left only.
 LAYERS = [
     {"errors", "__init__"},
-    {"files", "engine", "early_stopping", "progress", "commandline"},
+    {"files", "checks", "engine", "early_stopping", "progress", "commandline"},
     {"pickles", "idx", "npz", "images", "fetching", "history"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},
     {"sgd", "evaluation", "run_folder"},

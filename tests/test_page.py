@@ -12,7 +12,6 @@ import pytest
 
 import dlt
 from dlt import T, load_data, shared_dataset, theano
-from dlt.parameters import get_values
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +85,41 @@ def test_minibatch_stochastic_gradient_descent(model, digits):
     assert numpy.mean(losses[-60:]) < 0.5 * numpy.mean(losses[:60])
 
 
+def update(param):
+    """Let the engine change a parameter, so that it holds what the engine stores."""
+    theano.function([], updates=[(param, param + T.cast(0.5, param.dtype))])()
+
+
 def test_early_stopping_keeps_copies(model):
     _, _, classifier, _ = model
-    best_params = get_values(classifier.params)  # the page: copy.deepcopy(params)
-    before = copy.deepcopy(best_params)
-    classifier.b.set_value(numpy.ones(10, dtype=theano.config.floatX))
-    numpy.testing.assert_array_equal(best_params["b"], before["b"])
+    params = classifier.params
+    update(classifier.b)
+    best_params = copy.deepcopy(params)
+    update(classifier.b)
+    assert [param.name for param in best_params] == ["W", "b"]
+    numpy.testing.assert_array_equal(best_params[1].get_value(), numpy.full(10, 0.5))
+    numpy.testing.assert_array_equal(params[1].get_value(), numpy.ones(10))
+
+
+def test_values_are_numpy_arrays_after_an_update_too(model):
+    _, _, classifier, _ = model
+    update(classifier.b)
+    for borrow in (False, True):
+        assert type(classifier.b.get_value(borrow=borrow)) is numpy.ndarray
+    value = classifier.b.get_value()
+    value[0] = 7  # a copy: may be written to, and changes nothing
+    assert float(classifier.b.get_value()[0]) == 0.5
+    scalar = theano.shared(1.0)
+    update(scalar)
+    assert float(scalar.get_value()) == 1.5
+    again = pickle.loads(pickle.dumps(classifier.b))
+    numpy.testing.assert_array_equal(again.get_value(), numpy.full(10, 0.5))
 
 
 def test_saving_and_loading(model, tmp_path):
     _, _, classifier, _ = model
     w, v = classifier.params
-    w.set_value(numpy.full((784, 10), 0.5, dtype=theano.config.floatX))
+    update(w)
     save_file = open(tmp_path / "path.pkl", "wb")
     pickle.dump(w.get_value(borrow=True), save_file, -1)
     pickle.dump(v.get_value(borrow=True), save_file, -1)

@@ -114,6 +114,18 @@ def test_parameters_need_names_of_their_own(tmp_path, names):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_npz_is_the_default(tmp_path, params):
+    save_params(tmp_path / "params", params)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.npz"]
+    assert list(read_params(tmp_path / "params")[0]) == ["W", "b"]
+
+
+def test_the_pkl_names_nothing_that_old_numpy_lacks(tmp_path, params):
+    save_params(tmp_path / "params.pkl", params)
+    content = (tmp_path / "params.pkl").read_bytes()
+    assert b"numpy.core.multiarray" in content and b"numpy._core" not in content
+
+
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"found the ending '.txt'; expected .*\.npz or \.pkl"):
         save_params(tmp_path / "params.txt", {"b": np.zeros(2)})

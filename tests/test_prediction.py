@@ -29,11 +29,19 @@ def test_probabilities_agree_with_numpy(tmp_path, rng, floatX, arrays, ending):
     assert predictor.probabilities(x).dtype == floatX
 
 
-def test_floatX_follows_the_file(tmp_path, floatX):
+def test_a_file_of_the_other_floatX_is_cast(tmp_path, floatX):
     other = {"float32": "float64", "float64": "float32"}[floatX]
     save_params(tmp_path / "params.npz", {"W": np.eye(2, dtype=other), "b": np.ones(2, other)})
-    Predictor(tmp_path / "params.npz")
-    assert theano.config.floatX == other  # the fixture puts floatX back
+    predictor = Predictor(tmp_path / "params.npz")
+    assert theano.config.floatX == floatX
+    assert predictor.probabilities([[0, 0]]).dtype == floatX
+    assert predictor.predict(np.array([[0, 1]], dtype=other)).tolist() == [1]
+
+
+def test_parameters_that_are_not_finite_are_refused(tmp_path):
+    save_params(tmp_path / "params.npz", {"W": np.full((2, 2), np.nan), "b": np.ones(2)})
+    with pytest.raises(DataError, match="found NaN or infinite parameters"):
+        Predictor(tmp_path / "params.npz")
 
 
 def test_rows_of_another_length_are_refused(tmp_path, arrays):

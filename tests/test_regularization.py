@@ -57,10 +57,16 @@ def test_weight_zero_leaves_the_loss_as_it_is():
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_bad_weights_are_refused(weight):
-    with pytest.raises(SettingsError, match="lambda_2: found .*; expected a finite number, 0 or"):
+    with pytest.raises(
+        SettingsError, match="lambda_2: found .*; expected a finite number, 0 or more, in float"
+    ):
         regularized_loss(T.scalar("loss"), [T.vector("W")], 0, weight)
 
 
 def test_a_lone_parameter_is_refused():
     with pytest.raises(SettingsError, match=r"params: found .*; expected a list, such as \[W\]"):
         l1(T.matrix("W"))
+    with pytest.raises(SettingsError, match=r"params: found .*; expected a list, such as \[W\]"):
+        regularized_loss(T.scalar("loss"), T.matrix("W"))
+    with pytest.raises(SettingsError, match="params: found an empty list"):
+        l2_sqr([])

@@ -38,8 +38,14 @@ def test_an_earlier_run_stays_until_there_is_something_to_save(tmp_path):
 
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(SettingsError, match=r"run: found a folder that cannot be written \(.+\)"):
+    with pytest.raises(SettingsError, match=r"run': found a folder that cannot be written \(.+\)"):
         RunFolder(tmp_path / "run", {})
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_impossible_names_are_refused(path):
+    with pytest.raises(SettingsError, match="found a folder that cannot be written"):
+        RunFolder(path, {})
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):

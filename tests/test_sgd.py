@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from dlt.engine import T, set_floatX, softmax, theano
+from dlt.engine import T, softmax, theano
 from dlt.errors import SettingsError
 from dlt.losses import negative_log_likelihood
 from dlt.models import LogisticRegression
@@ -94,9 +94,8 @@ def test_batches_of_changing_sizes(floatX, rng):
         assert np.isfinite(float(value))
 
 
-def test_a_two_layer_perceptron_learns_xor(rng):
+def test_a_two_layer_perceptron_learns_xor(rng, float64):
     """Nothing in the calls knows a model: two layers, four parameters, same functions."""
-    set_floatX("float64")
     x, y = T.matrix("x"), T.ivector("y")
     shapes = {"W1": (2, 8), "b1": (8,), "W2": (8, 2), "b2": (2,)}
     params = [theano.shared(rng.normal(0, 1, shape), name=n) for n, shape in shapes.items()]
@@ -138,14 +137,16 @@ def test_a_rate_that_floatX_cannot_hold_is_refused(floatX):
         if floatX == "float64":
             assert len(gradient_updates(w**2, [w], rate)) == 1
         else:
-            with pytest.raises(SettingsError, match="learning_rate: found 1e.*positive finite"):
+            with pytest.raises(SettingsError, match="learning_rate: found 1e.*above 0 in float32"):
                 gradient_updates(w**2, [w], rate)
 
 
 @pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf")])
 def test_bad_learning_rates_are_refused(rate):
     w = theano.shared(np.asarray(4.0))
-    with pytest.raises(SettingsError, match="learning_rate: found .*; expected a positive finite"):
+    with pytest.raises(
+        SettingsError, match="learning_rate: found .*; expected a finite number above 0"
+    ):
         gradient_updates(w**2, [w], rate)
 
 

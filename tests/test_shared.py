@@ -5,7 +5,14 @@ import pytest
 
 from dlt.engine import T, theano
 from dlt.errors import SettingsError
-from dlt.shared import minibatch, n_examples, n_minibatches, shared_dataset, shared_datasets
+from dlt.shared import (
+    largest_label,
+    minibatch,
+    n_examples,
+    n_minibatches,
+    shared_dataset,
+    shared_datasets,
+)
 
 
 def test_inputs_and_labels_are_floatX_and_labels_come_out_as_int32(floatX, rng):
@@ -52,10 +59,10 @@ def test_number_of_minibatches(n, batch_size, whole, all_):
     assert n_minibatches(n, batch_size, drop_last=False) == all_
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 11, 1.5])
+@pytest.mark.parametrize("batch_size", [0, -1, 11, 1.5, float("nan"), float("inf")])
 def test_batch_sizes_that_do_not_fit_are_refused(batch_size):
     with pytest.raises(
-        SettingsError, match="batch_size: found .* expected a whole number from 1 to 10"
+        SettingsError, match="batch_size: found .* expected a whole number from 1 to 10, the number"
     ):
         n_minibatches(10, batch_size)
 
@@ -65,12 +72,21 @@ def test_different_lengths_are_refused():
         shared_dataset((np.zeros((3, 2)), np.zeros(2)))
 
 
-def test_borrow_decides_whether_memory_is_shared(float64):
-    def change_after(borrow):
-        x = np.zeros((512, 8))
-        x = x[(-x.ctypes.data % 64) // 64 :]  # begins on a 64-byte boundary if numpy's did not
-        shared_x, _ = shared_dataset((x, np.zeros(len(x))), borrow=borrow)
-        x[0, 0] = 7
-        return float(shared_x.get_value(borrow=True)[0, 0])
+@pytest.mark.parametrize("borrow", [True, False])
+def test_borrow_decides_whether_memory_is_shared(float64, borrow):
+    memory = np.zeros(64 * 8 + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    x = memory[start : start + 64 * 8].view(np.float64).reshape(8, 8)  # as the engine wants it
+    shared_x, _ = shared_dataset((x, np.zeros(8)), borrow=borrow)
+    x[0, 0] = 7
+    assert float(shared_x.get_value()[0, 0]) == (7.0 if borrow else 0.0)
 
-    assert change_after(borrow=False) == 0.0
+
+@pytest.mark.parametrize("label", [-1, 0.5, np.nan])
+def test_labels_that_are_no_class_numbers_are_refused(label):
+    with pytest.raises(SettingsError, match="found labels that are no class numbers"):
+        shared_dataset((np.zeros((2, 1)), np.array([0, label])))
+
+
+def test_the_largest_label(floatX):
+    assert largest_label(shared_dataset((np.zeros((3, 1)), [4, 9, 0]))[1]) == 9

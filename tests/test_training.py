@@ -216,7 +216,9 @@ def test_the_report_has_the_classic_lines(blobs):
     [
         ({"n_epochs": 0}, "n_epochs: found 0; expected a whole number, 1 or more"),
         ({"n_epochs": 1.5}, "n_epochs: found 1.5"),
-        ({"learning_rate": 0}, "learning_rate: found 0; expected a positive finite number"),
+        ({"n_epochs": float("inf")}, "n_epochs: found inf"),
+        ({"learning_rate": 0}, "learning_rate: found 0; expected a finite number above 0"),
+        ({"settings": {"rng": object()}}, "settings: found what JSON cannot hold"),
         ({"batch_size": 0}, "batch_size: found 0; expected a whole number from 1 to 103"),
         ({"batch_size": 104}, "batch_size: found 104; expected a whole number from 1 to 103"),
         (
@@ -229,6 +231,43 @@ def test_bad_settings_are_refused_before_anything_is_made(tmp_path, blobs, bad, 
     with pytest.raises(SettingsError, match=message):
         run(blobs, output_dir=tmp_path / "run", **bad)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_patience_can_be_used_for_many_runs(blobs):
+    rule = Patience(25, patience_increase=1)
+    results = [run(blobs, patience=rule, n_epochs=100)[1] for _ in range(2)]
+    assert [result.best_iteration for result in results] == [results[0].best_iteration] * 2
+    assert results[0].history[1].validation_error == results[1].history[1].validation_error
+    assert rule.best_iteration is None
+
+
+def test_settings_may_be_numpy_or_shared(tmp_path, blobs):
+    rate = theano.shared(np.asarray(2.0, dtype=theano.config.floatX))
+    _, symbolic = run(
+        blobs, learning_rate=rate, batch_size=np.int64(10), n_epochs=2.0, output_dir=tmp_path
+    )
+    _, plain = run(blobs, n_epochs=2)
+    np.testing.assert_array_equal(symbolic.best_params["W"], plain.best_params["W"])
+    written = json.loads((tmp_path / "settings.json").read_text())
+    assert (written["learning_rate"], written["batch_size"]) == (2.0, 10)
+
+
+def test_labels_that_the_model_cannot_give_are_refused(blobs):
+    (x, y), valid, test = blobs
+    with pytest.raises(SettingsError, match="found label 3; expected labels from 0 to 2"):
+        run(((x, y + 1), valid, test))
+
+
+def test_parameters_that_overflow_before_a_validation_are_no_model(tmp_path, float64, blobs):
+    # One update an epoch: its loss, from before it, is finite; what it makes is not.
+    model, y, loss = classifier()
+    result = train(
+        model, y, loss * np.float64(1e150), blobs, learning_rate=1e300, batch_size=103, n_epochs=1,
+        output_dir=tmp_path,
+    )  # fmt: skip
+    assert (result.stopped_by, result.diverged_at) == ("divergence", 1)
+    assert result.best_params is None and list(tmp_path.iterdir()) == []
+    assert not model.W.get_value().any()  # as it came
 
 
 def test_shared_variables_are_taken_as_they_are(blobs):

@@ -1,0 +1,95 @@
+"""Checks of settings that several modules share: what was found, what was expected."""
+
+import numbers
+
+import numpy as np
+
+from dlt.errors import SettingsError
+
+
+def whole_number(name, value, low, high=None, what=None):
+    """Give a setting as an int, or say why it is none.
+
+    Parameters
+    ----------
+    name : str
+        The setting's name, for the message.
+    value : int, or anything that equals one (``3.0``, a numpy integer)
+    low : int
+        Least value allowed.
+    high : int, optional
+        Greatest value allowed.
+    what : str, optional
+        What `high` is.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SettingsError
+        Not a whole number, or out of range.
+
+    Examples
+    --------
+    >>> whole_number("n_epochs", np.int64(3), low=1)
+    3
+    >>> whole_number("batch_size", 0, low=1, high=10, what="the number of examples")
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: batch_size: found 0; expected a whole number from 1 to 10, the \
+number of examples
+    """
+    fits = isinstance(value, numbers.Real) and np.isfinite(value) and int(value) == value
+    if fits and low <= value and (high is None or value <= high):
+        return int(value)
+    span = "{} or more".format(low) if high is None else "from {} to {}".format(low, high)
+    expected = "a whole number{} {}".format("," if high is None else "", span)
+    raise SettingsError(
+        "{}: found {}; expected {}{}".format(
+            name, value, expected, ", " + what if what is not None else ""
+        )
+    )
+
+
+def positive_in(name, value, dtype, zero=False, example=""):
+    """Check that a number is finite and above 0 (or 0, with `zero`) in a float dtype.
+
+    Parameters
+    ----------
+    name : str
+        The setting's name, for the message.
+    value : float, or a symbolic scalar, which passes unchecked
+    dtype : str
+        1e39 is infinite and 1e-50 is 0 in float32.
+    zero : bool
+        Whether 0 is allowed.
+    example : str
+        Ends the message.
+
+    Raises
+    ------
+    SettingsError
+        The number does not fit.
+
+    Examples
+    --------
+    >>> positive_in("learning_rate", 0.13, "float32")
+    >>> positive_in("learning_rate", 1e39, "float32", example="such as 0.13")
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: learning_rate: found 1e+39; expected a finite number above 0 in \
+float32, such as 0.13
+    """
+    if not isinstance(value, numbers.Real):
+        return
+    with np.errstate(all="ignore"):
+        rounded = np.asarray(value).astype(dtype)
+    if np.isfinite(rounded) and (rounded > 0 or (zero and value == 0)):
+        return
+    raise SettingsError(
+        "{}: found {}; expected a finite number{} in {}{}".format(
+            name, value, ", 0 or more," if zero else " above 0", dtype, example and ", " + example
+        )
+    )
