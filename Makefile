@@ -1,5 +1,6 @@
 # make train : train on MNIST, or on the embedded digits where MNIST cannot be had
 # make test  : lint, tests, doctests and every script as a process
+# make bench : time dlt and its peers on the same work (docs/performance.md)
 # make data  : fetch MNIST into data/
 # Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
 
@@ -8,13 +9,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test data lint format clean
+.PHONY: train test bench data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
 
 data: $(VENV)/installed
 	$(BIN)/python scripts/fetch_mnist.py --output-dir data $(ARGS)
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python scripts/benchmark.py $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
@@ -40,6 +44,11 @@ $(VENV)/installed: setup.py $(VENV)/created
 $(VENV)/installed-test: $(VENV)/installed
 	@echo "installing what the tests need ..."
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	@echo "installing what the benchmark needs (PyTorch is measured if you install it too) ..."
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	touch $@
 
 clean:

@@ -32,7 +32,18 @@ setup(
         "tqdm>=4.62",
     ],
     extras_require={
-        "test": ["pytest>=8", "hypothesis", "ruff", "scikit-learn", "setuptools>=68", "wheel"],
+        "gpu": ["jax[cuda12]>=0.7"],
+        "bench": ["matplotlib", "threadpoolctl", "scikit-learn"],
+        "test": [
+            "pytest>=8",
+            "hypothesis",
+            "ruff",
+            "scikit-learn",
+            "matplotlib",
+            "threadpoolctl",
+            "setuptools>=68",
+            "wheel",
+        ],
     },
     classifiers=[
         "Programming Language :: Python :: 3",

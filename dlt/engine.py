@@ -17,6 +17,7 @@ namespaces ``theano`` and ``T``).
 
 import functools
 import importlib.util
+import math
 import numbers
 import os
 import re
@@ -32,33 +33,40 @@ FLOAT_TYPES = ("float32", "float64")
 
 #: The linkers that are tested, best first.
 LINKERS = ("jax", "numba", "c")
+_ORDINARY = ("Explicitly requested dtype", "Skipping Assert", r"np\.dot\(\) is faster")
+#: Where functions may run.
+DEVICES = ("auto", "cpu", "gpu")
 _MODES = {"jax": "JAX", "numba": "NUMBA", "c": "CVM"}
 
 # XLA takes a numpy array without copying it only from an address like this.
 _ALIGNMENT = 64  # bytes
 
 
-def _translated_flags(text):
-    """Write THEANO_FLAGS as PyTensor spells them; a value in quotes may hold commas.
-
-    ``device=cpu`` is left out: it is what runs anyway, and PyTensor has no such flag.
+def _parse_flags(text):
+    """Turn THEANO_FLAGS into a dict, names as PyTensor spells them; quotes may hold commas.
 
     Examples
     --------
-    >>> _translated_flags("floatX=float32, device=cpu, blas.ldflags='-lm,-lc'")
-    "floatX=float32,blas__ldflags='-lm,-lc'"
+    >>> _parse_flags("floatX=float32, device=cpu, blas.ldflags='-lm,-lc'")
+    {'floatX': 'float32', 'device': 'cpu', 'blas__ldflags': "'-lm,-lc'"}
     """
     parts = [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
-    pairs = [part.split("=", 1) for part in parts if "=" in part and part != "device=cpu"]
-    return ",".join("{}={}".format(name.replace(".", "__"), value) for name, value in pairs)
+    pairs = [part.split("=", 1) for part in parts if "=" in part]
+    return {name.replace(".", "__"): value for name, value in pairs}
 
 
 def _merge_flags(environ):
-    """Put what THEANO_FLAGS says before PYTENSOR_FLAGS, where the last word wins."""
-    flags = _translated_flags(environ.get("THEANO_FLAGS", ""))
+    """Put what THEANO_FLAGS says before PYTENSOR_FLAGS, where the last word wins.
+
+    Returns the flag that PyTensor no longer has: ``device``, or None.
+    """
+    flags = _parse_flags(environ.get("THEANO_FLAGS", ""))
+    device = flags.pop("device", None)
     if flags:
+        text = ",".join("=".join(item) for item in flags.items())
         own = environ.get("PYTENSOR_FLAGS", "")
-        environ["PYTENSOR_FLAGS"] = flags + "," + own if own else flags
+        environ["PYTENSOR_FLAGS"] = text + "," + own if own else text
+    return device
 
 
 def _bad_floatX(found):
@@ -67,7 +75,6 @@ def _bad_floatX(found):
 
 def _import_engine():
     """Import PyTensor as ``theano`` and choose its linker."""
-    _merge_flags(os.environ)
     try:
         import pytensor
 
@@ -90,10 +97,12 @@ def _import_engine():
     if not chosen_by_user and _has_jax():
         config.mode = _MODES["jax"]
     _widen_bounds_of_arange()
-    # Both warnings tell of JAX's ordinary way of working and come with every compilation:
-    # with floatX=float32 its integers are 32 bits wide, and it checks no shapes while running.
-    for message in ("Explicitly requested dtype", "Skipping Assert"):
-        warnings.filterwarnings("ignore", message=message, category=UserWarning)
+    _slice_minibatches()
+    # These tell of a linker's ordinary way of working, at every compilation. JAX: with
+    # floatX=float32 its integers are 32 bits wide, and it checks no shapes while running.
+    # Numba: a product with a transposed matrix could be faster.
+    for message in _ORDINARY:
+        warnings.filterwarnings("ignore", message=message)
     return pytensor
 
 
@@ -124,14 +133,85 @@ def _widen_bounds_of_arange():
     optdb.register("dlt_widen_bounds_of_arange", dfs_rewriter(widen_bounds), "jax", position=100)
 
 
+def _slice_minibatches():
+    """Let the JAX linker run ``x[index * batch_size: (index + 1) * batch_size]``.
+
+    JAX must know every shape beforehand and refuses slices with symbolic ends, though the
+    *length* of the page's minibatch does not depend on its index. Where the two ends differ
+    by a number, the slice becomes a `Window` of that length.
+    """
+    from pytensor.compile import optdb
+    from pytensor.graph.basic import Constant
+    from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+    from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
+
+    @node_rewriter([Subtensor])
+    def slice_to_window(fgraph, node):
+        x, *flat = node.inputs
+        indices = indices_from_subtensor(flat, node.op.idx_list)
+        ends = indices[0]
+        if len(indices) > 1 or not isinstance(ends, slice) or ends.step is not None:
+            return None
+        if ends.start is None or ends.stop is None or isinstance(ends.start, Constant):
+            return None
+        length = _constant_difference(ends.stop, ends.start)
+        if not length or length < 0:
+            return None
+        _teach_jax_windows()
+        return [Window(length)(x, ends.start)]
+
+    # Before the arithmetic of the ends is rewritten into something less plain.
+    optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.5)
+
+
+def _constant_difference(stop, start):
+    """Give ``stop - start`` if it is the same number whatever the variables are, else None."""
+    terms = dict(_linear_terms(stop))
+    for variable, factor in _linear_terms(start).items():
+        terms[variable] = terms.get(variable, 0) - factor
+    constant = terms.pop(None, 0)
+    return None if any(terms.values()) else constant
+
+
+def _linear_terms(value):
+    """Write an integer expression as {variable: factor}, its constant under None."""
+    from pytensor.graph.basic import Constant
+    from pytensor.scalar import basic as scalar
+    from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
+
+    if isinstance(value, Constant):
+        return {None: int(value.data)}
+    op = getattr(value.owner, "op", None)
+    op = getattr(op, "scalar_op", op)
+    if isinstance(op, (ScalarFromTensor, TensorFromScalar, scalar.Cast)):
+        return _linear_terms(value.owner.inputs[0])
+    if not isinstance(op, (scalar.Add, scalar.Sub, scalar.Mul)):
+        return {value: 1}
+    parts = [_linear_terms(part) for part in value.owner.inputs]
+    if isinstance(op, scalar.Mul):
+        variable = [part for part in parts if set(part) != {None}]
+        factor = math.prod(part[None] for part in parts if set(part) == {None})
+        if len(variable) > 1:
+            return {value: 1}
+        return {name: factor * n for name, n in (variable or [{None: 1}])[0].items()}
+    terms = {}
+    for i, part in enumerate(parts):
+        for name, n in part.items():
+            terms[name] = terms.get(name, 0) + (-n if i and isinstance(op, scalar.Sub) else n)
+    return terms
+
+
 def _has_jax():
     return importlib.util.find_spec("jax") is not None
 
 
+_flagged_device = _merge_flags(os.environ)
 theano = _import_engine()
 T = importlib.import_module(theano.__name__ + ".tensor")
 _special = importlib.import_module(theano.__name__ + ".tensor.special")
 _sharedvar = importlib.import_module(theano.__name__ + ".tensor.sharedvar")
+_basic = importlib.import_module(theano.__name__ + ".graph.basic")
+_op = importlib.import_module(theano.__name__ + ".graph.op")
 
 
 class SharedTensor(_sharedvar.TensorSharedVariable):
@@ -148,6 +228,12 @@ class SharedTensor(_sharedvar.TensorSharedVariable):
         if return_internal_type or isinstance(value, np.ndarray):
             return super().get_value(borrow, return_internal_type)
         return np.asarray(value) if borrow else np.array(value)
+
+    def set_value(self, new_value, borrow=False):
+        """Set the value; where the old one was resident, the new one is put there at once."""
+        super().set_value(new_value, borrow)
+        if getattr(self.tag, "resident", False):
+            make_resident(self)
 
     def __getstate__(self):
         """Store a numpy array before copying and pickling look at it."""
@@ -186,10 +272,12 @@ def linker():
     >>> linker() == linker().lower()
     True
     """
-    mode, named = str(theano.config.mode), str(theano.config.linker)
-    names = {_MODES[name]: name for name in LINKERS}
-    names.update({"auto": "numba", "cvm": "c"})
-    return names.get(named if mode == "Mode" else mode, mode if mode != "Mode" else named).lower()
+    mode = theano.config.mode
+    if mode == "Mode":
+        mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
+    elif not isinstance(mode, str):  # so it is while PyTensor compiles
+        mode = type(mode.linker).__name__.replace("Linker", "").upper()
+    return {value: name for name, value in _MODES.items()}.get(mode, mode.lower())
 
 
 def set_linker(name):
@@ -225,6 +313,77 @@ def set_linker(name):
     theano.config.mode = _MODES[name]
 
 
+def _jax():
+    """Import jax, set to hold what floatX says: by itself it makes float32 of everything.
+
+    PyTensor tells it too, but only once, when its JAX linker is first used.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", theano.config.floatX == "float64")
+    return jax
+
+
+def device():
+    """Name where functions run: ``"cpu"``, or ``"gpu"`` and what kind it is.
+
+    Examples
+    --------
+    >>> device().split()[0] in ("cpu", "gpu")
+    True
+    """
+    if linker() != "jax":
+        return "cpu"
+    jax = _jax()
+    chosen = jax.config.jax_default_device or jax.devices()[0]
+    return chosen.platform if chosen.platform == "cpu" else "gpu ({})".format(chosen.device_kind)
+
+
+def set_device(name):
+    """Choose where functions run. Only the JAX linker can use a GPU.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "gpu"}
+        ``"auto"``: a GPU if JAX finds one, else the CPU. Call this before the first
+        shared variable is made: what is on a device stays there.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    EngineError
+        ``"gpu"``, and there is none, or the linker is not JAX.
+
+    Examples
+    --------
+    >>> set_device("cpu")
+    >>> device()
+    'cpu'
+    """
+    if name not in DEVICES:
+        raise SettingsError(
+            "device: found {!r}; expected one of {}".format(name, ", ".join(DEVICES))
+        )
+    if linker() != "jax":
+        if name == "gpu":
+            raise EngineError("device gpu: the {} linker runs on the CPU; use jax".format(linker()))
+        return
+    jax = _jax()
+    found = None if name == "auto" else _first_device(jax, name)
+    jax.config.update("jax_default_device", found)
+
+
+def _first_device(jax, name):
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError as error:
+        raise EngineError(
+            "device {}: JAX found none ({}); install its GPU support with: pip install .[gpu], or "
+            "use the device cpu".format(name, " ".join(str(error).split()))
+        ) from error
+
+
 def set_floatX(floatX):
     """Choose the dtype of every array and every symbolic variable made from now on.
 
@@ -252,20 +411,19 @@ def set_floatX(floatX):
         raise SettingsError(_bad_floatX(floatX))
     theano.config.floatX = floatX
     if "jax" in sys.modules:
-        # PyTensor tells JAX once, when its linker is first used: a later change must be said.
-        sys.modules["jax"].config.update("jax_enable_x64", floatX == "float64")
+        _jax()
 
 
 def describe():
-    """Say in one line which engine, linker and floatX are in use.
+    """Say in one line which engine, linker, device and floatX are in use.
 
     Examples
     --------
     >>> "floatX=" in describe()
     True
     """
-    return "{} {}, {} linker, floatX={}".format(
-        "PyTensor", theano.__version__, linker(), theano.config.floatX
+    return "{} {}, {} linker, {}, floatX={}".format(
+        "PyTensor", theano.__version__, linker(), device(), theano.config.floatX
     )
 
 
@@ -346,11 +504,12 @@ def log_probability(p_y_given_x):
 
 
 def shared_resident(array, name=None, borrow=True):
-    """Make a shared variable whose array the engine can use where it lies.
+    """Make a shared variable whose array lies where the engine computes.
 
-    A data set is read by every call. JAX copies an array it is given unless
-    that begins on a 64-byte boundary, which numpy does not promise: 156 MB a
-    call for MNIST's training images.
+    Theano copied a shared variable to the GPU when it was made. PyTensor hands a numpy
+    array to JAX at every call: 156 MB a call for MNIST's training images, on a CPU too
+    unless it begins on a 64-byte boundary. Here it is put on the device once, now and
+    whenever ``set_value`` is called.
 
     Parameters
     ----------
@@ -359,7 +518,7 @@ def shared_resident(array, name=None, borrow=True):
     name : str, optional
         Name of the shared variable.
     borrow : bool
-        True: the shared variable may be `array` itself, as ``theano.shared`` has it.
+        True: the shared variable may use the memory of `array`, as ``theano.shared`` has it.
 
     Returns
     -------
@@ -367,13 +526,187 @@ def shared_resident(array, name=None, borrow=True):
 
     Examples
     --------
-    >>> shared = shared_resident(np.arange(6.0))
-    >>> shared.get_value(borrow=True).ctypes.data % 64
-    0
+    >>> shared_resident(np.arange(3.0)).get_value().tolist()
+    [0.0, 1.0, 2.0]
     """
     if not borrow or array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous:
         array = _aligned_copy(array)
-    return theano.shared(array, name=name, borrow=True)
+    shared = theano.shared(array, name=name, borrow=True)
+    shared.tag.resident = True
+    make_resident(shared)
+    return shared
+
+
+def make_resident(shared):
+    """Put the value of a shared variable on the device, if the linker is JAX.
+
+    This writes to where PyTensor keeps the value (``container.storage``): ``set_value``
+    would turn the JAX array back into a numpy array. Written for PyTensor 3.0 and 3.3.
+
+    Examples
+    --------
+    >>> shared = theano.shared(np.zeros(2))
+    >>> make_resident(shared)
+    >>> shared.get_value().tolist()
+    [0.0, 0.0]
+    """
+    if linker() == "jax":
+        jax = _jax()
+        shared.container.storage[0] = jax.device_put(shared.container.storage[0])
+
+
+def resident_function(inputs, outputs, updates=None):
+    """Compile like ``theano.function``, for calls that let nothing cross unasked.
+
+    Parameters
+    ----------
+    inputs : list of Theano vectors of int64
+    outputs, updates
+        As for ``theano.function``.
+
+    Returns
+    -------
+    callable
+        Takes numpy arrays, which are put on the device explicitly. Its ``compiled`` is
+        the Theano function, to look into (``theano.printing.debugprint``).
+    """
+    compiled = theano.function(inputs, outputs, updates=updates)
+    put = np.asarray
+    if linker() == "jax":
+        put = _jax().device_put
+        compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
+
+    def function(*args):
+        return compiled(*[put(arg) for arg in args])
+
+    function.compiled = compiled
+    return function
+
+
+def scan(step, sequence, initial):
+    """Apply `step` along a sequence inside the compiled function, ``theano.scan``.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(element, *state)`` returns the new states and then further outputs.
+    sequence : Theano vector
+    initial : list of Theano variables
+        The states before the first step.
+
+    Returns
+    -------
+    states : list
+        Each state after the last step.
+    outputs : list
+        Each further output, stacked along a new first axis.
+
+    Examples
+    --------
+    >>> xs = T.lvector("xs")
+    >>> zero = T.constant(0, dtype="int64")
+    >>> (total,), (totals,) = scan(lambda x, so_far: [so_far + x] * 2, xs, [zero])
+    >>> f = theano.function([xs], [total, totals])
+    >>> [value.tolist() for value in f([1, 2, 3])]
+    [6, [1, 3, 6]]
+    """
+    # PyTensor wants to be told of every output; how many there are, one trial step tells.
+    n_outputs = len(step(sequence[0], *initial)) - len(initial)
+    found = theano.scan(
+        step,
+        sequences=[sequence],
+        outputs_info=list(initial) + [None] * n_outputs,
+        return_updates=False,
+    )
+    found = found if isinstance(found, (list, tuple)) else [found]
+    n = len(initial)
+    return [state[-1] for state in found[:n]], list(found[n:])
+
+
+def substitute(outputs, replacements):
+    """Rewrite expressions with some of their variables replaced.
+
+    Parameters
+    ----------
+    outputs : list of Theano variables
+    replacements : dict of Theano variable to Theano variable
+        Shared variables may be replaced as well.
+
+    Returns
+    -------
+    list of Theano variables
+
+    Examples
+    --------
+    >>> x = T.dscalar("x")
+    >>> (y,) = substitute([x**2], {x: T.constant(3.0, dtype="float64")})
+    >>> float(theano.function([], y)())
+    9.0
+    """
+    from pytensor.graph.replace import clone_replace
+
+    return clone_replace(outputs, replace=replacements)
+
+
+def row_window(data, start, length):
+    """Take `length` rows of `data` from row `start` on, the number of rows being known.
+
+    Parameters
+    ----------
+    data : Theano variable, shape (N, ...)
+    start : Theano integer scalar
+        0..N - length; the JAX linker takes the nearest of these for any other.
+    length : int
+
+    Returns
+    -------
+    Theano variable, shape (length, ...)
+
+    Examples
+    --------
+    >>> start = T.lscalar("start")
+    >>> f = theano.function([start], row_window(T.arange(10), start, 3))
+    >>> f(4).tolist()
+    [4, 5, 6]
+    """
+    if linker() != "jax":
+        return data[start : start + length]
+    _teach_jax_windows()
+    return Window(length)(data, T.as_tensor_variable(start))
+
+
+class Window(_op.Op):
+    """Rows ``start`` to ``start + length`` of a tensor, `length` being part of the Op."""
+
+    __props__ = ("length",)
+
+    def __init__(self, length):
+        self.length = length
+
+    def make_node(self, data, start):
+        """Build the node: the output has the rows' type and `length` of them."""
+        output = data.type.clone(shape=(self.length, *data.type.shape[1:]))()
+        return _basic.Apply(self, [data, start], [output])
+
+    def perform(self, node, inputs, output_storage):
+        """Compute it in numpy, as PyTensor does for constants and in tests."""
+        data, start = inputs
+        output_storage[0][0] = data[int(start) : int(start) + self.length]
+
+    def infer_shape(self, fgraph, node, shapes):
+        """Tell the shape without computing the rows."""
+        return [(T.constant(self.length, dtype="int64"), *shapes[0][1:])]
+
+
+@functools.lru_cache(maxsize=None)
+def _teach_jax_windows():
+    """Translate `Window` for the JAX linker; done late, because it imports jax."""
+    from jax import lax
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    @jax_funcify.register(Window)
+    def jax_window(op, **kwargs):
+        return lambda data, start: lax.dynamic_slice_in_dim(data, start, op.length)
 
 
 def _aligned_copy(array):
@@ -383,3 +716,12 @@ def _aligned_copy(array):
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def _apply_flagged_device():
+    """Do what ``THEANO_FLAGS=device=...`` asks: cuda, cuda0 and gpu mean the GPU through JAX."""
+    if _flagged_device is not None:
+        set_device("gpu" if _flagged_device.startswith(("cuda", "gpu")) else _flagged_device)
+
+
+_apply_flagged_device()

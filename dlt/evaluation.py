@@ -8,7 +8,7 @@ Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 
 import collections
 
-from dlt.engine import T, theano
+from dlt.engine import T, resident_function, scan, substitute
 from dlt.losses import zero_one_loss
 from dlt.shared import minibatch, n_examples, n_minibatches
 
@@ -80,14 +80,14 @@ def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
     errors = zero_one_loss(p_y_given_x, y, reduction="sum")
     chunk = min(n, max(batch_size, _CHUNK))
     n_whole = n // chunk
-    index = T.lscalar("index")
-    of_chunk = {x: minibatch(shared_x, index, chunk), y: minibatch(shared_y, index, chunk)}
-    of_rest = {x: shared_x[n_whole * chunk : n], y: shared_y[n_whole * chunk : n]}
-    count_chunk = theano.function([index], errors, givens=of_chunk)
-    count_rest = theano.function([], errors, givens=of_rest) if n_whole * chunk < n else None
 
-    def count():
-        n_errors = sum(int(count_chunk(i)) for i in range(n_whole))
-        return Score(n_errors + (int(count_rest()) if count_rest else 0), n)
+    def of_chunk(index):
+        given = {x: minibatch(shared_x, index, chunk), y: minibatch(shared_y, index, chunk)}
+        return substitute([errors], given)
 
-    return count
+    # one call: a loop over the whole chunks, and what is left over
+    _, (counts,) = scan(of_chunk, T.arange(n_whole), [])
+    rest = {x: shared_x[n_whole * chunk : n], y: shared_y[n_whole * chunk : n]}
+    left_over = substitute([errors], rest) if n_whole * chunk < n else []
+    count = resident_function([], sum(left_over, T.sum(counts)))
+    return lambda: Score(int(count()), n)

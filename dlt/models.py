@@ -11,7 +11,7 @@ Source: page "Classifying MNIST digits using Logistic Regression", which follows
 import numpy as np
 
 from dlt.checks import whole_number
-from dlt.engine import T, softmax, theano
+from dlt.engine import T, shared_resident, softmax, theano
 
 
 class LogisticRegression:
@@ -66,8 +66,8 @@ class LogisticRegression:
         bound = 0.0 if rng is None else np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
         self.input, self.n_out = input, n_out
-        self.W = theano.shared(W.astype(theano.config.floatX), name="W", borrow=True)
-        self.b = theano.shared(np.zeros(n_out, theano.config.floatX), name="b", borrow=True)
+        self.W = shared_resident(W.astype(theano.config.floatX), name="W")
+        self.b = shared_resident(np.zeros(n_out, theano.config.floatX), name="b")
         self.params = [self.W, self.b]
         self.p_y_given_x = softmax(T.dot(input, self.W) + self.b)  # (B, n_out)
         self.y_pred = T.argmax(self.p_y_given_x, axis=1)  # (B,)

@@ -11,7 +11,7 @@ Source: page "Getting Started", section "MNIST Dataset".
 import numpy as np
 
 from dlt.checks import whole_number
-from dlt.engine import T, shared_resident, theano
+from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import SettingsError
 
 
@@ -138,9 +138,8 @@ def n_minibatches(n, batch_size, drop_last=True):
 def minibatch(data, index, batch_size):
     """Take minibatch number `index` of a shared variable.
 
-    This is the page's ``data[index * batch_size: (index + 1) * batch_size]``.
-    Written with explicit row numbers, its length does not depend on `index`,
-    and a linker that needs to know every shape beforehand (JAX) takes it too.
+    This is the page's ``data[index * batch_size: (index + 1) * batch_size]``, for
+    linkers that need to know every shape beforehand (JAX) as well.
 
     Parameters
     ----------
@@ -163,4 +162,4 @@ def minibatch(data, index, batch_size):
     >>> f(1).tolist()
     [2, 3]
     """
-    return data[index * batch_size + T.arange(batch_size)]
+    return row_window(data, index * batch_size, batch_size)

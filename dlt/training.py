@@ -22,7 +22,7 @@ from dlt.history import HistoryRow
 from dlt.parameters import get_values, set_values
 from dlt.progress import Progress, silent
 from dlt.run_folder import RunFolder
-from dlt.sgd import check_learning_rate, minibatch_gradient_descent
+from dlt.sgd import check_learning_rate, minibatch_stretch
 from dlt.shared import largest_label, n_examples, n_minibatches, shared_datasets
 
 # A stretch of minibatches is cut so that progress is shown about this often, in seconds.
@@ -114,20 +114,48 @@ def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, pa
     """
     frequency = patience.validation_frequency(n_train_batches)
     n_iterations = n_epochs * n_train_batches
-    limit, done = 1, 0  # the first call may compile: its time says nothing
+    pace, done = _Pace(), 0  # updates made
     while done < n_iterations and not patience.is_exhausted(done - 1):
         next_validation = done - done % frequency + frequency
-        end = min(next_validation, n_iterations, patience.last_iteration() + 1, done + limit)
-        started = time.perf_counter()
-        losses = np.asarray(run_stretch(done, end - done))
-        seconds_each = (time.perf_counter() - started) / (end - done)
-        limit = max(1, int(_STRETCH_SECONDS / max(seconds_each, 1e-9)))
+        stop = min(next_validation, n_iterations, patience.last_iteration() + 1)
+        end = pace.end(done, stop)
+        losses = pace.time(run_stretch, done, end - done)
         done = end
         finite = bool(np.isfinite(losses).all())
         score = count_errors() if finite and done == next_validation else None
         # the page's iter counts from 0
         is_best = score is not None and patience.update(done - 1, score.fraction)
         yield Stretch(done, losses, score, is_best)
+
+
+class _Pace:
+    """Decides how many minibatches make a stretch, from the time that stretches took.
+
+    The first call with each number of minibatches may compile, and says nothing of speed.
+    So the first two are short, and from then on the number is a power of two: few
+    different ones occur, and few are compiled.
+
+    How a run is cut must not show in its results. XLA compiles a loop of one round as no
+    loop at all, and rounds some sums otherwise: so no cut leaves a single minibatch.
+    """
+
+    def __init__(self):
+        self._limit = 2
+        self._seen = set()
+
+    def end(self, done, stop):
+        """Say where the stretch that begins at `done` ends, at `stop` or before."""
+        end = min(stop, done + self._limit)
+        return stop if stop - end == 1 else end
+
+    def time(self, run_stretch, first, n):
+        started = time.perf_counter()
+        losses = np.asarray(run_stretch(first, n))
+        if n in self._seen:
+            each = max((time.perf_counter() - started) / n, 1e-9)
+            self._limit = max(2, 2 ** math.floor(math.log2(max(_STRETCH_SECONDS / each, 1))))
+        self._seen.add(n)
+        return losses
 
 
 def train(
@@ -220,7 +248,7 @@ def train(
     log("compiling ...")
     x = classifier.input
     with np.errstate(all="ignore"):  # constants may overflow: divergence is found and said below
-        step = minibatch_gradient_descent(
+        run_stretch = minibatch_stretch(
             loss, classifier.params, learning_rate, x, y, train_set, batch_size
         )
     count = [
@@ -229,9 +257,7 @@ def train(
     ]
     run = _Run(classifier.params, n_train_batches, patience, folder)
     log("training, at most {} epochs of {} minibatches ...".format(n_epochs, n_train_batches))
-    loop = early_stopping_loop(
-        _stretches(step, n_train_batches), count[0], n_train_batches, n_epochs, patience
-    )
+    loop = early_stopping_loop(run_stretch, count[0], n_train_batches, n_epochs, patience)
     with Progress(n_epochs * n_train_batches, "minibatch", progress, log) as bar:
         run.follow(loop, bar)
     return run.result(count_test_errors=count[1])
@@ -324,15 +350,6 @@ class _Run:
         if self._diverged_at is not None:
             return "divergence"
         return "patience" if self._patience.is_exhausted(self._n_iterations - 1) else "n_epochs"
-
-
-def _stretches(step, n_train_batches):
-    """Make a stretch of calls to the per-minibatch step, going round the training set."""
-
-    def run_stretch(first, n):
-        return np.asarray([float(step(i % n_train_batches)) for i in range(first, first + n)])
-
-    return run_stretch
 
 
 def _shared(datasets, n_out):

@@ -28,14 +28,20 @@ def parse(argv):
     parser.add_argument(
         "--n-examples", type=positive_int, default=10, metavar="N", help="first N test examples"
     )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "gpu"), help="where to compute (default: auto)"
+    )
     return parser.parse_args(argv)
 
 
 @script
 def main(argv=None):
     args = parse(argv)
+    from dlt.engine import set_device
     from dlt.prediction import Predictor
 
+    if args.device:
+        set_device(args.device)
     predictor = Predictor(args.model)
     if args.pictures:
         predict_pictures(predictor, args.pictures)

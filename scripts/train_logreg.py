@@ -61,6 +61,17 @@ def parse(argv):
         help="dtype of all arrays (default: as THEANO_FLAGS or PYTENSOR_FLAGS say, or float64)",
     )
     add(
+        "--mode",
+        choices=("jax", "numba", "c"),
+        help="what compiles the functions (default: jax, or as the flags say)",
+    )
+    add(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        help="where they run; only jax can use a gpu (default: a gpu if jax finds one, or as "
+        "THEANO_FLAGS says)",
+    )
+    add(
         "--output-dir",
         default=os.path.join("runs", "logreg"),
         metavar="FOLDER",
@@ -86,6 +97,10 @@ def main(argv=None):
 
     if args.floatX:
         engine.set_floatX(args.floatX)
+    if args.mode:
+        engine.set_linker(args.mode)
+    if args.device:
+        engine.set_device(args.device)
     say(engine.describe())
     dataset = choose_dataset(log=say) if args.dataset is None else args.dataset
     if dataset not in NAMES:
@@ -114,7 +129,13 @@ def main(argv=None):
         patience=dlt.Patience(args.patience, args.patience_increase, args.improvement_threshold),
         drop_last=args.drop_last,
         output_dir=args.output_dir,
-        settings={"dataset": dataset, "l1": args.l1, "l2": args.l2, "seed": args.seed},
+        settings={
+            "dataset": dataset,
+            "l1": args.l1,
+            "l2": args.l2,
+            "seed": args.seed,
+            "engine": engine.describe(),
+        },
         log=say,
     )
     return report(result, args.output_dir, say)

@@ -27,16 +27,16 @@ def report(**flags):
 @pytest.mark.parametrize(
     "flags, expected",
     [
-        ({}, "jax linker, floatX=float64 float64"),
-        ({"THEANO_FLAGS": "floatX=float32"}, "jax linker, floatX=float32 float32"),
+        ({}, "jax linker, cpu, floatX=float64 float64"),
+        ({"THEANO_FLAGS": "floatX=float32"}, "jax linker, cpu, floatX=float32 float32"),
         ({"THEANO_FLAGS": "device=cpu, floatX=float32"}, "floatX=float32 float32"),
         ({"PYTENSOR_FLAGS": "floatX=float32"}, "floatX=float32 float32"),
         (
             {"THEANO_FLAGS": "floatX=float32", "PYTENSOR_FLAGS": "floatX=float64"},
             "floatX=float64 float64",
         ),
-        ({"PYTENSOR_FLAGS": "mode=NUMBA"}, "numba linker, floatX=float64 float64"),
-        ({"THEANO_FLAGS": "linker=cvm"}, "c linker, floatX=float64 float64"),
+        ({"PYTENSOR_FLAGS": "mode=NUMBA"}, "numba linker, cpu, floatX=float64 float64"),
+        ({"THEANO_FLAGS": "linker=cvm"}, "c linker, cpu, floatX=float64 float64"),
     ],
 )
 def test_flags_are_honoured(flags, expected):
@@ -103,7 +103,8 @@ def test_jax_that_is_not_installed_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(3,), (7, 5), (2, 3, 4)])
-def test_shared_arrays_begin_on_a_64_byte_boundary(rng, floatX, shape):
+@pytest.mark.parametrize("linker", ["numba"], indirect=True)
+def test_shared_arrays_begin_on_a_64_byte_boundary(rng, floatX, linker, shape):
     array = rng.random(shape).astype(floatX)
     stored = engine.shared_resident(array).get_value(borrow=True)
     assert stored.ctypes.data % 64 == 0 and stored.dtype == floatX
@@ -117,3 +118,104 @@ def test_stable_logarithm_is_used_only_for_a_softmax():
     of_softmax, of_p = f(np.array([[0.0, 1000.0]], dtype=p.dtype), np.ones((1, 2), dtype=p.dtype))
     np.testing.assert_allclose(of_softmax, [[-1000, 0]])
     np.testing.assert_allclose(of_p, [[0, 0]])
+
+
+def test_the_page_s_slice_by_index_works_on_every_linker(linker):
+    # The next page's givens; JAX alone refuses slices whose ends are symbolic.
+    x = engine.shared_resident(np.arange(40.0).reshape(20, 2))
+    index, batch_size = T.lscalar("index"), 4
+    f = theano.function([index], x[index * batch_size : (index + 1) * batch_size])
+    for i in range(5):
+        np.testing.assert_array_equal(f(i), x.get_value()[i * 4 : i * 4 + 4])
+
+
+@pytest.mark.parametrize(
+    "ends, length",
+    [
+        (lambda i: (i * 4, i * 4 + 4), 4),
+        (lambda i: (3 * (i - 1), 3 * i), 3),
+        (lambda i: (i + 2, 7 + i), 5),
+        (lambda i: (2 * i * 3 + 1, (i + 1) * 6), 5),
+        (lambda i: (i, 2 * i), None),
+        (lambda i: (lambda square: (square, square + 2))(i * i), 2),
+        (lambda i: (0, i), None),
+    ],
+)
+def test_lengths_that_do_not_depend_on_the_index_are_found(ends, length):
+    start, stop = (T.as_tensor_variable(end) for end in ends(T.lscalar("i")))
+    assert engine._constant_difference(stop, start) == length
+
+
+def test_windows_agree_with_slices(linker, rng):
+    data = T.matrix("data")
+    start = T.lscalar("start")
+    window = engine.row_window(data, start, 3)
+    f = theano.function([data, start], [window, window.shape[0], T.sum(window)])
+    values = rng.random((8, 2)).astype(data.dtype)
+    for i in range(6):
+        rows, n, total = f(values, i)
+        np.testing.assert_array_equal(rows, values[i : i + 3])
+        assert int(n) == 3
+        np.testing.assert_allclose(total, values[i : i + 3].sum(), rtol=1e-6)
+
+
+def test_a_window_can_be_computed_without_compiling():
+    window = engine.Window(2)(T.as_tensor_variable(np.arange(5)), T.as_tensor_variable(1))
+    np.testing.assert_array_equal(window.eval(mode="FAST_COMPILE"), [1, 2])
+    assert window.type.shape == (2,)
+
+
+def test_scan_and_substitute(linker):
+    xs, w = T.lvector("xs"), theano.shared(np.asarray(2, dtype="int64"), name="w")
+    product = w * xs[0]
+
+    def step(x, so_far):
+        (scaled,) = engine.substitute([product], {xs: T.stack([x]), w: so_far})
+        return [scaled, so_far]
+
+    (last,), (seen,) = engine.scan(step, xs, [T.constant(1, dtype="int64")])
+    value, stacked = theano.function([xs], [last, seen])([2, 3, 4])
+    assert int(value) == 24 and np.asarray(stacked).tolist() == [1, 2, 6]
+
+
+# --- What lies where -----------------------------------------------------------------------
+
+
+def test_data_lies_on_the_device_and_stays_there(rng):
+    """Reaches into PyTensor as the engine does: written for PyTensor 3.0 and 3.3."""
+    jax = pytest.importorskip("jax")
+    assert theano.__version__.split(".")[0] == "3"
+    shared = engine.shared_resident(rng.random((6, 2)), name="x")
+    assert isinstance(shared.container.storage[0], jax.Array)
+    theano.function([], T.sum(shared))()
+    assert isinstance(shared.container.storage[0], jax.Array)
+    shared.set_value(np.ones((3, 2)))
+    assert isinstance(shared.container.storage[0], jax.Array)
+    assert type(shared.get_value(borrow=True)) is np.ndarray
+    plain = theano.shared(np.ones(2))
+    assert isinstance(plain.container.storage[0], np.ndarray)
+
+
+def test_a_gpu_that_is_not_there_is_named():
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() != "cpu":
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(EngineError, match=r"device gpu: JAX found none .*pip install \.\[gpu\]"):
+        engine.set_device("gpu")
+    out, err = report(THEANO_FLAGS="device=cuda,floatX=float32")
+    assert out == ""
+    assert "device gpu: JAX found none" in err.splitlines()[-1]
+    engine.set_device("auto")
+    assert engine.device() == "cpu"
+
+
+@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
+def test_only_jax_has_a_gpu(linker):
+    engine.set_device("cpu")
+    with pytest.raises(EngineError, match="the {} linker runs on the CPU".format(linker)):
+        engine.set_device("gpu")
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(SettingsError, match="device: found 'tpu'; expected one of auto, cpu, gpu"):
+        engine.set_device("tpu")

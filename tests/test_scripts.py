@@ -48,7 +48,7 @@ def test_training_reports_and_saves(trained):
     folder, process = trained
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
-    assert lines[0].endswith("jax linker, floatX=float32")
+    assert lines[0].endswith("jax linker, cpu, floatX=float32")
     assert lines[1] == (
         "digits: 1200 training, 297 validation, 300 test examples of 784 values, 10 labels"
     )

@@ -6,13 +6,16 @@ import reference
 
 from dlt.engine import T, softmax, theano
 from dlt.errors import SettingsError
+from dlt.evaluation import error_counter
 from dlt.losses import negative_log_likelihood
 from dlt.models import LogisticRegression
+from dlt.regularization import regularized_loss
 from dlt.sgd import (
     gradient_descent,
     gradient_updates,
     minibatch_gradient_descent,
     minibatch_step,
+    minibatch_stretch,
     stochastic_gradient_descent,
 )
 from dlt.shared import shared_dataset
@@ -171,3 +174,109 @@ def test_batch_sizes_that_do_not_fit_are_refused(blobs, batch_size):
         minibatch_gradient_descent(
             loss, model.params, 0.1, x, y, shared_dataset(blobs[0]), batch_size
         )
+
+
+# --- Stretches: many updates in one call ------------------------------------------------------
+
+
+def assert_stretches_equal_single_updates(sizes, batch_size, n_examples, rtol, **penalties):
+    """Run the same updates one call each and in stretches of these sizes; compare.
+
+    Not bit for bit: XLA compiles the two otherwise, and may add up in another order.
+    """
+    rng = np.random.default_rng(1)
+    data = rng.random((n_examples, 7)), rng.integers(0, 3, n_examples)
+    train_set = shared_dataset(data)
+    runs = []
+    for kind in ("single", "stretch"):
+        x, y, model, nll = logistic_regression(7, 3)
+        loss = regularized_loss(nll, [model.W], **penalties)
+        args = (loss, model.params, 0.5, x, y, train_set, batch_size)
+        if kind == "single":
+            step = minibatch_gradient_descent(*args)
+            n = n_examples // batch_size
+            losses = [float(step(i % n)) for i in range(sum(sizes))]
+        else:
+            run = minibatch_stretch(*args)
+            starts = np.cumsum([0, *sizes[:-1]])
+            losses = np.concatenate([run(first, n) for first, n in zip(starts, sizes)])
+        runs.append([losses, model.W.get_value(), model.b.get_value()])
+    for single, stretch in zip(*runs):
+        np.testing.assert_allclose(single, stretch, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("batch_size, n_examples", [(5, 31), (20, 400), (600, 1800), (1, 9)])
+def test_the_cut_into_stretches_does_not_show(floatX, batch_size, n_examples):
+    # Bit for bit; stretches of one minibatch apart, which the training loop avoids.
+    rng = np.random.default_rng(1)
+    data = rng.random((n_examples, 50)), rng.integers(0, 10, n_examples)
+    runs = []
+    for sizes in ([20], [2] * 10, [3, 8, 9], [16, 4]):
+        x, y, model, loss = logistic_regression(50, 10)
+        run = minibatch_stretch(loss, model.params, 0.5, x, y, shared_dataset(data), batch_size)
+        starts = np.cumsum([0, *sizes[:-1]])
+        losses = np.concatenate([run(first, n) for first, n in zip(starts, sizes)])
+        runs.append([losses, model.W.get_value(), model.b.get_value()])
+    assert runs[0][0].dtype == floatX
+    for other in runs[1:]:
+        for expected, found in zip(runs[0], other):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "sizes, batch_size, n_examples, penalties",
+    [
+        ([6, 6, 6], 5, 31, {}),
+        ([1, 1, 4, 8, 3], 4, 23, {}),  # odd sizes, round the set more than once
+        ([7, 2], 1, 9, {}),
+        ([5], 23, 23, {}),
+        ([4, 3], 5, 31, {"lambda_1": 0.01}),
+        ([4, 3], 5, 31, {"lambda_1": 0.001, "lambda_2": 0.01}),
+    ],
+)
+def test_stretches_equal_single_updates(floatX, sizes, batch_size, n_examples, penalties):
+    rtol = 2e-5 if floatX == "float32" else 1e-12
+    assert_stretches_equal_single_updates(sizes, batch_size, n_examples, rtol, **penalties)
+
+
+@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
+def test_stretches_on_the_other_linkers(float64, linker):
+    assert_stretches_equal_single_updates([1, 4, 3], 5, 31, 1e-12, lambda_2=0.01)
+
+
+def test_nothing_crosses_to_the_device_while_training(rng):
+    jax = pytest.importorskip("jax")
+    data = shared_dataset((rng.random((60, 7)), rng.integers(0, 3, 60)))
+    x, y, model, loss = logistic_regression(7, 3)
+    run = minibatch_stretch(loss, model.params, 0.5, x, y, data, 10)
+    count = error_counter(x, y, model.p_y_given_x, data)
+    MSGD = minibatch_step(loss, model.params, 0.5, [x, y])
+    run(0, 6), count()  # compiles, and takes the graph's own constants across
+    with jax.transfer_guard_host_to_device("disallow"):
+        for first in (6, 12, 18):
+            run(first, 6)
+            count()
+        # the guard does guard: a numpy array sent with the call is refused
+        with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+            MSGD(np.zeros((2, 7), dtype=x.dtype), np.zeros(2, dtype="int32"))
+
+
+def test_the_data_is_not_copied_inside_the_loop(rng):
+    # PyTensor once moved x.T out of the loop: a second, transposed data set (docs/performance.md).
+    data = shared_dataset((rng.random((60, 7)), rng.integers(0, 3, 60)))
+    x, y, model, loss = logistic_regression(7, 3)
+    run = minibatch_stretch(loss, model.params, 0.5, x, y, data, 10)
+    nodes = run.compiled.maker.fgraph.toposort()
+    (scan,) = [node for node in nodes if type(node.op).__name__ == "Scan"]
+    large = [v for v in scan.inputs if v.ndim == 2 and v.owner is not None]
+    shared_x = data[0]
+    assert not [v for v in large if shared_x in ancestors(v)]
+
+
+def ancestors(variable):
+    found, todo = set(), [variable]
+    while todo:
+        v = todo.pop()
+        found.add(v)
+        todo.extend(v.owner.inputs if v.owner else [])
+    return found

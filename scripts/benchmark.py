@@ -1,0 +1,190 @@
+#!/usr/bin/env python
+"""Measure an epoch of dlt and of its peers: the same work, in turn, each in its own process."""
+
+import functools
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, positive_int, script
+from dlt.errors import SettingsError
+
+# Sums are rounded differently: an example on the border between two labels may change sides.
+TOLERANCE = 2  # examples
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add("--dataset", default="mnist", metavar="NAME_OR_PATH", help="mnist, digits, or a path")
+    add(
+        "--batch-size",
+        default="600,20",
+        metavar="N,N",
+        help="examples in a minibatch; one table for each",
+    )
+    add("--rounds", type=positive_int, default=21, metavar="N", help="timed epochs of each")
+    add("--peers", metavar="NAME,NAME", help="who takes part (default: all that are installed)")
+    add("--device", choices=("cpu", "gpu"), default="cpu", help="where they compute")
+    add(
+        "--output-dir",
+        default=os.path.join("runs", "benchmark"),
+        metavar="FOLDER",
+        help="where benchmark.md, benchmark.json and benchmark.png go",
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    say = functools.partial(print, flush=True)
+    names = peer_names(args.peers)
+    sizes = batch_sizes(args.batch_size)
+    make_folder(args.output_dir)
+
+    from peers import machine, report
+
+    facts = {
+        "benchmark": settings(args),
+        "machine": machine.describe(args.device),
+        "data": None,
+        "results": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        facts["data"] = load(args.dataset, sizes, folder, say)
+        for batch_size in sizes:
+            say("batch size {}".format(batch_size))
+            facts["results"].append(measure(names, args, batch_size, folder, say))
+            report.write(facts, args.output_dir)  # after each: an hour's work is not lost
+    say("\n" + report.markdown(facts))
+    draw(facts, args.output_dir, say)
+    say("saved in {}".format(args.output_dir))
+    return check(facts["results"])
+
+
+def settings(args):
+    from peers import LEARNING_RATE
+
+    return {
+        "dataset": args.dataset,
+        "device": args.device,
+        "rounds": args.rounds,
+        "learning_rate": LEARNING_RATE,
+        "tolerance": TOLERANCE,
+    }
+
+
+def peer_names(text):
+    """Turn ``"a,b"`` into names of competitors, in the order of the table; None means all."""
+    from peers import PEERS
+
+    asked = list(PEERS) if text is None else text.split(",")
+    for name in asked:
+        if name not in PEERS:
+            raise SettingsError(
+                "peers: found {!r}; expected some of {}".format(name, ", ".join(PEERS))
+            )
+    return [name for name in PEERS if name in asked]
+
+
+def batch_sizes(text):
+    sizes = text.split(",")
+    if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
+        raise SettingsError(
+            "batch_size: found {!r}; expected whole numbers, 1 or more, such as 600,20".format(text)
+        )
+    return [int(size) for size in sizes]
+
+
+def make_folder(path):
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            "{}: found a folder that cannot be written to ({}); expected one that can; choose "
+            "another --output-dir".format(path, error.strerror)
+        ) from error
+
+
+def load(dataset, sizes, folder, say):
+    """Load the data and leave it in `folder` for the competitors; say what it is."""
+    from peers.race import write_data
+
+    from dlt.datasets import load_data
+
+    started = time.perf_counter()
+    datasets = load_data(dataset, log=say)
+    seconds = time.perf_counter() - started
+    (train_x, train_y), (_, valid_y), _ = datasets
+    for size in sizes:
+        if size > len(train_y):
+            raise SettingsError(
+                "batch_size: found {}; expected at most {}, the number of training examples".format(
+                    size, len(train_y)
+                )
+            )
+    write_data(datasets, folder)
+    return {
+        "name": dataset,
+        "n_train": len(train_y),
+        "n_valid": len(valid_y),
+        "n_in": train_x.shape[1],
+        "loading_seconds": seconds,
+    }
+
+
+def measure(names, args, batch_size, folder, say):
+    """Run the race with one batch size and sum it up."""
+    from peers.race import largest_difference, race
+    from peers.report import summarize
+
+    from dlt.progress import Progress
+
+    given = {"device": args.device, "batch_size": batch_size, "data": folder}
+    with Progress(args.rounds, "round", log=say) as bar:
+        found = race(names, given, args.rounds, bar.say, bar)
+    if not found.competitors:
+        raise SettingsError(
+            "peers: found none that can run on the {} ({}); expected at least one; choose others, "
+            "or another --device".format(
+                args.device, "; ".join("{}: {}".format(*item) for item in found.skipped.items())
+            )
+        )
+    return summarize(found, batch_size, largest_difference(found.competitors))
+
+
+def draw(facts, folder, say):
+    if importlib.util.find_spec("matplotlib") is None:
+        say("no picture: matplotlib is not installed; pip install '.[bench]'")
+        return
+    from peers.report import draw
+
+    draw(facts, folder)
+
+
+def check(results):
+    """Tell whether all did the same work; the exit code."""
+    for result in results:
+        difference, epoch, fewest, most = result["largest_difference"]
+        if difference > TOLERANCE:
+            print(
+                "error: not the same work at batch size {}: after epoch {} the validation errors "
+                "of {} and {} are {} apart; expected at most {}".format(
+                    result["batch_size"], epoch, fewest, most, difference, TOLERANCE
+                ),
+                file=sys.stderr,
+            )
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

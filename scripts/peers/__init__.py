@@ -1,0 +1,157 @@
+"""The competitors of ``scripts/benchmark.py``, and what they have in common.
+
+Each module here does the same work with other means: softmax regression by minibatch SGD, W
+and b zero at the start, whole minibatches in the order of the data, mean negative
+log-likelihood, float32. Each has one function::
+
+    epoch = prepare(datasets, batch_size, device)   # some take an option more
+    n_errors = epoch()                              # trains one epoch, validates, int
+
+``datasets`` are the training and the validation set, (x, y) pairs of numpy arrays: x float32,
+shape (N, D); y int64, shape (N,). ``epoch`` returns when all of its work is done, which a GPU
+would otherwise finish later: reading the number of errors, and the sum of the losses, waits.
+
+The other modules here: `worker` is the process a competitor runs in, `race` starts such
+processes and takes their times, `report` writes them down, `machine` says where they were taken.
+"""
+
+import collections
+import importlib.util
+import math
+
+LEARNING_RATE = 0.13
+
+Peer = collections.namedtuple("Peer", "title module options requires gpu same_work")
+Peer.__doc__ = """What the benchmark knows of a competitor before it runs.
+
+Fields
+------
+title : str
+    Its name in the table.
+module : str
+    The module here that has its `prepare`.
+options : dict
+    Further arguments of `prepare`.
+requires : tuple of str
+    Modules that must be importable, named in the table with their versions.
+gpu : bool
+    Whether it can run on a GPU.
+same_work : bool
+    False: it does something else, is shown for orientation, and its errors are not compared.
+"""
+
+
+def _peer(title, module, requires, options=None, gpu=False, same_work=True):
+    return Peer(title, module, options or {}, requires, gpu, same_work)
+
+
+_DLT = ("pytensor", "numpy")
+
+#: Every competitor by name, in the order of the table.
+PEERS = {
+    "dlt_jax": _peer("dlt, jax linker", "dlt_stretch", (*_DLT, "jax"), {"linker": "jax"}, gpu=True),
+    "dlt_numba": _peer("dlt, numba linker", "dlt_stretch", (*_DLT, "numba"), {"linker": "numba"}),
+    "dlt_c": _peer("dlt, c linker", "dlt_stretch", _DLT, {"linker": "c"}),
+    "numpy_by_hand": _peer("numpy by hand", "numpy_by_hand", ("numpy",)),
+    "pytorch": _peer("PyTorch eager", "pytorch", ("torch",), gpu=True),
+    "pytorch_compile": _peer("PyTorch, torch.compile", "pytorch_compile", ("torch",), gpu=True),
+    "jax_scan": _peer("JAX, lax.scan", "jax_scan", ("jax", "jaxlib"), gpu=True),
+    "fused_c": _peer("fused C kernel, 1 thread", "fused_c", ("numpy",)),
+    "theano_loop": _peer("Theano, the page's loop", "theano_loop", ("theano",)),
+    "scikit_learn": _peer("scikit-learn SGD", "scikit_learn", ("sklearn",), same_work=False),
+}
+
+
+class Unavailable(Exception):
+    """A competitor cannot run here; the message says why."""
+
+
+def why_not(name, device):
+    """Say why a competitor cannot run on `device`, as far as that shows without running it.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> why_not("numpy_by_hand", "gpu")
+    'runs on the CPU only'
+    """
+    missing = [m for m in PEERS[name].requires if importlib.util.find_spec(m) is None]
+    if missing:
+        return "{} is not installed".format(" and ".join(missing))
+    return "runs on the CPU only" if device == "gpu" and not PEERS[name].gpu else None
+
+
+def whole_minibatches(data_set, batch_size):
+    """Arrange a set as minibatches, without the examples that fill none.
+
+    Parameters
+    ----------
+    data_set : (x, y)
+        Shapes (N, D) and (N,).
+    batch_size : int
+        B, from 1 to N.
+
+    Returns
+    -------
+    x : ndarray, shape (N // B, B, D)
+    y : ndarray, shape (N // B, B)
+        Views, where the arrays are contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, y = whole_minibatches((np.zeros((7, 3)), np.zeros(7)), 2)
+    >>> x.shape, y.shape
+    ((3, 2, 3), (3, 2))
+    """
+    x, y = data_set
+    n = len(y) // batch_size
+    return (
+        x[: n * batch_size].reshape(n, batch_size, x.shape[1]),
+        y[: n * batch_size].reshape(n, batch_size),
+    )
+
+
+def sizes(train_set):
+    """Give the number of inputs and of labels, D and L.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sizes((np.zeros((3, 4)), np.array([0, 2, 1])))
+    (4, 3)
+    """
+    return train_set[0].shape[1], int(train_set[1].max()) + 1
+
+
+def check_loss(total):
+    """Use the sum of an epoch's losses, so that nobody can do without computing them.
+
+    Raises
+    ------
+    FloatingPointError
+        It is not a finite number.
+
+    Examples
+    --------
+    >>> check_loss(12.5)
+    """
+    if not math.isfinite(total):
+        raise FloatingPointError("training diverged: the sum of the losses is {}".format(total))
+
+
+def demand_jax_gpu():
+    """Make sure that JAX computes on a GPU.
+
+    Raises
+    ------
+    Unavailable
+        It does not.
+    """
+    import jax
+
+    if jax.default_backend() != "gpu":
+        raise Unavailable("JAX found no GPU")

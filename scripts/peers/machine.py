@@ -1,0 +1,68 @@
+"""The machine: what a time means nothing without."""
+
+import datetime
+import os
+import platform
+
+# Settings that change how fast somebody is; those that are set are reported.
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "XLA_FLAGS",
+    "PYTENSOR_FLAGS",
+    "THEANO_FLAGS",
+    "JAX_COMPILATION_CACHE_DIR",
+)
+
+
+def describe(device):
+    """Describe this machine and the day.
+
+    Returns
+    -------
+    dict
+        cpu, cores, system, python, date, environment, and gpu where `device` is that.
+
+    Examples
+    --------
+    >>> describe("cpu")["cores"] >= 1
+    True
+    """
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "cpu": _cpu(),
+        "cores": n_cores(),
+        "system": "{} {}".format(platform.system(), platform.machine()),
+        "python": platform.python_version(),
+        "environment": {name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
+    }
+    return dict(facts, gpu=_gpu()) if device == "gpu" else facts
+
+
+def n_cores():
+    """Count the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu():
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1] for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0].strip() if names else platform.processor() or "unknown"
+
+
+def _gpu():
+    import subprocess
+
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        process = subprocess.run(command, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return process.stdout.strip() or "unknown"

@@ -1,0 +1,271 @@
+"""The race: one process for each competitor, one epoch of each in turn, round after round.
+
+Whatever else the machine does, it does to all of them alike. Before the rounds, each is
+started twice alone, to take the time to its first epoch: with an empty folder for what it
+compiles, and again with what the first start left there.
+"""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from peers import PEERS, why_not
+
+WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
+# Threads of some libraries keep a core busy for a while after their work, waiting for more.
+PAUSE = 0.1  # seconds between one competitor's epoch and the next one's
+
+Race = collections.namedtuple("Race", "competitors skipped")
+Race.__doc__ = """What was measured with one batch size.
+
+Fields
+------
+competitors : list of dict
+    name, first_epoch (start to seconds), loading_seconds, seconds (of each round),
+    n_errors (after each epoch, the first one included), peak_bytes, versions, threads.
+skipped : dict of str to str
+    Why a competitor has no times.
+"""
+
+
+class Stopped(Exception):
+    """A competitor's process ended, or said that it cannot run; the message says why."""
+
+
+def write_data(datasets, folder):
+    """Write the training and the validation set so that a process reads them at once.
+
+    Parameters
+    ----------
+    datasets : (x, y) pairs
+        At least two; a third is left out.
+    folder : str
+        Gets four .npy files: x float32, y int64.
+    """
+    for name, (x, y) in zip(("train", "valid"), datasets):
+        np.save(os.path.join(folder, name + "_x.npy"), np.ascontiguousarray(x, np.float32))
+        np.save(os.path.join(folder, name + "_y.npy"), np.ascontiguousarray(y, np.int64))
+
+
+class Competitor:
+    """A competitor's process.
+
+    Parameters
+    ----------
+    name : str
+        One of `peers.PEERS`.
+    settings : dict
+        device, batch_size, and data (the folder of `write_data`).
+    cache : str
+        Folder for what it compiles.
+    """
+
+    def __init__(self, name, settings, cache):
+        self.name = name
+        self._log = tempfile.TemporaryFile(mode="w+")
+        self._started = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, WORKER, json.dumps(dict(settings, name=name))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment(settings["device"], cache),
+            universal_newlines=True,
+        )
+
+    def first_epoch(self):
+        """Train the first epoch.
+
+        Returns
+        -------
+        dict
+            What the worker says, and ``first_epoch``: seconds since the process was started,
+            imports and compilation included, reading the data (``loading_seconds``) not.
+        """
+        loading = self._answer()["loading_seconds"]
+        facts = self.epoch()
+        seconds = time.perf_counter() - self._started - loading
+        return dict(facts, first_epoch=seconds, loading_seconds=loading)
+
+    def epoch(self):
+        """Train one more epoch, and return what the worker says of it."""
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended: the answer says so
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise Stopped(self._last_words())
+        facts = json.loads(line)
+        if "unavailable" in facts:
+            raise Stopped(facts["unavailable"])
+        return facts
+
+    def _last_words(self):
+        code = self._process.wait()
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log if line.strip()]
+        return "ended with code {}: {}".format(code, lines[-1] if lines else "no message")
+
+    def close(self):
+        """End the process and wait for that."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._log):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+def environment(device, cache):
+    """Make a worker's environment: compiled files go to `cache`, the device is said to all.
+
+    Nothing is switched on that a user would not have: the folders only move.
+    """
+    flags = [os.environ.get("PYTENSOR_FLAGS"), "base_compiledir=" + os.path.join(cache, "pytensor")]
+    moved = ["NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_CACHE_PATH"]
+    moved += [name for name in ("JAX_COMPILATION_CACHE_DIR",) if os.environ.get(name)]
+    changes = {name: os.path.join(cache, name.lower()) for name in moved}
+    changes["XDG_CACHE_HOME"] = os.path.join(cache, "xdg")
+    changes["PYTENSOR_FLAGS"] = ",".join(filter(None, flags))
+    if device == "cpu":
+        return dict(os.environ, JAX_PLATFORMS="cpu", **changes)
+    # JAX would reserve most of the GPU's memory for each process, and there are several.
+    changes["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    kept = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
+    return dict(kept, **changes)
+
+
+def race(names, settings, n_rounds, say, bar=None):
+    """Measure competitors with one batch size.
+
+    Parameters
+    ----------
+    names : list of str
+    settings : dict
+        See `Competitor`.
+    n_rounds : int
+        Timed epochs of each, after the first.
+    say : callable
+        Takes a line of text before anything slow.
+    bar : dlt.progress.Progress, optional
+        Advanced by 1 for each round.
+
+    Returns
+    -------
+    Race
+    """
+    skipped, results, runners = {}, {}, []
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            for name in names:
+                reason = why_not(name, settings["device"])
+                if reason is None:
+                    reason = _first_epochs(name, settings, cache, results, say)
+                if reason is not None:
+                    skipped[name] = reason
+                    say("{}: skipped, {}".format(name, reason))
+            if results:
+                say("{} rounds ...".format(n_rounds))
+            runners = _start(results, settings, cache, skipped)
+            for number in range(n_rounds if results else 0):
+                _round(runners, number, results, skipped)
+                if bar:
+                    bar.advance(1)
+        finally:
+            for runner in runners:
+                runner.close()
+    ran = [facts for name, facts in results.items() if name not in skipped]
+    return Race(ran, {name: skipped[name] for name in names if name in skipped})
+
+
+def _first_epochs(name, settings, cache, results, say):
+    """Take the times of a cold and a warm start; return why that failed, or None."""
+    seconds = {}
+    own_cache = os.path.join(cache, name)
+    os.mkdir(own_cache)
+    for start in ("cold", "warm"):
+        say("{}: {} start ...".format(name, start))
+        runner = Competitor(name, settings, own_cache)
+        try:
+            facts = runner.first_epoch()
+        except Stopped as error:
+            return str(error)
+        finally:
+            runner.close()
+        seconds[start] = facts["first_epoch"]
+    results[name] = dict(facts, name=name, first_epoch=seconds, seconds=[])
+    return None
+
+
+def _start(results, settings, cache, skipped):
+    """Start those that take part, one after the other, each with its first epoch."""
+    runners = []
+    for name, facts in results.items():
+        runner = Competitor(name, settings, os.path.join(cache, name))
+        runners.append(runner)
+        try:
+            facts["n_errors"] = [runner.first_epoch()["n_errors"]]
+        except Stopped as error:
+            skipped[name] = str(error)
+    return runners
+
+
+def _round(runners, number, results, skipped):
+    """One epoch of each in turn; every other round the other way, so neighbours change sides."""
+    for runner in runners if number % 2 == 0 else reversed(runners):
+        if runner.name in skipped:
+            continue
+        time.sleep(PAUSE)
+        try:
+            facts = runner.epoch()
+        except Stopped as error:
+            skipped[runner.name] = str(error)
+            continue
+        results[runner.name]["seconds"].append(facts["seconds"])
+        results[runner.name]["n_errors"].append(facts["n_errors"])
+        results[runner.name]["peak_bytes"] = facts["peak_bytes"]
+
+
+def largest_difference(competitors):
+    """Compare the validation errors of those that do the same work, epoch by epoch.
+
+    Parameters
+    ----------
+    competitors : list of dict
+        See `Race`.
+
+    Returns
+    -------
+    difference : int
+        The largest between any two after the same epoch, in examples.
+    epoch : int
+        The first epoch (from 1) it was seen after.
+    fewest, most : str
+        The names of the two.
+
+    Examples
+    --------
+    >>> largest_difference([{"name": "jax_scan", "n_errors": [30, 20]},
+    ...                     {"name": "pytorch", "n_errors": [30, 21]}])
+    (1, 2, 'jax_scan', 'pytorch')
+    """
+    same = [facts for facts in competitors if PEERS[facts["name"]].same_work]
+    worst = (0, 1, None, None)
+    for i in range(len(same[0]["n_errors"]) if same else 0):
+        ranked = sorted((facts["n_errors"][i], facts["name"]) for facts in same)
+        (least, fewest), (largest, most) = ranked[0], ranked[-1]
+        if largest - least > worst[0]:
+            worst = (largest - least, i + 1, fewest, most)
+    return worst

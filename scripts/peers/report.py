@@ -1,0 +1,233 @@
+"""The report: medians, quartiles and ratios, as a table, as JSON and as a picture."""
+
+import json
+import os
+
+import numpy as np
+
+from peers import PEERS
+
+TABLE_NAME, JSON_NAME, PICTURE_NAME = "benchmark.md", "benchmark.json", "benchmark.png"
+# Okabe and Ito's colours: apart for every kind of colour vision.
+COLOURS = {"dlt": "#0072B2", "peer": "#E69F00", "other": "#999999"}
+LEGEND = {"dlt": "dlt", "peer": "same work", "other": "other work, for orientation"}
+
+
+def summarize(race, batch_size, difference):
+    """Reduce a `peers.race.Race` to what is reported.
+
+    Parameters
+    ----------
+    race : Race
+    batch_size : int
+    difference : tuple
+        See `peers.race.largest_difference`.
+
+    Returns
+    -------
+    dict
+        batch_size, largest_difference, dlt_best, skipped, and competitors: those of the race,
+        fastest first, each with median, q25 and q75 (seconds) and ratio (its median by that
+        of the fastest dlt; None without one).
+    """
+    competitors = []
+    for facts in race.competitors:
+        q25, median, q75 = np.percentile(facts["seconds"], [25, 50, 75]).tolist()
+        competitors.append(dict(facts, median=median, q25=q25, q75=q75))
+    competitors.sort(key=lambda facts: facts["median"])
+    ours = [facts for facts in competitors if kind(facts["name"]) == "dlt"]
+    for facts in competitors:
+        facts["ratio"] = facts["median"] / ours[0]["median"] if ours else None
+    return {
+        "batch_size": batch_size,
+        "largest_difference": difference,
+        "dlt_best": ours[0]["name"] if ours else None,
+        "competitors": competitors,
+        "skipped": race.skipped,
+    }
+
+
+def kind(name):
+    """Sort a competitor: ``"dlt"``, ``"peer"`` or ``"other"`` (other work).
+
+    Examples
+    --------
+    >>> [kind(name) for name in ("dlt_c", "jax_scan", "scikit_learn")]
+    ['dlt', 'peer', 'other']
+    """
+    if name.startswith("dlt_"):
+        return "dlt"
+    return "peer" if PEERS[name].same_work else "other"
+
+
+def markdown(facts):
+    """Write everything as Markdown.
+
+    Parameters
+    ----------
+    facts : dict
+        What `write` stores as JSON: benchmark, machine, data and results.
+
+    Returns
+    -------
+    str
+    """
+    lines = ["# Benchmark", "", _work(facts), "", *_machine(facts), ""]
+    for result in facts["results"]:
+        lines += _section(result, facts)
+    return "\n".join(lines)
+
+
+def _work(facts):
+    data, benchmark = facts["data"], facts["benchmark"]
+    return (
+        "One epoch of minibatch SGD on softmax regression with {} ({} training examples of {} "
+        "values), then a validation over all {} validation examples; float32, rate {}, on the "
+        "{}. Medians of {} rounds, one epoch of each competitor in turn, each in its own "
+        "process.".format(
+            data["name"], data["n_train"], data["n_in"], data["n_valid"],
+            benchmark["learning_rate"], benchmark["device"].upper(), benchmark["rounds"],
+        )
+    )  # fmt: skip
+
+
+def _machine(facts):
+    machine = facts["machine"]
+    where = "{date}; {cpu}, {cores} cores; {system}; Python {python}".format(**machine)
+    yield "- " + "; ".join([where] + (["GPU: " + machine["gpu"]] if "gpu" in machine else []))
+    yield "- " + ", ".join("{} {}".format(*item) for item in sorted(versions(facts).items()))
+    settings = ["{}={}".format(*item) for item in sorted(machine["environment"].items())]
+    yield "- environment: " + (", ".join(settings) or "nothing set that concerns speed")
+    yield "- data loaded in {:.2f} s, before all else".format(facts["data"]["loading_seconds"])
+
+
+def versions(facts):
+    """Collect the versions of the libraries that took part.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    found = {}
+    for result in facts["results"]:
+        for competitor in result["competitors"]:
+            found.update(competitor["versions"])
+    found.pop("python", None)
+    return found
+
+
+def _section(result, facts):
+    difference = result["largest_difference"][0]
+    n_updates = facts["data"]["n_train"] // result["batch_size"]
+    yield "## Batch size {}: {} updates an epoch".format(result["batch_size"], n_updates)
+    yield ""
+    yield (
+        "| competitor | ms / epoch | quartiles | by best dlt | first epoch, cold s | warm s "
+        "| reading data, s | peak MB | threads |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
+    yield from (_row(competitor) for competitor in result["competitors"])
+    yield ""
+    yield (
+        "Validation errors agree after every epoch: at most {} of {} examples apart.".format(
+            difference, facts["data"]["n_valid"]
+        )
+        if difference <= facts["benchmark"]["tolerance"]
+        else "**NOT the same work**: validation errors are up to {} examples apart.".format(
+            difference
+        )
+    )
+    yield (
+        "Threads: what the BLAS and OpenMP libraries of each process may use, needed or not; XLA "
+        "takes one for each core."
+    )
+    if any(kind(c["name"]) == "other" for c in result["competitors"]):
+        yield "(*) other work, for orientation; its errors are not compared."
+    for name, reason in result["skipped"].items():
+        yield "Skipped: {}, {}.".format(PEERS[name].title, reason)
+    yield ""
+
+
+def _row(facts):
+    peak = facts["peak_bytes"]
+    threads = ", ".join("{} {}".format(*item) for item in sorted(facts["threads"].items()))
+    cells = [
+        PEERS[facts["name"]].title + (" (*)" if kind(facts["name"]) == "other" else ""),
+        "{:.1f}".format(1000 * facts["median"]),
+        "{:.1f}-{:.1f}".format(1000 * facts["q25"], 1000 * facts["q75"]),
+        "-" if facts["ratio"] is None else "{:.2f}".format(facts["ratio"]),
+        "{:.2f}".format(facts["first_epoch"]["cold"]),
+        "{:.2f}".format(facts["first_epoch"]["warm"]),
+        "{:.2f}".format(facts["loading_seconds"]),
+        "-" if peak is None else "{:.0f}".format(peak / 1e6),
+        threads or "-",
+    ]
+    return "| {} |".format(" | ".join(cells))
+
+
+def write(facts, folder):
+    """Write the table and the raw times.
+
+    Parameters
+    ----------
+    facts : dict
+        benchmark, machine, data and results.
+    folder : str
+        Where benchmark.md and benchmark.json go.
+    """
+    with open(os.path.join(folder, TABLE_NAME), "w", encoding="utf-8") as file:
+        file.write(markdown(facts) + "\n")
+    with open(os.path.join(folder, JSON_NAME), "w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=1)
+        file.write("\n")
+
+
+def draw(facts, folder):
+    """Draw benchmark.png: a bar for each competitor, with whiskers at the quartiles."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    results = facts["results"]
+    heights = [1.1 + 0.32 * len(result["competitors"]) for result in results]
+    # 6 inches are 600 pixels at 100 dots an inch: so large is the type meant to be read.
+    figure, panels = pyplot.subplots(
+        len(results), 1, figsize=(6, sum(heights) + 0.5), squeeze=False,
+        gridspec_kw={"height_ratios": heights},
+    )  # fmt: skip
+    for panel, result in zip(panels[:, 0], results):
+        _draw_panel(panel, result)
+    panels[-1, 0].set_xlabel("milliseconds an epoch, validation included (less is better)")
+    kinds = [k for k in COLOURS if any(kind(c["name"]) == k for r in results for c in
+                                       r["competitors"])]  # fmt: skip
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLOURS[k]) for k in kinds]
+    figure.legend(handles, [LEGEND[k] for k in kinds], loc="lower center", ncol=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 1))
+    figure.savefig(os.path.join(folder, PICTURE_NAME), dpi=200)
+    pyplot.close(figure)
+
+
+def _draw_panel(panel, result):
+    competitors = result["competitors"]
+    median, q25, q75 = (
+        1000 * np.array([facts[name] for facts in competitors]) for name in ("median", "q25", "q75")
+    )
+    rows = np.arange(len(competitors))
+    panel.barh(
+        rows,
+        median,
+        xerr=[median - q25, q75 - median],
+        color=[COLOURS[kind(facts["name"])] for facts in competitors],
+        error_kw={"capsize": 3, "elinewidth": 1},
+    )
+    for row, value, end in zip(rows, median, q75):
+        label = "{:.0f}".format(value) if value >= 10 else "{:.2g}".format(value)
+        panel.annotate(label, (end, row), (5, 0), textcoords="offset points", va="center")
+    panel.set_yticks(rows)
+    panel.set_yticklabels([PEERS[facts["name"]].title for facts in competitors])
+    panel.invert_yaxis()  # the fastest on top, as in the table
+    panel.set_xlim(0, 1.15 * q75.max())
+    panel.set_title("minibatches of {}".format(result["batch_size"]), loc="left")
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

@@ -1,0 +1,119 @@
+"""The process of one competitor: it trains an epoch for each line it reads.
+
+Started by `peers.race` with one argument, a JSON object (name, device, batch_size, data). It
+writes one JSON line when it has read the data, one after each epoch, and ends with its input.
+Between two epochs it waits for a line: it takes no time from the others.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
+    # The answers have the pipe for themselves: what a library prints goes to stderr.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    # This folder's modules are peers.something; next to it, the dlt of this checkout.
+    sys.path[:1] = [os.path.dirname(_HERE), os.path.dirname(os.path.dirname(_HERE))]
+    from peers import Unavailable
+
+    def answer(**facts):
+        print(json.dumps(facts), file=answers, flush=True)
+
+    try:
+        _serve(json.loads(sys.argv[1]), answer)
+    except Unavailable as reason:
+        answer(unavailable=str(reason))
+
+
+def _serve(settings, answer):
+    import numpy  # noqa: F401 (its import belongs to the first epoch, not to reading the data)
+
+    from peers import PEERS
+
+    peer = PEERS[settings["name"]]
+    started = time.perf_counter()
+    datasets = _read(settings["data"])
+    answer(loading_seconds=time.perf_counter() - started)
+    sys.stdin.readline()
+    module = importlib.import_module("peers." + peer.module)
+    epoch = module.prepare(datasets, settings["batch_size"], settings["device"], **peer.options)
+    del datasets  # what an engine copied elsewhere need not be kept twice
+    answer(n_errors=epoch(), **_about(peer))
+    while sys.stdin.readline():
+        started = time.perf_counter()
+        n_errors = epoch()
+        seconds = time.perf_counter() - started
+        answer(n_errors=n_errors, seconds=seconds, peak_bytes=peak_bytes())
+
+
+def _read(folder):
+    """Read the training and the validation set as `peers.race.write_data` wrote them."""
+    import numpy as np
+
+    return [
+        tuple(np.load(os.path.join(folder, "{}_{}.npy".format(name, part))) for part in "xy")
+        for name in ("train", "valid")
+    ]
+
+
+def _about(peer):
+    import platform
+
+    return {
+        "versions": dict({m: _version(m) for m in peer.requires}, python=platform.python_version()),
+        "threads": threads(),
+        "peak_bytes": peak_bytes(),
+    }
+
+
+def _version(module):
+    return getattr(importlib.import_module(module), "__version__", "unknown")
+
+
+def threads():
+    """Say how many threads the libraries that are loaded by now may use.
+
+    Returns
+    -------
+    dict of str to int
+        Empty where nothing can tell.
+    """
+    found = {}
+    try:
+        import threadpoolctl
+    except ImportError:
+        pass
+    else:
+        for pool in threadpoolctl.threadpool_info():
+            found[pool["internal_api"]] = pool["num_threads"]
+    if "torch" in sys.modules:
+        found["torch"] = sys.modules["torch"].get_num_threads()
+    return found
+
+
+def peak_bytes():
+    """Read the most memory this process ever had resident; None where the system has no /proc.
+
+    Examples
+    --------
+    >>> peak_bytes() is None or peak_bytes() > 1e6
+    True
+    """
+    try:
+        with open("/proc/self/status") as file:
+            (line,) = [line for line in file if line.startswith("VmHWM:")]
+    except (OSError, ValueError):
+        return None
+    return 1024 * int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main()
