@@ -55,7 +55,7 @@ def shared_dataset(data_xy, borrow=True):
         raise SettingsError(
             "data_xy: found labels that are no class numbers; expected 0, 1, 2, ..."
         )
-    shared_x = shared_resident(data_x, name="shared_x", borrow=borrow)
+    shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
     return shared_x, T.cast(shared_y, "int32")
 

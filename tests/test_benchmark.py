@@ -244,3 +244,16 @@ def test_the_peers_are_short_and_in_python_3_8():
     for path in sorted(pathlib.Path(SCRIPTS, "peers").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
         assert ast.get_docstring(tree), path
+
+
+def test_scaling_measures_and_draws(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "benchmark_scaling.py"), "--epochs", "1",
+               "--most-examples", "10000", "--output-dir", str(tmp_path)]  # fmt: skip
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (process.returncode, process.stderr) == (0, "")
+    (row,) = json.loads((tmp_path / "scaling.json").read_text())
+    assert (row["examples"], row["inputs"], row["labels"]) == (10000, 784, 10)
+    assert row["seconds"] > 0
+    line = "| 10000 | 784 | 10 | {:.1f} |".format(1e3 * row["seconds"])
+    assert line in process.stdout
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")

@@ -196,6 +196,32 @@ def test_data_lies_on_the_device_and_stays_there(rng):
     assert isinstance(plain.container.storage[0], np.ndarray)
 
 
+def test_pixels_are_read_as_bytes_and_come_out_the_same(floatX, rng):
+    pixels = rng.integers(0, 256, (9, 4))
+    shared = engine.shared_resident((pixels / 256).astype(floatX), name="x", compact=True)
+    np.testing.assert_array_equal(shared.tag.bytes.get_value(), pixels)
+    start = T.lscalar("start")
+    f = theano.function([start], engine.row_window(shared, start, 3))
+    assert np.asarray(f(2)).dtype == floatX
+    np.testing.assert_array_equal(f(2), (pixels / 256).astype(floatX)[2:5])
+    shared.set_value(np.full((9, 4), 0.5, dtype=floatX))
+    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
+    with pytest.raises(SettingsError, match="found values other than k/256, k = 0..255"):
+        shared.set_value(np.full((9, 4), 0.3, dtype=floatX))
+    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
+
+
+@pytest.mark.parametrize("value", [0.3, -1 / 256, 1.0, np.nan, np.inf, 1 / 512])
+def test_other_values_are_not_taken_for_bytes(floatX, value):
+    array = np.full((3, 2), 0.25, dtype=floatX)
+    array[2, 1] = value
+    shared = engine.shared_resident(array, compact=True)
+    assert not hasattr(shared.tag, "bytes")
+    start = T.lscalar("start")
+    f = theano.function([start], engine.row_window(shared, start, 2))
+    np.testing.assert_array_equal(f(1), array[1:3])
+
+
 def test_a_gpu_that_is_not_there_is_named():
     jax = pytest.importorskip("jax")
     if jax.default_backend() != "cpu":
