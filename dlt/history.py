@@ -31,7 +31,7 @@ validation_error : float
 patience : float
     Iteration at which patience runs out, after this validation (see `dlt.Patience`).
 seconds : float
-    Time since training began, compilation left out.
+    Time since the loop began. What the JAX linker compiles at a first call is in it.
 """
 
 _TYPES = dict(zip(HistoryRow._fields, (int, int, float, float, float, float)))

@@ -67,7 +67,8 @@ n_iterations : int
 n_epochs : int
     Epochs begun; patience may cut the last one short.
 seconds : float
-    Time in the loop, validations included, compilation and testing not.
+    Time in the loop, with validations and with what the JAX linker compiles at a first
+    call, without testing.
 stopped_by : {"patience", "n_epochs", "divergence"}
 diverged_at : int or None
     Number (from 1) of the update whose loss was NaN or infinite.
