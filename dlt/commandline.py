@@ -12,6 +12,15 @@ import sys
 from dlt.errors import DltError
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default unless the help text itself has to say what happens without the option."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, False):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows defaults in its help and errors in one line.
 
@@ -22,7 +31,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args, **kwargs):
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("formatter_class", _Help)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)
 

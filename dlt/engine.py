@@ -743,10 +743,6 @@ class Window(_op.Op):
         data, start = inputs
         output_storage[0][0] = data[int(start) : int(start) + self.length]
 
-    def infer_shape(self, fgraph, node, shapes):
-        """Tell the shape without computing the rows."""
-        return [(T.constant(self.length, dtype="int64"), *shapes[0][1:])]
-
 
 @functools.lru_cache(maxsize=None)
 def _teach_jax_windows():

@@ -16,7 +16,13 @@ DEFAULT_BATCH_SIZE = 600
 
 def parse(argv):
     parser = Parser(description=__doc__)
-    add = parser.add_argument
+    add_training_options(parser.add_argument)
+    add_machine_options(parser.add_argument)
+    return parser.parse_args(argv)
+
+
+def add_training_options(add):
+    """Add what the page names: data, SGD, regularization, early stopping."""
     add(
         "--dataset",
         metavar="NAME_OR_PATH",
@@ -54,7 +60,16 @@ def parse(argv):
         metavar="FACTOR",
         help="an improvement is clear below this times the best validation error",
     )
+    add(
+        "--drop-last",
+        action="store_true",
+        help="validate and test on whole minibatches only, as the original script did",
+    )
     add("--seed", type=seed, metavar="N", help="draw the initial W with it (default: W is 0)")
+
+
+def add_machine_options(add):
+    """Add how to compute, and where the results go."""
     add(
         "--floatX",
         choices=("float32", "float64"),
@@ -77,12 +92,6 @@ def parse(argv):
         metavar="FOLDER",
         help="where best_params.npz, history.csv and settings.json go",
     )
-    add(
-        "--drop-last",
-        action="store_true",
-        help="validate and test on whole minibatches only, as the original script did",
-    )
-    return parser.parse_args(argv)
 
 
 @script

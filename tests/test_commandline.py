@@ -26,6 +26,16 @@ def test_exit_codes(capsys):
     assert raising(KeyboardInterrupt())([]) == 130
 
 
+def test_help_shows_each_default_once():
+    parser = Parser(prog="train")
+    parser.add_argument("--rate", default=0.13, help="step size")
+    parser.add_argument("--size", help="examples (default: all)")
+    parser.add_argument("--all", action="store_true", help="every one")
+    text = parser.format_help()
+    assert "step size (default: 0.13)" in text
+    assert "examples (default: all)\n" in text and "every one\n" in text
+
+
 def test_an_error_of_the_operating_system_is_one_line(capsys):
     assert raising(OSError(28, "No space left on device"))([]) == 2
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
