@@ -79,6 +79,39 @@ def test_two_runs_are_the_same_run(trained, tmp_path):
     np.testing.assert_array_equal(one["W"], two["W"])
 
 
+@pytest.mark.parametrize("mode", ["numba", "c"])
+def test_the_other_linkers_train_the_same_run(trained, tmp_path, mode):
+    folder, _ = trained
+    process = train(
+        "--n-epochs", "20", "--floatX", "float32", "--mode", mode, "--device", "cpu",
+        "--output-dir", tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 0
+    assert "{} linker, cpu, floatX=float32".format(mode) in process.stdout
+    expected = read_history(folder / "runs" / "logreg" / "history.csv")
+    found = read_history(tmp_path / "history.csv")
+    assert [row.iteration for row in found] == [row.iteration for row in expected]
+    np.testing.assert_allclose(
+        [row.train_loss for row in found], [row.train_loss for row in expected], rtol=1e-4
+    )
+    # two of the 297 examples may lie so near a border that rounding decides
+    np.testing.assert_allclose(
+        [row.validation_error for row in found],
+        [row.validation_error for row in expected],
+        atol=2.1 / 297,
+    )
+
+
+def test_a_gpu_that_is_not_there_gets_one_line_and_code_2(tmp_path):
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() != "cpu":
+        pytest.skip("this machine has a GPU")
+    process = train("--device", "gpu", "--output-dir", tmp_path / "run")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("error: device gpu: JAX found none (")
+    assert process.stderr.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
 def test_options_reach_the_training(tmp_path):
     outputs = [
         train("--n-epochs", "2", "--output-dir", tmp_path / str(i), *options).stdout
