@@ -10,7 +10,7 @@ import collections
 
 from dlt.engine import T, resident_function, scan, substitute
 from dlt.losses import zero_one_loss
-from dlt.shared import minibatch, n_examples, n_minibatches
+from dlt.shared import minibatch_givens, n_examples, n_minibatches
 
 # Examples evaluated at once: the result does not depend on it, time and memory do. A set that
 # fits is used where it lies; of a larger one, each chunk is copied first, at twice the time.
@@ -83,8 +83,7 @@ def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
     n_whole = n // chunk
 
     def of_chunk(index):
-        given = {x: minibatch(shared_x, index, chunk), y: minibatch(shared_y, index, chunk)}
-        return substitute([errors], given)
+        return substitute([errors], minibatch_givens(x, y, data_set, index, chunk))
 
     # one call: a loop over the whole chunks, and what is left over
     _, (counts,) = scan(of_chunk, T.arange(n_whole), [])

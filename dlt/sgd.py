@@ -23,7 +23,7 @@ import numpy as np
 from dlt.checks import positive_in
 from dlt.engine import T, as_scalar, resident_function, scan, substitute, theano
 from dlt.errors import SettingsError
-from dlt.shared import minibatch, n_examples, n_minibatches
+from dlt.shared import minibatch_givens, n_examples, n_minibatches
 
 
 def gradient_updates(loss, params, learning_rate):
@@ -164,13 +164,9 @@ def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, bat
     >>> print("%.4f" % step(0))
     0.6931
     """
-    shared_x, shared_y = train_set
-    n_minibatches(n_examples(shared_x), batch_size)  # refuses a size that does not fit
+    n_minibatches(n_examples(train_set[0]), batch_size)  # refuses a size that does not fit
     index = T.lscalar("index")
-    givens = {
-        x: minibatch(shared_x, index, batch_size),
-        y: minibatch(shared_y, index, batch_size),
-    }
+    givens = minibatch_givens(x, y, train_set, index, batch_size)
     updates = gradient_updates(loss, params, learning_rate)
     return theano.function([index], loss, updates=updates, givens=givens)
 
@@ -242,15 +238,13 @@ def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
     >>> print("%d losses, %.4f first" % (len(losses), losses[0]))
     3 losses, 0.6931 first
     """
-    shared_x, shared_y = train_set
-    n_train_batches = n_minibatches(n_examples(shared_x), batch_size)
+    n_train_batches = n_minibatches(n_examples(train_set[0]), batch_size)
     updates = gradient_updates(loss, params, learning_rate)
     next_params_and_loss = [update for _, update in updates] + [loss]
     carried = [_turned(param) for param in params]
 
     def one_update(index, *values):
-        given = {x: minibatch(shared_x, index, batch_size)}
-        given[y] = minibatch(shared_y, index, batch_size)
+        given = minibatch_givens(x, y, train_set, index, batch_size)
         given.update((p, v.T if c is not p else v) for p, c, v in zip(params, carried, values))
         *after, cost = substitute(next_params_and_loss, given)
         return [a.T if c is not p else a for p, c, a in zip(params, carried, after)] + [cost]

@@ -163,3 +163,31 @@ def minibatch(data, index, batch_size):
     [2, 3]
     """
     return row_window(data, index * batch_size, batch_size)
+
+
+def minibatch_givens(x, y, data_set, index, batch_size):
+    """Say what the symbolic inputs and labels stand for: minibatch number `index` of a set.
+
+    Parameters
+    ----------
+    x, y : Theano variables
+        The symbolic inputs and labels.
+    data_set : (shared_x, y)
+        As `shared_dataset` gives it.
+    index, batch_size
+        See `minibatch`.
+
+    Returns
+    -------
+    dict
+        For ``givens`` of ``theano.function``.
+
+    Examples
+    --------
+    >>> x, y, index = T.matrix("x"), T.ivector("y"), T.lscalar("index")
+    >>> data_set = shared_dataset(([[0.0], [0.1], [0.2], [0.3]], [0, 1, 2, 3]))
+    >>> f = theano.function([index], y, givens={y: minibatch_givens(x, y, data_set, index, 2)[y]})
+    >>> f(1).tolist()
+    [2, 3]
+    """
+    return {symbol: minibatch(data, index, batch_size) for symbol, data in zip((x, y), data_set)}

@@ -175,11 +175,11 @@ def write(facts, folder):
     folder : str
         Where benchmark.md and benchmark.json go.
     """
-    with open(os.path.join(folder, TABLE_NAME), "w", encoding="utf-8") as file:
-        file.write(markdown(facts) + "\n")
-    with open(os.path.join(folder, JSON_NAME), "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
-        file.write("\n")
+    from dlt.files import write_atomically
+
+    for name, text in ((TABLE_NAME, markdown(facts)), (JSON_NAME, json.dumps(facts, indent=1))):
+        data = (text + "\n").encode("utf-8")
+        write_atomically(os.path.join(folder, name), lambda file, data=data: file.write(data))
 
 
 def draw(facts, folder):
