@@ -1,5 +1,6 @@
 # make train : train on MNIST, or on the embedded digits where MNIST cannot be had
 # make test  : lint, tests, doctests and every script as a process
+# make test-engines : the tests on every Python found here, with classic Theano and PyTensor
 # make bench : time dlt and its peers on the same work (docs/performance.md)
 # make data  : fetch MNIST into data/
 # Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test bench data lint format clean
+.PHONY: train test test-engines bench data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -22,6 +23,9 @@ bench: $(VENV)/installed-bench
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
+
+test-engines:
+	$(PYTHON) tests/engines.py $(if $(ONLY),--only $(ONLY),--linkers) $(if $(ARGS),-- $(ARGS))
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -52,4 +56,4 @@ $(VENV)/installed-bench: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-engines build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -18,21 +18,26 @@ setup(
     long_description=read("README.md"),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
-    packages=["dlt", "dlt._data"],
+    packages=["dlt", "dlt.engine", "dlt._data"],
     # The embedded digits lie in data/ of the clone and in dlt/_data/ of an installation.
-    package_dir={"dlt": "dlt", "dlt._data": "data"},
+    package_dir={"dlt": "dlt", "dlt.engine": "dlt/engine", "dlt._data": "data"},
     package_data={"dlt._data": ["digits.pkl.gz", "README.md"]},
-    python_requires=">=3.11,<3.15",
+    # Two engines that cannot share an environment: PyTensor needs numpy 2, and classic Theano
+    # one below 1.22 (docs/engines.md). Below 3.8 and from 3.15 on, neither installs.
+    python_requires=">=3.8,<3.15",
     install_requires=[
-        "pytensor>=3.0,<3.4",
-        "jax>=0.7",
-        "numpy",
+        "pytensor>=3.0,<3.4; python_version >= '3.11'",
+        "jax>=0.7; python_version >= '3.11'",
+        "numpy; python_version >= '3.11'",
+        "Theano==1.0.5; python_version < '3.11'",
+        "numpy>=1.20,<1.22; python_version < '3.11'",
+        "scipy<1.8; python_version < '3.11'",
         "pillow",
         "pooch>=1.8",
         "tqdm>=4.62",
     ],
     extras_require={
-        "gpu": ["jax[cuda12]>=0.7"],
+        "gpu": ["jax[cuda12]>=0.7; python_version >= '3.11'"],
         "bench": ["matplotlib", "threadpoolctl", "scikit-learn"],
         "test": [
             "pytest>=8",
@@ -46,7 +51,7 @@ setup(
         ],
     },
     classifiers=[
-        "Programming Language :: Python :: 3",
+        *["Programming Language :: Python :: 3.{}".format(minor) for minor in range(8, 15)],
         "Intended Audience :: Education",
         "Intended Audience :: Science/Research",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",

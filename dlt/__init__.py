@@ -1,9 +1,9 @@
 """`dlt`: the Theano deep-learning tutorial, "Getting Started", as a library.
 
-``from dlt import theano, T`` gives the engine (PyTensor, Theano's continuation), under
-the names the page uses; the names below are the page's concepts, one module each.
-Importing `dlt` itself loads no engine and reads nothing: each name is fetched from its
-module when it is first used.
+``from dlt import theano, T`` gives the engine (PyTensor, Theano's continuation, or classic
+Theano) under the names the page uses; the names below are the page's concepts, one module
+each. Importing `dlt` itself loads no engine and reads nothing: each name is fetched from
+its module when it is first used.
 
 Examples
 --------

@@ -8,7 +8,7 @@ Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 
 import collections
 
-from dlt.engine import T, resident_function, scan, substitute
+from dlt.engine import index_loop, substitute, theano
 from dlt.losses import zero_one_loss
 from dlt.shared import minibatch_givens, n_examples, n_minibatches
 
@@ -67,7 +67,7 @@ def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
 
     Examples
     --------
-    >>> from dlt import LogisticRegression, shared_dataset
+    >>> from dlt import LogisticRegression, T, shared_dataset
     >>> x, y = T.matrix("x"), T.ivector("y")
     >>> model = LogisticRegression(x, n_in=1, n_out=2)  # all weights 0: predicts label 0
     >>> data_set = shared_dataset(([[0.1], [0.2], [0.3]], [0, 1, 0]))
@@ -80,14 +80,12 @@ def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
         n = n_minibatches(n, batch_size) * batch_size
     errors = zero_one_loss(p_y_given_x, y, reduction="sum")
     chunk = min(n, max(batch_size, _CHUNK))
-    n_whole = n // chunk
 
     def of_chunk(index):
         return substitute([errors], minibatch_givens(x, y, data_set, index, chunk))
 
-    # one call: a loop over the whole chunks, and what is left over
-    _, (counts,) = scan(of_chunk, T.arange(n_whole), [])
-    rest = {x: shared_x[n_whole * chunk : n], y: shared_y[n_whole * chunk : n]}
-    left_over = substitute([errors], rest) if n_whole * chunk < n else []
-    count = resident_function([], sum(left_over, T.sum(counts)))
-    return lambda: Score(int(count()), n)
+    of_chunks, n_chunks = index_loop(of_chunk), n // chunk
+    rest = slice(n_chunks * chunk, n)
+    left_over = {x: shared_x[rest], y: shared_y[rest]}
+    of_rest = theano.function([], errors, givens=left_over) if n % chunk else lambda: 0
+    return lambda: Score(int(of_chunks(range(n_chunks)).sum()) + int(of_rest()), n)

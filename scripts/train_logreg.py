@@ -73,12 +73,13 @@ def add_machine_options(add):
     add(
         "--floatX",
         choices=("float32", "float64"),
-        help="dtype of all arrays (default: as THEANO_FLAGS or PYTENSOR_FLAGS say, or float64)",
+        help="dtype of all arrays (default: as THEANO_FLAGS says, or float64)",
     )
     add(
         "--mode",
         choices=("jax", "numba", "c"),
-        help="what compiles the functions (default: jax, or as the flags say)",
+        help="what compiles the functions (default: jax, or as the flags say; classic Theano "
+        "has only c)",
     )
     add(
         "--device",

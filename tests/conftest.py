@@ -6,9 +6,22 @@ import pathlib
 import numpy as np
 import pytest
 
-from dlt import engine
+from dlt import engine, flags
+from dlt.errors import EngineError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# PYTENSOR_FLAGS=mode=NUMBA (or CVM) runs all tests with that linker, the scripts included.
+_MODE = flags.parse(os.environ.get("PYTENSOR_FLAGS", "")).get("mode")
+MODE_FLAGS = {"PYTENSOR_FLAGS": "mode=" + _MODE} if _MODE else {}
+
+
+def bare_environment(**changes):
+    """Give the environment without what chooses an engine or its flags, and with `changes`."""
+    names = ("DLT_ENGINE", "THEANO_FLAGS", "PYTENSOR_FLAGS")
+    environ = {name: value for name, value in os.environ.items() if name not in names}
+    environ.update({name: str(value) for name, value in changes.items()})
+    return environ
 
 
 @pytest.fixture
@@ -27,8 +40,15 @@ def floatX(request):
 
 @pytest.fixture(params=engine.LINKERS)
 def linker(request):
-    """Run a test with each linker and put the former one back."""
+    """Run a test with each linker and put the former one back.
+
+    A test that asks for a linker this engine lacks ends here: the refusal is its result.
+    """
     before = engine.linker()
+    if request.param not in engine.LINKERS:
+        with pytest.raises(EngineError, match="{!r}, which .* does not have".format(request.param)):
+            engine.set_linker(request.param)
+        pytest.skip("refused, as it should be: {} has no {}".format(engine.NAME, request.param))
     engine.set_linker(request.param)
     yield request.param
     engine.set_linker(before)

@@ -1,74 +1,19 @@
-"""The engine: flags, linker, floatX and alignment."""
+"""The engine: what `dlt` asks of it, on whichever runs."""
 
-import os
+import copy
+import pickle
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, bare_environment
 
+import dlt
 from dlt import engine
 from dlt.engine import T, theano
 from dlt.errors import EngineError, SettingsError
-
-
-def report(**flags):
-    """Run a fresh Python with these environment variables; return its two outputs."""
-    environ = {k: v for k, v in os.environ.items() if not k.endswith("_FLAGS")}
-    environ.update(flags)
-    code = "from dlt import engine; print(engine.describe(), engine.T.matrix().dtype)"
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=str(ROOT), env=environ, capture_output=True, text=True
-    )
-    return process.stdout.strip(), process.stderr.strip()
-
-
-@pytest.mark.parametrize(
-    "flags, expected",
-    [
-        ({}, "jax linker, cpu, floatX=float64 float64"),
-        ({"THEANO_FLAGS": "floatX=float32"}, "jax linker, cpu, floatX=float32 float32"),
-        ({"THEANO_FLAGS": "device=cpu, floatX=float32"}, "floatX=float32 float32"),
-        ({"PYTENSOR_FLAGS": "floatX=float32"}, "floatX=float32 float32"),
-        (
-            {"THEANO_FLAGS": "floatX=float32", "PYTENSOR_FLAGS": "floatX=float64"},
-            "floatX=float64 float64",
-        ),
-        ({"PYTENSOR_FLAGS": "mode=NUMBA"}, "numba linker, cpu, floatX=float64 float64"),
-        ({"THEANO_FLAGS": "linker=cvm"}, "c linker, cpu, floatX=float64 float64"),
-    ],
-)
-def test_flags_are_honoured(flags, expected):
-    out, err = report(**flags)
-    assert out.startswith("PyTensor {}".format(theano.__version__))
-    assert out.endswith(expected)
-    assert err == ""
-
-
-@pytest.mark.parametrize("flag", ["mode=FOO", "linker=zzz", "optimizer=zzz"])
-def test_values_that_pytensor_does_not_know_are_named(flag):
-    out, err = report(THEANO_FLAGS=flag)
-    last = err.splitlines()[-1]
-    assert out == ""
-    assert last.startswith("dlt.errors.EngineError: THEANO_FLAGS, PYTENSOR_FLAGS: found")
-    assert flag.split("=")[1] in last
-
-
-def test_pytensor_flags_are_left_alone_without_theano_flags():
-    quoted = 'gcc__cxxflags="-O1,-g"'
-    out, err = report(PYTENSOR_FLAGS=quoted)
-    assert out.endswith("floatX=float64 float64") and err == ""
-    out, err = report(PYTENSOR_FLAGS=quoted, THEANO_FLAGS="floatX=float32")
-    assert out.endswith("floatX=float32 float32") and err == ""
-
-
-def test_an_unknown_floatX_in_the_flags_is_named():
-    out, err = report(THEANO_FLAGS="floatX=float16")
-    assert out == ""
-    assert err.endswith(
-        "floatX: found 'float16'; expected float32 or float64 (in THEANO_FLAGS or PYTENSOR_FLAGS)"
-    )
 
 
 def test_floatX_decides_every_dtype(floatX):
@@ -96,21 +41,6 @@ def test_bad_choices_are_refused():
         engine.set_linker("fortran")
 
 
-def test_jax_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(engine, "_has_jax", lambda: False)
-    with pytest.raises(EngineError, match="needs jax; install it with: pip install jax"):
-        engine.set_linker("jax")
-
-
-@pytest.mark.parametrize("shape", [(3,), (7, 5), (2, 3, 4)])
-@pytest.mark.parametrize("linker", ["numba"], indirect=True)
-def test_shared_arrays_begin_on_a_64_byte_boundary(rng, floatX, linker, shape):
-    array = rng.random(shape).astype(floatX)
-    stored = engine.shared_resident(array).get_value(borrow=True)
-    assert stored.ctypes.data % 64 == 0 and stored.dtype == floatX
-    np.testing.assert_array_equal(stored, array)
-
-
 def test_stable_logarithm_is_used_only_for_a_softmax():
     scores, p = T.matrix("scores"), T.matrix("p")
     f = theano.function([scores, p], [engine.log_probability(v) for v in
@@ -129,23 +59,6 @@ def test_the_page_s_slice_by_index_works_on_every_linker(linker):
         np.testing.assert_array_equal(f(i), x.get_value()[i * 4 : i * 4 + 4])
 
 
-@pytest.mark.parametrize(
-    "ends, length",
-    [
-        (lambda i: (i * 4, i * 4 + 4), 4),
-        (lambda i: (3 * (i - 1), 3 * i), 3),
-        (lambda i: (i + 2, 7 + i), 5),
-        (lambda i: (2 * i * 3 + 1, (i + 1) * 6), 5),
-        (lambda i: (i, 2 * i), None),
-        (lambda i: (lambda square: (square, square + 2))(i * i), 2),
-        (lambda i: (0, i), None),
-    ],
-)
-def test_lengths_that_do_not_depend_on_the_index_are_found(ends, length):
-    start, stop = (T.as_tensor_variable(end) for end in ends(T.lscalar("i")))
-    assert engine._constant_difference(stop, start) == length
-
-
 def test_windows_agree_with_slices(linker, rng):
     data = T.matrix("data")
     start = T.lscalar("start")
@@ -159,89 +72,254 @@ def test_windows_agree_with_slices(linker, rng):
         np.testing.assert_allclose(total, values[i : i + 3].sum(), rtol=1e-6)
 
 
-def test_a_window_can_be_computed_without_compiling():
-    window = engine.Window(2)(T.as_tensor_variable(np.arange(5)), T.as_tensor_variable(1))
-    np.testing.assert_array_equal(window.eval(mode="FAST_COMPILE"), [1, 2])
-    assert window.type.shape == (2,)
+def test_expressions_are_rewritten_with_other_variables(linker):
+    w = theano.shared(np.asarray(2, dtype="int64"), name="w")
+    x, y = T.lscalar("x"), T.lscalar("y")
+    doubled, squared = engine.substitute([w * x, x**2], {x: y + 1, w: T.constant(5, dtype="int64")})
+    assert [int(v) for v in theano.function([y], [doubled, squared])(3)] == [20, 16]
 
 
-def test_scan_and_substitute(linker):
-    xs, w = T.lvector("xs"), theano.shared(np.asarray(2, dtype="int64"), name="w")
-    product = w * xs[0]
+def test_a_loop_carries_its_state_from_index_to_index(linker, float64):
+    # M: tall, and so carried on its side where that is faster; n: a scalar.
+    start = np.arange(6.0).reshape(3, 2)
+    M, n = theano.shared(start, name="M"), theano.shared(np.asarray(1.0), name="n")
+    add = np.asarray([[1.0, 10.0]])
 
-    def step(x, so_far):
-        (scaled,) = engine.substitute([product], {xs: T.stack([x]), w: so_far})
-        return [scaled, so_far]
+    def step(index, M_now, n_now):
+        return [M_now + add * n_now, n_now * 2, T.sum(M_now) + index]
 
-    (last,), (seen,) = engine.scan(step, xs, [T.constant(1, dtype="int64")])
-    value, stacked = theano.function([xs], [last, seen])([2, 3, 4])
-    assert int(value) == 24 and np.asarray(stacked).tolist() == [1, 2, 6]
-
-
-# --- What lies where -----------------------------------------------------------------------
-
-
-def test_data_lies_on_the_device_and_stays_there(rng):
-    """Reaches into PyTensor as the engine does: written for PyTensor 3.0 and 3.3."""
-    jax = pytest.importorskip("jax")
-    assert theano.__version__.split(".")[0] == "3"
-    shared = engine.shared_resident(rng.random((6, 2)), name="x")
-    assert isinstance(shared.container.storage[0], jax.Array)
-    theano.function([], T.sum(shared))()
-    assert isinstance(shared.container.storage[0], jax.Array)
-    shared.set_value(np.ones((3, 2)))
-    assert isinstance(shared.container.storage[0], jax.Array)
-    assert type(shared.get_value(borrow=True)) is np.ndarray
-    plain = theano.shared(np.ones(2))
-    assert isinstance(plain.container.storage[0], np.ndarray)
+    run = engine.index_loop(step, [M, n])
+    # n is 1, 2, 4; the sum grows by 33 n
+    assert run([5, 0, 7]).tolist() == [15 + 5, 48 + 0, 114 + 7]
+    assert n.get_value() == 8
+    np.testing.assert_array_equal(M.get_value(), start + 7 * add)
+    assert run([1, 1]).tolist() == [15 + 33 * 7 + 1, 15 + 33 * 15 + 1]
 
 
-def test_pixels_are_read_as_bytes_and_come_out_the_same(floatX, rng):
-    pixels = rng.integers(0, 256, (9, 4))
-    shared = engine.shared_resident((pixels / 256).astype(floatX), name="x", compact=True)
-    np.testing.assert_array_equal(shared.tag.bytes.get_value(), pixels)
-    start = T.lscalar("start")
-    f = theano.function([start], engine.row_window(shared, start, 3))
-    assert np.asarray(f(2)).dtype == floatX
-    np.testing.assert_array_equal(f(2), (pixels / 256).astype(floatX)[2:5])
-    shared.set_value(np.full((9, 4), 0.5, dtype=floatX))
-    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
-    with pytest.raises(SettingsError, match="found values other than k/256, k = 0..255"):
-        shared.set_value(np.full((9, 4), 0.3, dtype=floatX))
-    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
+def test_a_loop_without_state_gives_its_outputs(linker):
+    data = engine.shared_resident(np.arange(10.0))
+    run = engine.index_loop(lambda i: [T.sum(engine.row_window(data, 2 * i, 2))])
+    found = run(range(5))
+    assert isinstance(found, np.ndarray) and found.tolist() == [1, 5, 9, 13, 17]
 
 
-@pytest.mark.parametrize("value", [0.3, -1 / 256, 1.0, np.nan, np.inf, 1 / 512])
-def test_other_values_are_not_taken_for_bytes(floatX, value):
-    array = np.full((3, 2), 0.25, dtype=floatX)
-    array[2, 1] = value
-    shared = engine.shared_resident(array, compact=True)
-    assert not hasattr(shared.tag, "bytes")
-    start = T.lscalar("start")
-    f = theano.function([start], engine.row_window(shared, start, 2))
-    np.testing.assert_array_equal(f(1), array[1:3])
+def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
+    # The page copies parameters with copy.deepcopy, and pickles what get_value gives.
+    W = engine.shared_resident(np.ones((2, 3)), name="W")
+    theano.function([], updates=[(W, W * 2)])()
+    for borrow in (False, True):
+        assert type(W.get_value(borrow=borrow)) is np.ndarray
+    copied = copy.deepcopy(W)
+    W.set_value(np.zeros((2, 3)))
+    np.testing.assert_array_equal(copied.get_value(), np.full((2, 3), 2.0))
+    values = pickle.loads(pickle.dumps(copied.get_value(borrow=True), protocol=2))
+    np.testing.assert_array_equal(values, np.full((2, 3), 2.0))
 
 
-def test_a_gpu_that_is_not_there_is_named():
-    jax = pytest.importorskip("jax")
-    if jax.default_backend() != "cpu":
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(EngineError, match=r"device gpu: JAX found none .*pip install \.\[gpu\]"):
-        engine.set_device("gpu")
-    out, err = report(THEANO_FLAGS="device=cuda,floatX=float32")
+def test_what_is_not_borrowed_is_a_copy(linker):
+    array = np.zeros(16)
+    shared = engine.shared_resident(array, borrow=False)
+    array[0] = 1
+    np.testing.assert_array_equal(shared.get_value(), np.zeros(16))
+
+
+# --- Which engine, and what it was told ------------------------------------------------------
+
+
+def run_python(code, **environ):
+    """Run a fresh Python in the checkout; return its exit code and its two outputs."""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=str(ROOT), env=bare_environment(**environ), capture_output=True, text=True,
+    )  # fmt: skip
+    return process.returncode, process.stdout.strip(), process.stderr.strip()
+
+
+def report(**environ):
+    """Describe the engine of a fresh Python with these environment variables."""
+    code = "from dlt import engine; print(engine.describe(), engine.T.matrix().dtype)"
+    return run_python(code, **environ)[1:]
+
+
+def last_line(error):
+    return error.splitlines()[-1]
+
+
+def test_the_engine_says_what_it_is_in_one_line():
+    expected = {
+        "PyTensor": "PyTensor 3.{} linker, {}, floatX=float64",
+        "Theano": "Theano 1.0.5, c linker, cpu, floatX=float64",
+    }
+    first = expected[engine.NAME].split("{")[0]
+    out, err = report()
+    assert out.startswith(first) and out.endswith("floatX=float64 float64") and err == ""
+    assert dlt.T is engine.T is dlt.theano.tensor
+
+
+@pytest.mark.parametrize(
+    "flags, floatX",
+    [
+        ({}, "float64"),
+        ({"THEANO_FLAGS": "floatX=float32"}, "float32"),
+        ({"THEANO_FLAGS": "device=cpu, floatX=float32"}, "float32"),
+        ({"DLT_ENGINE": engine.NAME.lower(), "THEANO_FLAGS": "floatX=float32"}, "float32"),
+    ],
+)
+def test_the_page_s_flags_work_on_every_engine(flags, floatX):
+    out, err = report(**flags)
+    assert out.startswith("{} {}, ".format(engine.NAME, theano.__version__))
+    assert out.endswith(", cpu, floatX={0} {0}".format(floatX)) and err == ""
+
+
+@pytest.mark.parametrize("flag", ["mode=FOO", "linker=zzz", "optimizer=zzz"])
+def test_values_that_the_engine_does_not_know_are_named(flag):
+    out, err = report(THEANO_FLAGS=flag)
     assert out == ""
-    assert "device gpu: JAX found none" in err.splitlines()[-1]
-    engine.set_device("auto")
-    assert engine.device() == "cpu"
+    assert last_line(err).startswith("dlt.errors.EngineError: {}: found".format(engine.NAME))
+    assert flag in last_line(err)
 
 
-@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
-def test_only_jax_has_a_gpu(linker):
-    engine.set_device("cpu")
-    with pytest.raises(EngineError, match="the {} linker runs on the CPU".format(linker)):
-        engine.set_device("gpu")
+def test_flags_without_a_counterpart_are_said_once_in_one_line():
+    flags = "floatX=float32,lib.cnmemory=0.8,gpuarray.preallocated=1,optimizer=fast_compile"
+    out, err = report(THEANO_FLAGS=flags)
+    assert out.endswith("floatX=float32 float32")
+    assert err.count("\n") == 0
+    assert "found lib.cnmemory, gpuarray.preallocated, which {} {} does not have".format(
+        engine.NAME, theano.__version__
+    ) in err  # fmt: skip
+
+
+def test_an_unknown_floatX_in_the_flags_is_named():
+    out, err = report(THEANO_FLAGS="floatX=float16")
+    assert out == ""
+    assert "floatX: found 'float16'; expected float32 or float64" in last_line(err)
+    assert last_line(err).endswith("FLAGS)")
+
+
+def test_compiled_code_goes_where_the_flags_say(tmp_path):
+    code = (
+        "from dlt import theano, T; x = T.vector(); theano.function([x], T.exp(x) + 1)([1])\n"
+        "print(theano.config.compiledir)"
+    )
+    mode = "" if engine.NAME == "Theano" else ",mode=CVM"
+    status, out, _ = run_python(code, THEANO_FLAGS="compiledir={}{}".format(tmp_path, mode))
+    assert (status, out) == (0, str(tmp_path))
+    assert list(tmp_path.glob("tmp*/*.so"))
+
+
+def test_a_gpu_that_cannot_be_had_is_refused():
+    out, err = report(THEANO_FLAGS="device=cuda,floatX=float32")
+    expected = {
+        "PyTensor": "EngineError: device gpu: JAX found none (",
+        "Theano": "EngineError: device cuda: classic Theano runs on the CPU, its part for GPUs",
+    }
+    if engine.NAME == "PyTensor" and pytest.importorskip("jax").default_backend() != "cpu":
+        pytest.skip("this machine has a GPU")
+    assert out == "" and expected[engine.NAME] in last_line(err)
+
+
+def test_an_engine_that_is_unknown_or_not_installed_is_named():
+    _, err = report(DLT_ENGINE="aesara")
+    assert last_line(err).endswith("DLT_ENGINE: found 'aesara'; expected pytensor or theano")
+    other = {"PyTensor": "theano", "Theano": "pytensor"}[engine.NAME]
+    _, err = report(DLT_ENGINE=other)
+    expected = {
+        "theano": "EngineError: Theano: found numpy {}; expected one below 1.24; install it "
+        "again with: pip install 'numpy<1.22' 'scipy<1.8'".format(np.__version__),
+        "pytensor": "EngineError: the engine is missing: PyTensor could not be imported (No "
+        "module named 'pytensor'); install it with: pip install pytensor jax",
+    }
+    assert last_line(err).endswith(expected[other])
+
+
+def test_both_engines_importable_the_environment_chooses(tmp_path):
+    # They cannot share an environment: stand-ins under the two names say which was imported.
+    for name in ("theano", "pytensor"):
+        (tmp_path / (name + ".py")).write_text("raise ImportError('the {} here')".format(name))
+    code = "import numpy; numpy.__version__ = '1.21.6'; import dlt.engine"
+    for chosen, expected in ({}, "pytensor"), ({"DLT_ENGINE": "theano"}, "theano"):
+        status, _, err = run_python(code, PYTHONPATH=tmp_path, **chosen)
+        assert status == 1 and "(the {} here)".format(expected) in last_line(err)
+
+
+@pytest.mark.parametrize("name, version", [("pytensor", "2.18.6"), ("theano", "1.1.2")])
+def test_another_version_than_dlt_works_with_is_named(tmp_path, name, version):
+    (tmp_path / name / "tensor").mkdir(parents=True)
+    (tmp_path / name / "tensor" / "__init__.py").write_text("")
+    (tmp_path / name / "__init__.py").write_text(
+        "from types import SimpleNamespace as Space\n"
+        "__version__ = '{}'\n"
+        "config = Space(floatX='float64', blas=Space(ldflags=''), base_compiledir='')\n"
+        "compile = Space(mode=Space(get_default_mode=lambda: None))\n".format(version)
+    )
+    code = "import numpy; numpy.__version__ = '1.21.6'; import dlt.engine"
+    status, _, err = run_python(code, PYTHONPATH=tmp_path, DLT_ENGINE=name)
+    assert status == 1
+    expected = {"pytensor": "3.0 or newer", "theano": "1.0.5"}[name]
+    assert "found version {}; expected {}; install".format(version, expected) in last_line(err)
+
+
+# --- What an engine cannot do ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("linker", ["jax", "numba", "c"], indirect=True)
+def test_each_engine_has_its_linkers_and_refuses_the_others(linker):
+    assert engine.linker() == linker in engine.LINKERS
 
 
 def test_an_unknown_device_is_named():
     with pytest.raises(SettingsError, match="device: found 'tpu'; expected one of auto, cpu, gpu"):
         engine.set_device("tpu")
+
+
+@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
+def test_only_jax_has_a_gpu(linker):
+    engine.set_device("cpu")
+    assert engine.device() == "cpu"
+    expected = {
+        "PyTensor": "the {} linker runs on the CPU".format(linker),
+        "Theano": "device gpu: classic Theano runs on the CPU",
+    }
+    with pytest.raises(EngineError, match=expected[engine.NAME]):
+        engine.set_device("gpu")
+
+
+def without_compiler(tmp_path):
+    """Give a PATH on which there is no compiler, only what a shell needs."""
+    for name in ("sh", "uname", "ldconfig", "objdump"):
+        found = shutil.which(name)
+        if found:
+            (tmp_path / name).symlink_to(found)
+    return str(tmp_path)
+
+
+def test_a_missing_compiler_is_named_with_its_package(tmp_path):
+    """Theano works on without, and says so; a linker that was asked for is refused."""
+    if sys.platform == "darwin":
+        pytest.skip("there the compiler is clang++")
+    code = "from dlt import engine; print(engine.describe()); engine.set_linker('c')"
+    status, out, err = run_python(code, PATH=without_compiler(tmp_path))
+    assert status == 1
+    assert last_line(err).startswith(
+        "dlt.errors.EngineError: the linker c needs a compiler: found no g++; install g++ (as "
+        "Debian and Ubuntu call it)"
+    )
+    if engine.NAME == "Theano":
+        assert out.endswith("python linker, cpu, floatX=float64")
+        assert err.splitlines()[0] == (
+            "Theano finds no g++: functions run in Python, some 15 times slower; install g++ (as "
+            "Debian and Ubuntu call it)"
+        )
+    code = "from dlt import theano, T; x = T.dscalar(); print(theano.function([x], x**2)(3.0))"
+    status, out, err = run_python(code, PATH=str(tmp_path))
+    assert (status, out) == (0, "9.0") and err.count("\n") == 0
+
+
+def test_missing_headers_are_named_with_their_package(tmp_path):
+    code = (
+        "import sysconfig; sysconfig.get_path = lambda name: '/nowhere'\n"
+        "from dlt import engine; engine.set_linker('c')"
+    )
+    status, _, err = run_python(code)
+    assert status == 1
+    assert "needs a compiler: found no Python.h; install python3-dev (as Debian and" in err

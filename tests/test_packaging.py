@@ -1,5 +1,6 @@
 """The wheel carries the package and the digits, and works away from the checkout."""
 
+import email
 import os
 import subprocess
 import sys
@@ -9,13 +10,16 @@ import pytest
 from conftest import ROOT
 
 CODE = (
-    "import dlt; train_set, _, _ = dlt.load_data('digits');"
+    "import dlt, dlt.engine; train_set, _, _ = dlt.load_data('digits');"
     "print(dlt.__file__, train_set[0].shape, dlt.__version__)"
 )
 
 
-def test_an_installed_wheel_loads_the_digits(tmp_path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of what it is made of."""
     pytest.importorskip("setuptools", minversion="68")
+    tmp_path = tmp_path_factory.mktemp("packaging")
     source = tmp_path / "source"
     source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "dlt", "data/digits.pkl.gz",
@@ -28,6 +32,29 @@ def test_an_installed_wheel_loads_the_digits(tmp_path):
         check=True,
     )  # fmt: skip
     (wheel,) = (tmp_path / "wheel").iterdir()
+    return wheel
+
+
+@pytest.mark.parametrize("minor", range(8, 15))
+def test_each_python_gets_the_engine_that_runs_on_it(wheel, minor):
+    packaging = pytest.importorskip("packaging.requirements")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(archive.read(name))
+    version = {"python_version": "3.{}".format(minor), "extra": ""}
+    required = map(packaging.Requirement, metadata.get_all("Requires-Dist"))
+    needed = {
+        r.name: str(r.specifier) for r in required if not r.marker or r.marker.evaluate(version)
+    }
+    engine = {"Theano": "==1.0.5"} if minor < 11 else {"pytensor": "<3.4,>=3.0"}
+    assert {n: v for n, v in needed.items() if n in ("Theano", "pytensor")} == engine
+    assert ("1.22" in needed["numpy"]) == (minor < 11) == ("jax" not in needed)
+    supported = packaging.SpecifierSet(metadata["Requires-Python"])
+    assert "3.{}.0".format(minor) in supported
+    assert "3.7.17" not in supported and "3.15.0" not in supported
+
+
+def test_an_installed_wheel_loads_the_digits(wheel, tmp_path):
     assert wheel.name.startswith("theano_dlt-")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

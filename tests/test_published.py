@@ -7,6 +7,11 @@ from test_scripts import run_script
 
 from dlt.history import read_history
 
+PUBLISHED = (
+    "Optimization complete with best validation score of 7.500000 %, "
+    "with test performance 7.489583 %\n"
+)
+
 
 def errors(history, n):
     """Validation errors as whole numbers."""
@@ -23,10 +28,7 @@ def test_the_published_run(mnist_folder, tmp_path, floatX):
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
     assert "epoch 1, minibatch 83/83, validation error 12.458333 %\n" in process.stdout
-    assert (
-        "Optimization complete with best validation score of 7.500000 %, "
-        "with test performance 7.489583 %\n"
-    ) in process.stdout
+    assert PUBLISHED in process.stdout
     assert re.search(r"^74 epochs, [\d.]+ epochs/sec, stopped by patience$", process.stdout, re.M)
     counts = errors(read_history(tmp_path / "history.csv"), 9600)
     assert len(counts) == 73  # patience cuts the 74th epoch short of its validation

@@ -52,6 +52,7 @@ PEERS = {
     "dlt_jax": _peer("dlt, jax linker", "dlt_stretch", (*_DLT, "jax"), {"linker": "jax"}, gpu=True),
     "dlt_numba": _peer("dlt, numba linker", "dlt_stretch", (*_DLT, "numba"), {"linker": "numba"}),
     "dlt_c": _peer("dlt, c linker", "dlt_stretch", _DLT, {"linker": "c"}),
+    "dlt_theano": _peer("dlt, Theano", "dlt_stretch", ("theano", "numpy"), {"linker": "c"}),
     "numpy_by_hand": _peer("numpy by hand", "numpy_by_hand", ("numpy",)),
     "pytorch": _peer("PyTorch eager", "pytorch", ("torch",), gpu=True),
     "pytorch_compile": _peer("PyTorch, torch.compile", "pytorch_compile", ("torch",), gpu=True),

@@ -1,0 +1,367 @@
+"""The engine: the one module that knows what stands behind ``theano``.
+
+Everything else, the notebooks included, says ``from dlt import theano, T`` and
+writes Theano as the page prints it. `theano` is one of two packages:
+
+- PyTensor, the maintained continuation of Theano, with its JAX linker where jax is
+  installed: that starts in seconds, while PyTensor's own default (Numba) compiles for
+  most of a minute;
+- classic Theano 1.0.5, which the page was written for, on the Pythons it still runs on.
+
+Here it is chosen, and here is said what `dlt` asks of either; how each does that is
+said in ``_pytensor`` and ``_theano``, which know nothing of one another. The flags of the
+environment are `dlt.flags`' business. What differs for their users: docs/engines.md.
+
+Source: page "Getting Started", section "Theano/Python Tips" and "Notation" (the
+namespaces ``theano`` and ``T``).
+"""
+
+import importlib
+import numbers
+import os
+
+import numpy as np
+
+from dlt import flags
+from dlt.arrays import aligned_copy
+from dlt.engine._loading import FLOAT_TYPES, bad_floatX
+from dlt.errors import EngineError, SettingsError
+
+_engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))
+
+theano = _engine.theano
+T = theano.tensor
+
+#: Which engine runs, as people write it.
+NAME = _engine.NAME
+
+#: The linkers that are tested on it, best first.
+LINKERS = _engine.LINKERS
+
+#: Where functions may run.
+DEVICES = ("auto", "cpu", "gpu")
+
+
+def describe():
+    """Say in one line which engine, linker, device and floatX are in use.
+
+    Examples
+    --------
+    >>> "floatX=" in describe()
+    True
+    """
+    return "{} {}, {} linker, {}, floatX={}".format(
+        NAME, theano.__version__, linker(), device(), theano.config.floatX
+    )
+
+
+def linker():
+    """Name what turns graphs into programs.
+
+    Returns
+    -------
+    str
+        ``"jax"``, ``"numba"`` or ``"c"`` on PyTensor, ``"c"`` on Theano, where it is
+        ``"python"`` as long as there is no compiler; another if the flags chose it.
+
+    Examples
+    --------
+    >>> linker() == linker().lower()
+    True
+    """
+    return _engine.linker()
+
+
+def set_linker(name):
+    """Choose what turns graphs into programs from now on.
+
+    Parameters
+    ----------
+    name : {"jax", "numba", "c"}
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    EngineError
+        This engine has no such linker, or what the linker needs is not installed.
+
+    Examples
+    --------
+    >>> before = linker()
+    >>> set_linker("c")
+    >>> linker()
+    'c'
+    >>> set_linker(before)
+    """
+    names = ("jax", "numba", "c")
+    if name not in names:
+        raise SettingsError("linker: found {!r}; expected one of {}".format(name, ", ".join(names)))
+    if name not in LINKERS:
+        raise EngineError(
+            "linker: found {!r}, which {} {} does not have; expected {}; PyTensor has it (Python "
+            "3.11 or newer)".format(name, NAME, theano.__version__, " or ".join(LINKERS))
+        )
+    _engine.set_linker(name)
+
+
+def device():
+    """Name where functions run: ``"cpu"``, or ``"gpu"`` and what kind it is.
+
+    Examples
+    --------
+    >>> device().split()[0] in ("cpu", "gpu")
+    True
+    """
+    return _engine.device()
+
+
+def set_device(name):
+    """Choose where functions run. Only PyTensor's JAX linker can use a GPU.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "gpu"}
+        ``"auto"``: a GPU if JAX finds one, else the CPU. Call this before the first
+        shared variable is made: what is on a device stays there.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    EngineError
+        ``"gpu"``, and there is none, or the linker is not JAX.
+
+    Examples
+    --------
+    >>> set_device("cpu")
+    >>> device()
+    'cpu'
+    """
+    if name not in DEVICES:
+        raise SettingsError(
+            "device: found {!r}; expected one of {}".format(name, ", ".join(DEVICES))
+        )
+    _engine.set_device(name)
+
+
+def set_floatX(floatX):
+    """Choose the dtype of every array and every symbolic variable made from now on.
+
+    Parameters
+    ----------
+    floatX : {"float32", "float64"}
+        Call this before the first symbolic variable is made. Graphs that mix the
+        two are cast to the wider one, and a function compiled under one floatX is
+        for that one only.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+
+    Examples
+    --------
+    >>> before = theano.config.floatX
+    >>> set_floatX("float32")
+    >>> T.matrix("x").dtype
+    'float32'
+    >>> set_floatX(before)
+    """
+    if floatX not in FLOAT_TYPES:
+        raise SettingsError(bad_floatX(floatX))
+    theano.config.floatX = floatX
+    _engine.floatX_changed()
+
+
+def as_scalar(value, dtype):
+    """Give a number, or a symbolic scalar, in a certain dtype.
+
+    Parameters
+    ----------
+    value : float or Theano scalar
+    dtype : str
+        A float dtype. Python's and numpy's floats would otherwise widen what they meet.
+
+    Returns
+    -------
+    Theano scalar
+
+    Examples
+    --------
+    >>> (T.fvector("x") * as_scalar(np.float64(0.1), "float32")).dtype
+    'float32'
+    """
+    if isinstance(value, numbers.Real):
+        return T.constant(np.asarray(value, dtype=dtype))
+    return T.cast(value, dtype)
+
+
+def softmax(scores):
+    """Turn each row of scores into probabilities.
+
+    Parameters
+    ----------
+    scores : Theano matrix, shape (B, L)
+        Any finite values; each row's largest is subtracted first, so none is too large.
+
+    Returns
+    -------
+    Theano matrix, shape (B, L)
+        Rows that add up to 1.
+
+    Examples
+    --------
+    >>> scores = T.matrix("scores")
+    >>> f = theano.function([scores], softmax(scores))
+    >>> f(np.asarray([[0.0, 0.0]], dtype=theano.config.floatX)).tolist()
+    [[0.5, 0.5]]
+    """
+    return _engine.softmax(scores)
+
+
+def log_probability(p_y_given_x):
+    """Give log P(Y|x), from the scores themselves where `p_y_given_x` is a softmax of them.
+
+    ``T.log(softmax(scores))`` is -inf as soon as a probability is too small for
+    floatX, though its logarithm is an ordinary number. A graph optimizer may see
+    that and mend it, or may not; here it is not left to chance.
+
+    Parameters
+    ----------
+    p_y_given_x : Theano matrix, shape (B, L)
+        Probabilities, one row for each example.
+
+    Returns
+    -------
+    Theano matrix, shape (B, L)
+        Natural logarithms.
+
+    Examples
+    --------
+    >>> scores = T.matrix("scores")
+    >>> f = theano.function([scores], log_probability(softmax(scores)))
+    >>> f(np.asarray([[1e4, -1e4]], dtype=theano.config.floatX)).tolist()
+    [[0.0, -20000.0]]
+    """
+    return _engine.log_probability(p_y_given_x)
+
+
+def shared_resident(array, name=None, borrow=True, compact=False):
+    """Make a shared variable whose array lies where the engine computes.
+
+    Theano copied a shared variable to the GPU when it was made. PyTensor hands a numpy
+    array to JAX at every call: 156 MB a call for MNIST's training images, on a CPU too
+    unless it begins on a 64-byte boundary. Here it is put on the device once, now and
+    whenever ``set_value`` is called.
+
+    Parameters
+    ----------
+    array : ndarray
+        Its dtype and shape are kept.
+    name : str, optional
+        Name of the shared variable.
+    borrow : bool
+        True: the shared variable may use the memory of `array`, as ``theano.shared`` has it.
+    compact : bool
+        True: where all values are k/256, k = 0..255, keep them as bytes too, for
+        `row_window` to read: a quarter or an eighth of the memory traffic. Other values
+        cannot be set then.
+
+    Returns
+    -------
+    Theano shared variable
+
+    Examples
+    --------
+    >>> shared_resident(np.arange(3.0)).get_value().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    if not borrow:
+        array = aligned_copy(array)
+    return _engine.shared_resident(array, name, compact)
+
+
+def substitute(outputs, replacements):
+    """Rewrite expressions with some of their variables replaced.
+
+    Parameters
+    ----------
+    outputs : list of Theano variables
+    replacements : dict of Theano variable to Theano variable
+        Shared variables may be replaced as well.
+
+    Returns
+    -------
+    list of Theano variables
+
+    Examples
+    --------
+    >>> x = T.dscalar("x")
+    >>> (y,) = substitute([x**2], {x: T.constant(3.0, dtype="float64")})
+    >>> float(theano.function([], y)())
+    9.0
+    """
+    return _engine.substitute(outputs, replacements)
+
+
+def row_window(data, start, length):
+    """Take `length` rows of `data` from row `start` on, the number of rows being known.
+
+    Parameters
+    ----------
+    data : Theano variable, shape (N, ...)
+    start : Theano integer scalar
+        0..N - length; the JAX linker takes the nearest of these for any other.
+    length : int
+
+    Returns
+    -------
+    Theano variable, shape (length, ...)
+
+    Examples
+    --------
+    >>> start = T.lscalar("start")
+    >>> f = theano.function([start], row_window(T.arange(10), start, 3))
+    >>> f(4).tolist()
+    [4, 5, 6]
+    """
+    return _engine.row_window(data, start, length)
+
+
+def index_loop(step, state=()):
+    """Compile a loop over indices.
+
+    The loop runs inside the compiled function where the engine is faster so (PyTensor,
+    ``theano.scan``), and calls a compiled function for each index where it is not (Theano).
+    The results are the same.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(index, *values)`` returns a list of expressions: the new values of `state`,
+        and one output, a scalar.
+    state : sequence of shared variables
+        What the loop changes. `values` stand for theirs.
+
+    Returns
+    -------
+    callable
+        ``run(indices)`` goes through a sequence of integers, updates `state`, and returns an
+        array of the outputs. Its ``compiled`` is the Theano function, to look into
+        (``theano.printing.debugprint``). The JAX linker compiles once for each number of
+        indices. Nothing but the indices is sent to the device.
+
+    Examples
+    --------
+    >>> total = theano.shared(np.asarray(10, dtype="int64"), name="total")
+    >>> run = index_loop(lambda i, so_far: [so_far + i, so_far], [total])
+    >>> run([1, 2, 3]).tolist(), int(total.get_value())
+    ([10, 11, 13], 16)
+    """
+    return _engine.index_loop(step, list(state))
+
+
+_flagged_device = flags.device(os.environ)
+if _flagged_device is not None:  # cuda, cuda0 and gpu mean the GPU
+    set_device("gpu" if flags.is_gpu(_flagged_device) else _flagged_device)

@@ -1,0 +1,439 @@
+"""PyTensor, the continuation of Theano: what `dlt.engine` does on its linkers.
+
+Most of this is for JAX, which has to know every shape beforehand and can keep arrays on
+a device. Written for PyTensor 3.0 and 3.3.
+"""
+
+import functools
+import importlib
+import importlib.util
+import math
+import os
+import sys
+import warnings
+
+import numpy as np
+
+from dlt import flags
+from dlt.arrays import aligned, as_bytes
+from dlt.engine._loading import import_engine, logger, wrong_version
+from dlt.errors import EngineError, SettingsError
+
+NAME = "PyTensor"
+LINKERS = ("jax", "numba", "c")
+
+_MODES = {"jax": "JAX", "numba": "NUMBA", "c": "CVM"}
+_ORDINARY = ("Explicitly requested dtype", "Skipping Assert", r"np\.dot\(\) is faster")
+
+
+def _import():
+    """Import PyTensor and choose its linker."""
+    flags.prepare_pytensor(os.environ)
+    package = import_engine("pytensor", NAME, "pip install pytensor jax")
+    if int(package.__version__.split(".")[0]) < 3:
+        raise wrong_version(NAME, package, "3.0 or newer")
+    config = package.config
+    if config.mode == "Mode" and config.linker == "auto" and _has_jax():  # the user chose none
+        config.mode = _MODES["jax"]
+    # These tell of a linker's ordinary way of working, at every compilation. JAX: with
+    # floatX=float32 its integers are 32 bits wide, and it checks no shapes while running.
+    # Numba: a product with a transposed matrix could be faster.
+    for message in _ORDINARY:
+        warnings.filterwarnings("ignore", message=message)
+    return package
+
+
+def _has_jax():
+    return importlib.util.find_spec("jax") is not None
+
+
+theano = _import()
+T = theano.tensor
+_special = importlib.import_module("pytensor.tensor.special")
+_sharedvar = importlib.import_module("pytensor.tensor.sharedvar")
+_basic = importlib.import_module("pytensor.graph.basic")
+_op = importlib.import_module("pytensor.graph.op")
+
+
+# --- Linker and device ---------------------------------------------------------------------
+
+
+def linker():
+    mode = theano.config.mode
+    if mode == "Mode":
+        mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
+    elif not isinstance(mode, str):  # so it is while PyTensor compiles
+        mode = type(mode.linker).__name__.replace("Linker", "").upper()
+    return {value: name for name, value in _MODES.items()}.get(mode, mode.lower())
+
+
+def set_linker(name):
+    if name == "jax" and not _has_jax():
+        raise EngineError("the linker jax needs jax; install it with: pip install jax")
+    missing = _missing_compiler() if name == "c" else []
+    if missing:
+        raise EngineError(
+            "the linker c needs a compiler: found no {}; {}, or use jax or numba".format(
+                " and no ".join(missing), flags.how_to_install(missing)
+            )
+        )
+    # As a setting, not as an argument of theano.function: PyTensor compiles parts of a
+    # graph on their own, and those take the setting.
+    theano.config.mode = _MODES[name]
+
+
+def _missing_compiler():
+    return flags.missing_compiler(theano.config.cxx)
+
+
+def _jax():
+    """Import jax, set to hold what floatX says: by itself it makes float32 of everything.
+
+    PyTensor tells it too, but only once, when its JAX linker is first used.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", theano.config.floatX == "float64")
+    return jax
+
+
+def floatX_changed():
+    """Tell jax, which keeps a setting of its own."""
+    if "jax" in sys.modules:
+        _jax()
+
+
+def device():
+    if linker() != "jax":
+        return "cpu"
+    jax = _jax()
+    chosen = jax.config.jax_default_device or jax.devices()[0]
+    return chosen.platform if chosen.platform == "cpu" else "gpu ({})".format(chosen.device_kind)
+
+
+def set_device(name):
+    if linker() != "jax":
+        if name == "gpu":
+            raise EngineError("device gpu: the {} linker runs on the CPU; use jax".format(linker()))
+        return
+    jax = _jax()
+    found = None if name == "auto" else _first_device(jax, name)
+    jax.config.update("jax_default_device", found)
+
+
+def _first_device(jax, name):
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError as error:
+        raise EngineError(
+            "device {}: JAX found none ({}); install its GPU support with: pip install .[gpu], or "
+            "use the device cpu".format(name, " ".join(str(error).split()))
+        ) from error
+
+
+# --- Expressions ---------------------------------------------------------------------------
+
+
+def softmax(scores):
+    return _special.softmax(scores, axis=1)
+
+
+def log_probability(p_y_given_x):
+    node = p_y_given_x.owner
+    if node is not None and isinstance(node.op, _special.Softmax):
+        return _special.log_softmax(node.inputs[0], axis=node.op.axis)
+    return T.log(p_y_given_x)
+
+
+def substitute(outputs, replacements):
+    from pytensor.graph.replace import clone_replace
+
+    return clone_replace(outputs, replace=replacements)
+
+
+def row_window(data, start, length):
+    if linker() != "jax":
+        return data[start : start + length]
+    _teach_jax_windows()
+    window = Window(length)
+    start = T.as_tensor_variable(start)
+    pixels = getattr(data.tag, "bytes", None)
+    if pixels is None:
+        return window(data, start)
+    # The rows are copied anyway; from bytes that is faster, and k/256 is exact in any floatX.
+    scale = T.constant(np.asarray(1 / 256, dtype=data.dtype))
+    return T.cast(window(pixels, start), data.dtype) * scale
+
+
+# --- Shared variables ----------------------------------------------------------------------
+
+
+class SharedTensor(_sharedvar.TensorSharedVariable):
+    """A shared variable whose value is a numpy array, wherever the engine keeps it.
+
+    After the JAX linker has updated a shared variable, what it stores is a JAX array. The
+    page's ``copy.deepcopy(params)`` would then fail, and its ``pickle.dump(w.get_value())``
+    write a file that only JAX can read.
+    """
+
+    def get_value(self, borrow=False, return_internal_type=False):
+        """Give the value: a copy, or with `borrow` perhaps the stored array itself."""
+        value = self.container.value
+        if return_internal_type or isinstance(value, np.ndarray):
+            return super().get_value(borrow, return_internal_type)
+        return np.asarray(value) if borrow else np.array(value)
+
+    def set_value(self, new_value, borrow=False):
+        """Set the value; where the old one was resident, the new one is put there at once.
+
+        Raises
+        ------
+        SettingsError
+            Compiled functions read the old value as bytes, which cannot hold the new one.
+        """
+        twin = getattr(self.tag, "bytes", None)
+        if twin is not None:
+            pixels = as_bytes(np.asarray(new_value))
+            if pixels is None:
+                raise SettingsError(
+                    "set_value: found values other than k/256, k = 0..255; expected such, as "
+                    "{} had; make a new shared variable".format(self.name or "the variable")
+                )
+            twin.set_value(pixels, borrow=True)
+        super().set_value(new_value, borrow)
+        if getattr(self.tag, "resident", False):
+            _make_resident(self)
+
+    def __getstate__(self):
+        """Store a numpy array before copying and pickling look at it."""
+        self.container.storage[0] = np.asarray(self.container.storage[0])
+        return super().__getstate__()
+
+
+def _make_shared_tensors():
+    """Let ``theano.shared`` make a `SharedTensor` of arrays and numbers."""
+
+    def shared_tensor(make):
+        @functools.wraps(make)
+        def constructor(value, *args, **kwargs):
+            variable = make(value, *args, **kwargs)
+            variable.__class__ = SharedTensor
+            return variable
+
+        return constructor
+
+    register = importlib.import_module(
+        theano.__name__ + ".compile.sharedvalue"
+    ).shared_constructor.register
+    register(np.ndarray, shared_tensor(_sharedvar.tensor_constructor))
+    for kind in (np.number, float, int, complex):
+        register(kind, shared_tensor(_sharedvar.scalar_constructor))
+
+
+def shared_resident(array, name, compact):
+    shared = theano.shared(aligned(array), name=name, borrow=True)
+    shared.tag.resident = True
+    _make_resident(shared)
+    pixels = as_bytes(array) if compact and linker() == "jax" else None
+    if pixels is not None:
+        shared.tag.bytes = shared_resident(pixels, name=None, compact=False)
+    return shared
+
+
+def _make_resident(shared):
+    """Put the value of a shared variable on the device, if the linker is JAX.
+
+    This writes to where PyTensor keeps the value (``container.storage``): ``set_value``
+    would turn the JAX array back into a numpy array.
+    """
+    if linker() == "jax":
+        jax = _jax()
+        shared.container.storage[0] = jax.device_put(shared.container.storage[0])
+
+
+# --- Loops ---------------------------------------------------------------------------------
+
+
+def index_loop(step, state):
+    carried = [_turned(variable) for variable in state]
+
+    def turned_step(index, *values):
+        values = [v.T if c is not s else v for s, c, v in zip(state, carried, values)]
+        *after, output = step(index, *values)
+        return [a.T if c is not s else a for s, c, a in zip(state, carried, after)] + [output]
+
+    indices = T.lvector("indices")
+    found = theano.scan(
+        turned_step,
+        sequences=[indices],
+        outputs_info=[*carried, None],
+        return_updates=False,
+    )
+    *histories, outputs = found if isinstance(found, (list, tuple)) else [found]
+    after = [h[-1].T if c is not s else h[-1] for s, c, h in zip(state, carried, histories)]
+    return _resident_function(indices, outputs, list(zip(state, after)))
+
+
+def _turned(variable):
+    """Turn a tall matrix on its side for the time it is carried from round to round.
+
+    A gradient of shape (784, 10) is the product of two thin matrices the slow way round:
+    the same run took 50 ms an epoch with W as it is and 36 with W.T (docs/performance.md).
+    """
+    is_matrix = variable.ndim == 2
+    tall = is_matrix and np.greater(*variable.get_value(borrow=True).shape)
+    return variable.T if tall else variable
+
+
+def _resident_function(indices, outputs, updates):
+    """Compile for calls that put the indices on the device explicitly, and nothing else."""
+    compiled = theano.function([indices], outputs, updates=updates)
+    put = np.asarray
+    if linker() == "jax":
+        put = _jax().device_put
+        compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
+
+    def run(values):
+        return np.asarray(compiled(put(np.asarray(values, dtype="int64"))))
+
+    run.compiled = compiled
+    return run
+
+
+# --- What the JAX linker has to learn ------------------------------------------------------
+
+
+def _widen_bounds_of_arange():
+    """Give ``T.arange(y.shape[0])`` bounds of its own dtype on the JAX linker.
+
+    PyTensor keeps the implicit start 0 as an int8, and JAX then refuses every stop
+    above 127: the page's own NLL fails for minibatches of 128 examples and more.
+    Seen with PyTensor 3.0.7; 3.3.7 widens the bounds itself, and this changes nothing.
+    """
+    from pytensor.compile import optdb
+    from pytensor.graph.basic import Constant
+    from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+    from pytensor.tensor.basic import ARange, constant
+
+    @node_rewriter([ARange])
+    def widen_bounds(fgraph, node):
+        dtype = node.op.dtype
+        narrow = [isinstance(i, Constant) and i.dtype != dtype for i in node.inputs]
+        if not any(narrow):
+            return None
+        bounds = [
+            constant(bound.data, dtype=dtype) if is_narrow else bound
+            for bound, is_narrow in zip(node.inputs, narrow)
+        ]
+        return [node.op(*bounds)]
+
+    optdb.register("dlt_widen_bounds_of_arange", dfs_rewriter(widen_bounds), "jax", position=100)
+
+
+def _slice_minibatches():
+    """Let the JAX linker run ``x[index * batch_size: (index + 1) * batch_size]``.
+
+    JAX must know every shape beforehand and refuses slices with symbolic ends, though the
+    *length* of the page's minibatch does not depend on its index. Where the two ends differ
+    by a number, the slice becomes a `Window` of that length.
+    """
+    from pytensor.compile import optdb
+    from pytensor.graph.basic import Constant
+    from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+    from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
+
+    @node_rewriter([Subtensor])
+    def slice_to_window(fgraph, node):
+        x, *flat = node.inputs
+        indices = indices_from_subtensor(flat, node.op.idx_list)
+        ends = indices[0]
+        if len(indices) > 1 or not isinstance(ends, slice) or ends.step is not None:
+            return None
+        if ends.start is None or ends.stop is None or isinstance(ends.start, Constant):
+            return None
+        length = _constant_difference(ends.stop, ends.start)
+        if not length or length < 0:
+            return None
+        _teach_jax_windows()
+        return [Window(length)(x, ends.start)]
+
+    # Before the arithmetic of the ends is rewritten into something less plain.
+    optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.5)
+
+
+def _constant_difference(stop, start):
+    """Give ``stop - start`` if it is the same number whatever the variables are, else None."""
+    terms = dict(_linear_terms(stop))
+    for variable, factor in _linear_terms(start).items():
+        terms[variable] = terms.get(variable, 0) - factor
+    constant = terms.pop(None, 0)
+    return None if any(terms.values()) else constant
+
+
+def _linear_terms(value):
+    """Write an integer expression as {variable: factor}, its constant under None."""
+    from pytensor.graph.basic import Constant
+    from pytensor.scalar import basic as scalar
+    from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
+
+    if isinstance(value, Constant):
+        return {None: int(value.data)}
+    op = getattr(value.owner, "op", None)
+    op = getattr(op, "scalar_op", op)
+    if isinstance(op, (ScalarFromTensor, TensorFromScalar, scalar.Cast)):
+        return _linear_terms(value.owner.inputs[0])
+    if not isinstance(op, (scalar.Add, scalar.Sub, scalar.Mul)):
+        return {value: 1}
+    parts = [_linear_terms(part) for part in value.owner.inputs]
+    if isinstance(op, scalar.Mul):
+        variable = [part for part in parts if set(part) != {None}]
+        factor = math.prod(part[None] for part in parts if set(part) == {None})
+        if len(variable) > 1:
+            return {value: 1}
+        return {name: factor * n for name, n in (variable or [{None: 1}])[0].items()}
+    terms = {}
+    for i, part in enumerate(parts):
+        for name, n in part.items():
+            terms[name] = terms.get(name, 0) + (-n if i and isinstance(op, scalar.Sub) else n)
+    return terms
+
+
+class Window(_op.Op):
+    """Rows ``start`` to ``start + length`` of a tensor, `length` being part of the Op."""
+
+    __props__ = ("length",)
+
+    def __init__(self, length):
+        self.length = length
+
+    def make_node(self, data, start):
+        """Build the node: the output has the rows' type and `length` of them."""
+        output = data.type.clone(shape=(self.length, *data.type.shape[1:]))()
+        return _basic.Apply(self, [data, start], [output])
+
+    def perform(self, node, inputs, output_storage):
+        """Compute it in numpy, as PyTensor does for constants and in tests."""
+        data, start = inputs
+        output_storage[0][0] = data[int(start) : int(start) + self.length]
+
+
+@functools.lru_cache(maxsize=None)
+def _teach_jax_windows():
+    """Translate `Window` for the JAX linker; done late, because it imports jax."""
+    from jax import lax
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    @jax_funcify.register(Window)
+    def jax_window(op, **kwargs):
+        return lambda data, start: lax.dynamic_slice_in_dim(data, start, op.length)
+
+
+_make_shared_tensors()
+_widen_bounds_of_arange()
+_slice_minibatches()
+if linker() == "c" and _missing_compiler():
+    logger.warning(
+        "PyTensor finds no {}: the linker c runs in Python, much slower; {}".format(
+            " and no ".join(_missing_compiler()), flags.how_to_install(_missing_compiler())
+        )
+    )

@@ -1,0 +1,137 @@
+"""Classic Theano 1.0.5, which the page was written for: what `dlt.engine` does on it."""
+
+import logging
+import os
+import warnings
+
+import numpy as np
+
+from dlt import flags
+from dlt.arrays import aligned
+from dlt.engine._loading import import_engine, logger, wrong_version
+from dlt.errors import EngineError
+
+NAME = "Theano"
+LINKERS = ("c",)
+
+# What Theano calls them: with compiled code, and the way it works without a compiler.
+_LINKERS = {"cvm": "c", "c|py": "c", "vm": "python", "py": "python"}
+
+
+def _import():
+    """Import Theano, having set what it needs on today's machines."""
+    # Theano itself would print a traceback, and go on.
+    _refuse_gpu(flags.device(os.environ) or flags.in_theanorc(os.environ).get("device"))
+    if flags.numpy_version() >= (1, 24):
+        raise EngineError(
+            "Theano: found numpy {}; expected one below 1.24; install it again with: "
+            "pip install 'numpy<1.22' 'scipy<1.8'".format(np.__version__)
+        )
+    note = flags.prepare_theano(os.environ)
+    if note:
+        logger.warning(note)
+    # It warns of what was just said or what the user wanted (cxx=), and of having no BLAS to
+    # link with, about which nothing is left to be done.
+    warnings.filterwarnings("ignore", message=".*there is no c.. compiler")
+    logging.getLogger("theano.tensor.blas").setLevel(logging.ERROR)
+    package = import_engine("theano", NAME, "pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'")
+    if not package.__version__.startswith("1.0."):
+        raise wrong_version(NAME, package, "1.0.5")
+    if os.environ.get("PYTENSOR_FLAGS"):
+        logger.warning(
+            "PYTENSOR_FLAGS: found {!r}, which Theano does not read; use THEANO_FLAGS".format(
+                os.environ["PYTENSOR_FLAGS"]
+            )
+        )
+    return package
+
+
+def _refuse_gpu(device):
+    if flags.is_gpu(device):
+        raise EngineError(
+            "device {}: classic Theano runs on the CPU, its part for GPUs can no longer be "
+            "installed; use the device cpu, or PyTensor with jax (Python 3.11 or newer)".format(
+                device
+            )
+        )
+
+
+theano = _import()
+T = theano.tensor
+
+
+def linker():
+    config = theano.config
+    mode = config.mode if isinstance(config.mode, str) else "Mode"
+    if mode == "FAST_COMPILE" or not config.cxx:
+        return "python"
+    name = config.linker if mode == "Mode" else "cvm"
+    return _LINKERS.get(name.replace("_nogc", ""), name)
+
+
+def set_linker(name):
+    if linker() != name and flags.missing_compiler():
+        missing = flags.missing_compiler()
+        raise EngineError(
+            "the linker c needs a compiler: found no {}; {}".format(
+                " and no ".join(missing), flags.how_to_install(missing)
+            )
+        )
+    theano.config.mode, theano.config.linker = "Mode", "cvm"
+
+
+def device():
+    return "cpu"
+
+
+def set_device(name):
+    _refuse_gpu(name)
+
+
+def floatX_changed():
+    """Nothing else keeps a copy of the setting."""
+
+
+def softmax(scores):
+    return T.nnet.softmax(scores)
+
+
+def log_probability(p_y_given_x):
+    # Its optimizer makes one stable operation of the logarithm, the softmax and the choice of
+    # a label: 54 ms an epoch, where the sum below takes 69 and T.nnet.logsoftmax 135.
+    node = p_y_given_x.owner
+    optimizes = theano.config.optimizer == "fast_run" and theano.config.mode != "FAST_COMPILE"
+    if optimizes or node is None or not isinstance(node.op, T.nnet.Softmax):
+        return T.log(p_y_given_x)
+    scores = node.inputs[0]
+    scores = scores - T.max(scores, axis=1, keepdims=True)
+    return scores - T.log(T.sum(T.exp(scores), axis=1, keepdims=True))
+
+
+def shared_resident(array, name, compact):
+    # Functions read a numpy array where it lies, and bytes would have to be converted.
+    return theano.shared(aligned(array), name=name, borrow=True)
+
+
+def substitute(outputs, replacements):
+    return theano.clone(outputs, replace=replacements)
+
+
+def row_window(data, start, length):
+    return data[start : start + length]
+
+
+def index_loop(step, state):
+    # One call for each index. Its scan is slower: 62 to 105 ms an epoch at batch 600 where
+    # calls take 57 to 65, and 150 to 200 at batch 20 where they take 88.
+    index = T.lscalar("index")
+    *after, output = step(index, *state)
+    compiled = theano.function([index], output, updates=list(zip(state, after)))
+    compiled.trust_input = True
+
+    def run(indices):
+        # One by one, as arrays without dimensions: what trusted input has to be.
+        return np.asarray([compiled(np.asarray(i, dtype="int64")) for i in indices])
+
+    run.compiled = compiled
+    return run

@@ -1,0 +1,135 @@
+"""PyTensor: its flags, its linkers, and what lies where."""
+
+import numpy as np
+import pytest
+from test_engine import report
+
+from dlt import engine
+from dlt.engine import T, theano
+from dlt.errors import EngineError, SettingsError
+
+if engine.NAME != "PyTensor":
+    pytest.skip("about PyTensor only", allow_module_level=True)
+
+from dlt.engine import _pytensor
+
+
+@pytest.fixture
+def jax():
+    """JAX, as the linker."""
+    jax = pytest.importorskip("jax")
+    before = engine.linker()
+    engine.set_linker("jax")
+    yield jax
+    engine.set_linker(before)
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        ({}, "jax linker, cpu, floatX=float64 float64"),
+        ({"THEANO_FLAGS": "floatX=float32"}, "jax linker, cpu, floatX=float32 float32"),
+        ({"THEANO_FLAGS": "device=cpu, floatX=float32"}, "floatX=float32 float32"),
+        ({"PYTENSOR_FLAGS": "floatX=float32"}, "floatX=float32 float32"),
+        (
+            {"THEANO_FLAGS": "floatX=float32", "PYTENSOR_FLAGS": "floatX=float64"},
+            "floatX=float64 float64",
+        ),
+        ({"PYTENSOR_FLAGS": "mode=NUMBA"}, "numba linker, cpu, floatX=float64 float64"),
+        ({"THEANO_FLAGS": "linker=cvm"}, "c linker, cpu, floatX=float64 float64"),
+    ],
+)
+def test_flags_are_honoured(flags, expected):
+    out, err = report(**flags)
+    assert out.startswith("PyTensor {}".format(theano.__version__))
+    assert out.endswith(expected)
+    assert err == ""
+
+
+def test_pytensor_flags_are_left_alone_without_theano_flags():
+    quoted = 'gcc__cxxflags="-O1,-g"'
+    out, err = report(PYTENSOR_FLAGS=quoted)
+    assert out.endswith("floatX=float64 float64") and err == ""
+    out, err = report(PYTENSOR_FLAGS=quoted, THEANO_FLAGS="floatX=float32")
+    assert out.endswith("floatX=float32 float32") and err == ""
+
+
+def test_jax_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(_pytensor, "_has_jax", lambda: False)
+    with pytest.raises(EngineError, match="needs jax; install it with: pip install jax"):
+        engine.set_linker("jax")
+
+
+@pytest.mark.parametrize("shape", [(3,), (7, 5), (2, 3, 4)])
+@pytest.mark.parametrize("linker", ["numba"], indirect=True)
+def test_shared_arrays_begin_on_a_64_byte_boundary(rng, floatX, linker, shape):
+    array = rng.random(shape).astype(floatX)
+    stored = engine.shared_resident(array).get_value(borrow=True)
+    assert stored.ctypes.data % 64 == 0 and stored.dtype == floatX
+    np.testing.assert_array_equal(stored, array)
+
+
+@pytest.mark.parametrize(
+    "ends, length",
+    [
+        (lambda i: (i * 4, i * 4 + 4), 4),
+        (lambda i: (3 * (i - 1), 3 * i), 3),
+        (lambda i: (i + 2, 7 + i), 5),
+        (lambda i: (2 * i * 3 + 1, (i + 1) * 6), 5),
+        (lambda i: (i, 2 * i), None),
+        (lambda i: (lambda square: (square, square + 2))(i * i), 2),
+        (lambda i: (0, i), None),
+    ],
+)
+def test_lengths_that_do_not_depend_on_the_index_are_found(ends, length):
+    start, stop = (T.as_tensor_variable(end) for end in ends(T.lscalar("i")))
+    assert _pytensor._constant_difference(stop, start) == length
+
+
+def test_a_window_can_be_computed_without_compiling():
+    window = _pytensor.Window(2)(T.as_tensor_variable(np.arange(5)), T.as_tensor_variable(1))
+    np.testing.assert_array_equal(window.eval(mode="FAST_COMPILE"), [1, 2])
+    assert window.type.shape == (2,)
+
+
+# --- What lies where -----------------------------------------------------------------------
+
+
+def test_data_lies_on_the_device_and_stays_there(rng, jax):
+    """Reaches into PyTensor as the engine does: written for PyTensor 3.0 and 3.3."""
+    assert theano.__version__.split(".")[0] == "3"
+    shared = engine.shared_resident(rng.random((6, 2)), name="x")
+    assert isinstance(shared.container.storage[0], jax.Array)
+    theano.function([], T.sum(shared))()
+    assert isinstance(shared.container.storage[0], jax.Array)
+    shared.set_value(np.ones((3, 2)))
+    assert isinstance(shared.container.storage[0], jax.Array)
+    assert type(shared.get_value(borrow=True)) is np.ndarray
+    plain = theano.shared(np.ones(2))
+    assert isinstance(plain.container.storage[0], np.ndarray)
+
+
+def test_pixels_are_read_as_bytes_and_come_out_the_same(jax, floatX, rng):
+    pixels = rng.integers(0, 256, (9, 4))
+    shared = engine.shared_resident((pixels / 256).astype(floatX), name="x", compact=True)
+    np.testing.assert_array_equal(shared.tag.bytes.get_value(), pixels)
+    start = T.lscalar("start")
+    f = theano.function([start], engine.row_window(shared, start, 3))
+    assert np.asarray(f(2)).dtype == floatX
+    np.testing.assert_array_equal(f(2), (pixels / 256).astype(floatX)[2:5])
+    shared.set_value(np.full((9, 4), 0.5, dtype=floatX))
+    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
+    with pytest.raises(SettingsError, match="found values other than k/256, k = 0..255"):
+        shared.set_value(np.full((9, 4), 0.3, dtype=floatX))
+    np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
+
+
+@pytest.mark.parametrize("value", [0.3, -1 / 256, 1.0, np.nan, np.inf, 1 / 512])
+def test_other_values_are_not_taken_for_bytes(jax, floatX, value):
+    array = np.full((3, 2), 0.25, dtype=floatX)
+    array[2, 1] = value
+    shared = engine.shared_resident(array, compact=True)
+    assert not hasattr(shared.tag, "bytes")
+    start = T.lscalar("start")
+    f = theano.function([start], engine.row_window(shared, start, 2))
+    np.testing.assert_array_equal(f(1), array[1:3])

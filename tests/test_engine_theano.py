@@ -1,0 +1,87 @@
+"""Classic Theano: what it needs set, and where it goes its own way."""
+
+import sys
+
+import numpy as np
+import pytest
+from test_engine import report, run_python
+
+from dlt import engine
+from dlt.engine import T, theano
+
+if engine.NAME != "Theano":
+    pytest.skip("about classic Theano only", allow_module_level=True)
+
+
+def test_it_links_the_blas_that_numpy_brings_along():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("numpy's wheels for Linux carry one")
+    ldflags = theano.config.blas.ldflags
+    assert "openblas" in ldflags and "-Wl,-rpath," in ldflags
+    x, W = T.matrix("x"), T.matrix("W")
+    f = theano.function([x, W], T.dot(x, W))
+    names = {type(node.op).__name__ for node in f.maker.fgraph.toposort()}
+    assert names & {"Dot22", "Gemm"}
+    rows = np.arange(6, dtype=x.dtype).reshape(2, 3)
+    np.testing.assert_array_equal(f(rows, rows.T), rows @ rows.T)
+
+
+@pytest.mark.parametrize("rc", [False, True])
+def test_a_blas_that_the_user_named_stays(tmp_path, rc):
+    code = "from dlt import theano; print(repr(theano.config.blas.ldflags))"
+    (tmp_path / "rc").write_text("[blas]\nldflags = -lm\n")
+    given = {"THEANORC": tmp_path / "rc"} if rc else {"THEANO_FLAGS": "blas.ldflags=-lm"}
+    assert run_python(code, **given) == (0, "'-lm'", "")
+
+
+def test_theanorc_is_read_as_ever(tmp_path):
+    (tmp_path / "rc").write_text("[global]\nfloatX = float32\n")
+    out, err = report(THEANORC=tmp_path / "rc")
+    assert out == "Theano 1.0.5, c linker, cpu, floatX=float32 float32" and err == ""
+    (tmp_path / "rc").write_text("[global]\ndevice = cuda\n")
+    _, err = report(THEANORC=tmp_path / "rc")
+    assert "EngineError: device cuda: classic Theano runs on the CPU" in err.splitlines()[-1]
+
+
+def test_pytensor_s_flags_are_not_ignored_in_silence():
+    out, err = report(PYTENSOR_FLAGS="floatX=float32")
+    assert out.endswith("floatX=float64 float64")
+    assert err == (
+        "PYTENSOR_FLAGS: found 'floatX=float32', which Theano does not read; use THEANO_FLAGS"
+    )
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        ("linker=cvm_nogc", "c linker"),
+        ("linker=vm", "python linker"),
+        ("mode=FAST_COMPILE", "python linker"),
+        ("mode=FAST_RUN", "c linker"),
+        ("cxx=", "python linker"),
+    ],
+)
+def test_the_linker_has_one_name(flags, expected):
+    out, err = report(THEANO_FLAGS=flags)
+    assert ", {}, cpu".format(expected) in out and err == ""
+
+
+@pytest.mark.parametrize("flag", ["", "optimizer=fast_compile", "optimizer=None"])
+def test_logarithms_of_small_probabilities_need_no_optimizer(flag):
+    code = (
+        "from dlt import engine, theano, T\n"
+        "s, y = T.dmatrix(), T.ivector()\n"
+        "p = engine.log_probability(engine.softmax(s))\n"
+        "nll = -T.mean(p[T.arange(y.shape[0]), y])\n"
+        "f = theano.function([s, y], [p, nll, T.grad(nll, s)])\n"
+        "print([v.tolist() for v in f([[1e4, -1e4]], [1])])\n"
+    )
+    status, out, err = run_python(code, THEANO_FLAGS=flag)
+    assert (status, out, err) == (0, "[[[0.0, -20000.0]], 20000.0, [[1.0, -1.0]]]", "")
+
+
+def test_a_loop_is_one_call_for_each_index():
+    total = theano.shared(np.asarray(0, dtype="int64"), name="total")
+    run = engine.index_loop(lambda i, so_far: [so_far + i, so_far], [total])
+    assert "Scan" not in {type(node.op).__name__ for node in run.compiled.maker.fgraph.toposort()}
+    assert run(range(4)).tolist() == [0, 0, 1, 3]

@@ -1,0 +1,173 @@
+"""Flags: what the environment says, put in order for each engine."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+
+import numpy as np
+import pytest
+
+from dlt import flags
+from dlt.errors import EngineError
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", {}),
+        ("floatX=float32", {"floatX": "float32"}),
+        (" floatX = float32 ,, device=cpu", {"floatX ": " float32", "device": "cpu"}),
+        ("blas.ldflags=", {"blas.ldflags": ""}),
+        ("a.b='-lm,-lc',floatX=float64", {"a.b": "'-lm,-lc'", "floatX": "float64"}),
+        ('gcc__cxxflags="-O1,-g=3"', {"gcc.cxxflags": '"-O1,-g=3"'}),
+        ("floatX=float32,floatX=float64", {"floatX": "float64"}),
+        ("nonsense", {}),
+    ],
+)  # fmt: skip
+def test_flags_are_taken_apart_as_the_engines_do(text, expected):
+    found = flags.parse(text)
+    assert {k.strip(): v.strip() for k, v in found.items()} == {
+        k.strip(): v.strip() for k, v in expected.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "environ, installed, expected",
+    [
+        ({}, {"pytensor"}, "pytensor"),
+        ({}, {"theano"}, "theano"),
+        ({}, {"theano", "pytensor"}, "pytensor"),
+        ({"DLT_ENGINE": ""}, {"theano", "pytensor"}, "pytensor"),
+        ({"DLT_ENGINE": "theano"}, {"theano", "pytensor"}, "theano"),
+        ({"DLT_ENGINE": "theano"}, {"pytensor"}, "theano"),  # importing it says what is missing
+    ],
+)
+def test_the_engine_is_the_named_one_or_the_best_installed(environ, installed, expected):
+    assert flags.choose_engine(environ, is_there=installed.__contains__) == expected
+
+
+def test_no_engine_at_all_is_said_with_what_to_do():
+    with pytest.raises(EngineError, match="neither PyTensor nor Theano; .*: pip install ."):
+        flags.choose_engine({}, is_there=lambda name: False)
+    with pytest.raises(EngineError, match="DLT_ENGINE: found 'jax'; expected pytensor or theano"):
+        flags.choose_engine({"DLT_ENGINE": "jax"})
+
+
+@pytest.mark.parametrize(
+    "theano_flags, own, expected",
+    [
+        (None, None, None),
+        (None, "cxx=", "cxx="),
+        ("device=cuda", None, None),
+        ("device=cuda,floatX=float32", None, "floatX=float32"),
+        ("floatX=float32", "floatX=float64", "floatX=float32,floatX=float64"),
+        ("gcc.cxxflags='-O3,-g'", None, "gcc__cxxflags='-O3,-g'"),
+        ("compiledir=/c", None, "compiledir=/c,base_compiledir=/c"),
+        ("base_compiledir=/b,compiledir=/c", None, "base_compiledir=/b,compiledir=/c"),
+    ],
+)
+def test_theano_flags_come_before_pytensor_s(theano_flags, own, expected):
+    given = {"THEANO_FLAGS": theano_flags, "PYTENSOR_FLAGS": own}
+    environ = {name: value for name, value in given.items() if value is not None}
+    flags.prepare_pytensor(environ)
+    assert environ.get("PYTENSOR_FLAGS") == expected
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of packages that holds numpy, but no BLAS."""
+    monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
+    return tmp_path
+
+
+def library(path, function):
+    """Compile a shared library that has this function."""
+    path.parent.mkdir(exist_ok=True)
+    source = path.with_suffix(".c")
+    source.write_text("int {}(void) {{ return 0; }}\n".format(function))
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
+    return path
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="numpy's wheels for Linux")
+
+
+def test_theano_s_own_search_for_a_blas_is_left_alone_where_it_works(site, monkeypatch):
+    monkeypatch.setattr(np, "__version__", "1.21.6")
+    environ = {"THEANORC": str(site / "none")}
+    assert flags.prepare_theano(environ) is None
+    assert environ == {"THEANORC": str(site / "none")}
+
+
+def test_from_numpy_1_22_on_that_search_fails_and_is_switched_off(site, monkeypatch):
+    monkeypatch.setattr(np, "__version__", "1.22.4")
+    environ = {"THEANO_FLAGS": "floatX=float32"}
+    flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == "floatX=float32,blas.ldflags=''"
+
+
+@linux
+def test_the_blas_that_numpy_or_scipy_bring_is_linked(site):
+    # As in numpy 1.22: its own OpenBLAS calls the function otherwise, scipy's does not.
+    library(site / "numpy.libs" / "libopenblas64_p-0.so", "sgemm_64_")
+    (site / "numpy.libs" / "libopenblas-broken.so").write_bytes(b"no library")
+    ours = library(site / "scipy.libs" / "libopenblasp-1.so", "sgemm_")
+    environ = {}
+    flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == (
+        "blas.ldflags='-L{0} -l:{1} -Wl,-rpath,{0}'".format(ours.parent, ours.name)
+    )
+
+
+@linux
+def test_a_folder_that_flags_cannot_name_is_not_linked(tmp_path, monkeypatch):
+    site = tmp_path / "my site"
+    library_path = site / "numpy.libs" / "libopenblas-1.so"
+    library_path.parent.mkdir(parents=True)
+    library(library_path, "sgemm_")
+    monkeypatch.setattr(np, "__file__", str(site / "numpy" / "__init__.py"))
+    monkeypatch.setattr(np, "__version__", "1.23.5")
+    environ = {}
+    flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == "blas.ldflags=''"
+
+
+@pytest.mark.parametrize("where", ["THEANO_FLAGS", "THEANORC"])
+def test_what_the_user_set_is_not_overridden(site, monkeypatch, where):
+    monkeypatch.setattr(np, "__version__", "1.22.4")
+    monkeypatch.setattr(flags, "missing_compiler", lambda: ["g++"])
+    given = {"THEANO_FLAGS": "blas.ldflags=-lblas,cxx=/opt/g++"}
+    if where == "THEANORC":
+        (site / "rc").write_text("[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n")
+        given = {"THEANORC": "{}{}{}".format(site / "none", os.pathsep, site / "rc")}
+    environ = dict(given)
+    assert flags.prepare_theano(environ) is None
+    assert environ == given
+
+
+def test_a_broken_settings_file_is_left_to_theano(site):
+    (site / "rc").write_text("no section\n")
+    environ = {"THEANORC": str(site / "rc"), "THEANO_FLAGS": "blas.ldflags="}
+    flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == "blas.ldflags="
+
+
+def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
+    site, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    environ = {"THEANO_FLAGS": "blas.ldflags="}
+    note = flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == "blas.ldflags=,cxx="
+    assert note == (
+        "Theano finds no g++: functions run in Python, some 15 times slower; install g++ (as "
+        "Debian and Ubuntu call it)"
+    )
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    assert flags.missing_compiler() == ["g++", "Python.h"]
+    assert flags.prepare_theano({}).endswith(
+        "finds no g++ and no Python.h: functions run in Python, some 15 times slower; install "
+        "g++ and python3-dev (as Debian and Ubuntu call them)"
+    )

@@ -1,0 +1,105 @@
+"""The same numbers on every engine: losses, errors, the published run, saved parameters.
+
+Every engine is compared with the same numpy run in float64, so any two of them agree to twice
+the tolerance (docs/engines.md).
+"""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import reference
+from saved.make_saved import W, b
+from test_published import PUBLISHED, errors
+from test_scripts import run_script
+
+import dlt
+from dlt import engine
+from dlt.engine import T, theano
+from dlt.history import read_history
+
+SAVED = sorted((pathlib.Path(__file__).parent / "saved").glob("*-*.*"))
+LEARNING_RATE = 0.13
+# Of each minibatch's loss, relative: rounding grows with the updates behind it.
+LOSSES_AGREE_TO = {"float32": 1e-5, "float64": 1e-12}
+
+
+def losses_of_two_epochs(sets, batch_size):
+    """Train as `dlt.train` does; return the loss of every minibatch, W and the errors."""
+    x, y = T.matrix("x"), T.ivector("y")
+    n_in, n_out = sets[0][0].shape[1], 10
+    model = dlt.LogisticRegression(x, n_in, n_out)
+    loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    train_set, valid_set = (dlt.shared_dataset(data) for data in sets[:2])
+    run = dlt.minibatch_stretch(loss, model.params, LEARNING_RATE, x, y, train_set, batch_size)
+    count = dlt.error_counter(x, y, model.p_y_given_x, valid_set)
+    n = len(sets[0][1]) // batch_size
+    losses = np.concatenate([run(0, n), run(n, n)])
+    return losses, model.W.get_value(), count().n_errors
+
+
+def assert_agrees_with_numpy(sets, batch_size, floatX):
+    losses, weights, n_errors = losses_of_two_epochs(sets, batch_size)
+    data_x, data_y = np.asarray(sets[0][0], "float64"), sets[0][1]
+    expected_W, expected_b, expected = reference.train_logreg(
+        data_x, data_y, 10, LEARNING_RATE, batch_size, len(losses)
+    )
+    assert losses.dtype == weights.dtype == floatX
+    np.testing.assert_allclose(losses, expected, rtol=LOSSES_AGREE_TO[floatX])
+    np.testing.assert_allclose(weights, expected_W, atol=10 * LOSSES_AGREE_TO[floatX])
+    scores = np.asarray(sets[1][0], "float64") @ expected_W + expected_b
+    wrong = int((scores.argmax(axis=1) != sets[1][1]).sum())
+    # one example may lie so near a border that rounding decides
+    assert abs(n_errors - wrong) <= (floatX == "float32")
+
+
+def test_losses_of_two_epochs_on_the_digits(linker, floatX):
+    assert_agrees_with_numpy(dlt.load_data("digits"), 20, floatX)
+
+
+def test_losses_of_two_epochs_on_mnist(mnist_folder, monkeypatch, linker, floatX):
+    monkeypatch.setenv("DLT_DATA", mnist_folder)
+    assert_agrees_with_numpy(dlt.load_data("mnist"), 600, floatX)
+
+
+# The engine's own choice of a linker is test_published's.
+@pytest.mark.parametrize("mode", [name for name in engine.LINKERS if name != engine.linker()])
+@pytest.mark.parametrize("floatX", ["float32", "float64"])
+def test_the_published_run_on_the_other_linkers(mnist_folder, tmp_path, mode, floatX):
+    process = run_script(
+        "train_logreg.py", "--dataset", "mnist", "--drop-last", "--floatX", floatX,
+        "--mode", mode, "--output-dir", tmp_path, DLT_DATA=mnist_folder,
+    )  # fmt: skip
+    assert process.returncode == 0
+    assert "{} linker, cpu, floatX={}\n".format(mode, floatX) in process.stdout
+    assert PUBLISHED in process.stdout
+    assert re.search(r"^74 epochs, [\d.]+ epochs/sec, stopped by patience$", process.stdout, re.M)
+    counts = errors(read_history(tmp_path / "history.csv"), 9600)
+    assert len(counts) == 73 and counts[0] == 1196 and counts[-3:] == [722, 721, 720]
+
+
+def test_there_are_files_of_every_engine():
+    names = {path.name.split("-")[0] + "-" + path.stem.split("-")[-1] for path in SAVED}
+    assert names == {"pytensor-jax", "pytensor-numba", "pytensor-c", "theano-c"}
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.name)
+def test_parameters_of_every_engine_load_on_this_one(path, linker):
+    before = theano.config.floatX
+    engine.set_floatX("float32")
+    try:
+        x = T.matrix("x")
+        model = dlt.LogisticRegression(x, 4, 3)
+        settings = dlt.load_params(path, model.params)
+        rows = np.asarray([[0, 0, 0, 0], [1, 0, 2, -1]], dtype="float32")
+        found = theano.function([x], model.p_y_given_x)(rows)
+    finally:
+        engine.set_floatX(before)
+    np.testing.assert_array_equal(model.W.get_value(), W)
+    np.testing.assert_array_equal(model.b.get_value(), b)
+    weights = np.exp(rows @ W + b)
+    np.testing.assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=1e-6)
+    writer, _, linker_name = path.stem.split("-")
+    assert settings["engine"].lower().startswith(writer)
+    assert "{} linker".format(linker_name) in settings["engine"]
