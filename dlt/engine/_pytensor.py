@@ -23,7 +23,15 @@ NAME = "PyTensor"
 LINKERS = ("jax", "numba", "c")
 
 _MODES = {"jax": "JAX", "numba": "NUMBA", "c": "CVM"}
-_ORDINARY = ("Explicitly requested dtype", "Skipping Assert", r"np\.dot\(\) is faster")
+# How a linker ordinarily works, which it warns of at every compilation. JAX: with floatX=float32
+# its integers are 32 bits wide, and it checks no shapes while running. Numba: a product with a
+# transposed matrix could be faster. C: there is no BLAS to link with, which is slow, and right.
+_ORDINARY = (
+    "Explicitly requested dtype",
+    "Skipping Assert",
+    r"np\.dot\(\) is faster",
+    "PyTensor could not link to a BLAS",
+)
 
 
 def _import():
@@ -35,9 +43,6 @@ def _import():
     config = package.config
     if config.mode == "Mode" and config.linker == "auto" and _has_jax():  # the user chose none
         config.mode = _MODES["jax"]
-    # These tell of a linker's ordinary way of working, at every compilation. JAX: with
-    # floatX=float32 its integers are 32 bits wide, and it checks no shapes while running.
-    # Numba: a product with a transposed matrix could be faster.
     for message in _ORDINARY:
         warnings.filterwarnings("ignore", message=message)
     return package
