@@ -23,7 +23,7 @@ import numpy as np
 
 from dlt.errors import DataError, FetchError, SettingsError
 from dlt.fetching import fetch_mnist, user_cache
-from dlt.files import open_capped, open_regular
+from dlt.files import MAX_BYTES, open_capped, open_regular
 from dlt.idx import read_idx
 from dlt.npz import read_npz
 from dlt.pickles import load_pickle
@@ -206,7 +206,7 @@ def _read_npz_pairs(path):
     if not set(_NPZ_KEYS) <= set(arrays):
         raise DataError(
             path,
-            "the arrays {}".format(", ".join(sorted(arrays)) or "(none)"),
+            "the arrays {}".format(", ".join(sorted(arrays)[:20]) or "(none)"),
             "the arrays {}".format(", ".join(_NPZ_KEYS)),
         )
     return _split(*(arrays[key] for key in _NPZ_KEYS))
@@ -233,7 +233,7 @@ def _read_pickled_pairs(path):
     value = load_pickle(path)
     expected = "a tuple of three (x, y) pairs: training, validation and test set"
     if isinstance(value, dict):
-        keys = ", ".join(repr(key) for key in list(value)[:6])
+        keys = ", ".join(repr(key)[:60] for key in list(value)[:6])
         raise DataError(
             path,
             "a dict with the keys {}".format(keys),
@@ -313,7 +313,9 @@ def _pixels(where, x):
     x = x.reshape(len(x), -1)
     if x.dtype.kind in "iu":
         _check_range(where, x, 255, "whole-number pixels from 0 to 255")
-        return x.astype(np.float32) / np.float32(256)
+        x = x.astype(np.float32)
+        x /= np.float32(256)  # in place: a large set is there twice already
+        return x
     _check_range(where, x, 1, "pixels from 0 to 1")
     return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
 
@@ -353,18 +355,36 @@ def _labels(where, y):
 
 def _array(where, name, values):
     """Make an array of numbers of what may be a list of rows."""
+    array = np.empty(0, dtype=object)
     try:
         with warnings.catch_warnings():
             # rows of different lengths: new numpy refuses them, old numpy warns
             warnings.simplefilter("error")
-            array = values if isinstance(values, np.ndarray) else np.array(values)
+            if isinstance(values, np.ndarray):
+                array = values
+            elif 8 * _count_numbers(values) <= 4 * MAX_BYTES:
+                array = np.array(values)
     except (ValueError, TypeError, OverflowError, Warning):
-        array = np.empty(0, dtype=object)
+        pass  # refused below
     if array.dtype.kind not in "iuf":
         raise DataError(
             where, "{} that is {}".format(name, _kind(values)), "{} as numbers".format(name)
         )
     return array
+
+
+def _count_numbers(values):
+    """Count the numbers in nested lists; refuse other things, of which numpy makes huge arrays."""
+    total, todo = 0, [values]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, (tuple, list)):
+            todo.extend(value)
+        elif isinstance(value, (int, float, np.number, np.ndarray)):
+            total += np.size(value)
+        else:  # one text of a megabyte makes every item next to it that large
+            raise TypeError
+    return total
 
 
 def _check_mnist(path, datasets):

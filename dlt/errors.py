@@ -13,6 +13,8 @@ Classes
 - `EngineError` : the Theano-like engine is missing or cannot do what was asked.
 """
 
+_LONGEST = 2000  # of one part of a message
+
 
 class DltError(Exception):
     """Base of every error that `dlt` raises on purpose.
@@ -32,7 +34,8 @@ class DataError(DltError, ValueError):
     path : str or os.PathLike
         The file (or the name of the array) the problem is in.
     found : str
-        What is there.
+        What is there. It may quote the file: whatever a terminal could take for a command
+        is spelt out, and it is cut off after 2000 characters, as are the others.
     expected : str
         What should be there.
     remedy : str, optional
@@ -46,11 +49,11 @@ class DataError(DltError, ValueError):
 
     def __init__(self, path, found, expected, remedy=None):
         self.path = _one_line(str(path))
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
-        parts = ["{}: found {}".format(self.path, found), "expected {}".format(expected)]
-        super().__init__("; ".join(parts + ([remedy] if remedy else [])))
+        self.found = _one_line(str(found))
+        self.expected = _one_line(str(expected))
+        self.remedy = remedy and _one_line(str(remedy))
+        parts = ["{}: found {}".format(self.path, self.found), "expected " + self.expected]
+        super().__init__("; ".join(parts + ([self.remedy] if self.remedy else [])))
 
     def __reduce__(self):
         # Exceptions pickle by their args, here one message: give back the four parts instead.
@@ -58,7 +61,9 @@ class DataError(DltError, ValueError):
 
 
 def _one_line(text):
-    """Spell out line breaks and other control characters, which file names may have."""
+    """Spell out line breaks and other control characters, which names in files may have."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 4] + " ..."
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -9,6 +9,7 @@ Source: page "Getting Started", section "Plotting Intermediate Results".
 import collections
 import csv
 import io
+import re
 
 from dlt.errors import DataError
 from dlt.files import open_capped, write_atomically
@@ -34,7 +35,15 @@ seconds : float
     Time since the loop began. What the JAX linker compiles at a first call is in it.
 """
 
+#: Most bytes of a history, decompressed: more than a million validations.
+MAX_BYTES = 1 << 26
+
 _TYPES = dict(zip(HistoryRow._fields, (int, int, float, float, float, float)))
+_LONGEST_NUMBER = 40
+_NUMBER = {
+    int: re.compile(r"-?[0-9]{1,18}"),
+    float: re.compile(r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?|inf)|nan"),
+}
 
 
 def write_history(path, history):
@@ -81,22 +90,31 @@ def read_history(path):
     Raises
     ------
     DataError
-        The file is missing or not a history.
+        The file is missing or not a history, or larger than `MAX_BYTES`.
     """
-    with open_capped(path) as file:
+    expected = "lines of {}".format(",".join(HistoryRow._fields))
+    with open_capped(path, MAX_BYTES, "a history (CSV)") as file:
         data = file.read()
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
-        if not lines or tuple(lines[0]) != HistoryRow._fields:
-            raise ValueError("a first line {!r}".format(",".join(lines[0]) if lines else "")[:80])
-        return [_row(line) for line in lines[1:]]
+        lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
+        first = next(lines, [])
+        if tuple(first) != HistoryRow._fields:
+            raise ValueError("a first line {!r}".format(",".join(first)[:60]))
+        return [_row(line) for line in lines]
+    except UnicodeDecodeError:
+        raise DataError(path, "bytes that are no text", expected, "train again") from None
     except (ValueError, csv.Error) as error:
-        raise DataError(
-            path, error, "lines of {}".format(",".join(HistoryRow._fields)), "train again"
-        ) from None
+        raise DataError(path, error, expected, "train again") from None
 
 
 def _row(line):
     if len(line) != len(_TYPES):
         raise ValueError("a line of {} values".format(len(line)))
-    return HistoryRow(*(kind(text) for kind, text in zip(_TYPES.values(), line)))
+    return HistoryRow(*(_number(kind, text) for kind, text in zip(_TYPES.values(), line)))
+
+
+def _number(kind, text):
+    """Read a number as `write_history` writes it; int() takes quadratic time over long ones."""
+    if len(text) > _LONGEST_NUMBER or not _NUMBER[kind].fullmatch(text):
+        raise ValueError("{!r} where a number should be".format(text[:_LONGEST_NUMBER]))
+    return kind(text)

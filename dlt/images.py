@@ -21,6 +21,7 @@ from dlt.errors import DataError, SettingsError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 50000000  # a large camera picture; more is a mistake or an attack
+MAX_FILE_BYTES = 1 << 28  # pixels that are not compressed, with room for what else is there
 _WHAT = "a picture of one digit (PNG, JPEG, BMP, GIF or WebP)"
 
 _DARK = 32  # a border darker than this is MNIST's black
@@ -56,7 +57,8 @@ def read_picture(path, side=28):
     Parameters
     ----------
     path : str or os.PathLike
-        A PNG, JPEG, BMP, GIF or WebP file of at most `MAX_PIXELS` pixels.
+        A PNG, JPEG, BMP, GIF or WebP file of at most `MAX_PIXELS` pixels and
+        `MAX_FILE_BYTES` bytes.
     side : int, pixels, optional
         Height and width of the field. Default: 28, as in MNIST.
 
@@ -179,6 +181,9 @@ def _check_file(path):
         raise DataError(path, "no such file", _WHAT, "check the name")
     if not os.access(path, os.R_OK):
         raise DataError(path, "a file that may not be read", _WHAT, "change its permissions")
+    if os.path.getsize(path) > MAX_FILE_BYTES:
+        found = "a file of {} bytes".format(os.path.getsize(path))
+        raise DataError(path, found, "at most {}".format(MAX_FILE_BYTES), "scale it down")
 
 
 def _check_size(path, size):
@@ -196,8 +201,10 @@ def _too_large(path, found):
 def _to_grey(image_module, picture):
     """Return a picture of any mode as mode "L", on white where it is transparent."""
     if picture.mode == "F" or picture.mode.startswith("I"):  # 16 bits: 65535 is white
-        wide = np.asarray(picture).astype(np.float64)
-        return image_module.fromarray(np.uint8(np.clip(np.rint(wide / 257), 0, 255)))
+        wide = np.asarray(picture).astype(np.float32)
+        wide /= 257  # in place, all of it: a large picture takes 200 MB each time
+        np.clip(np.rint(wide, out=wide), 0, 255, out=wide)
+        return image_module.fromarray(wide.astype(np.uint8))
     if "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA"):
         picture = picture.convert("RGBA")
         paper = image_module.new("RGBA", picture.size, "white")

@@ -13,7 +13,9 @@ Functions
 
 import ast
 import re
+import stat
 import struct
+import warnings
 import zipfile
 import zlib
 
@@ -33,6 +35,8 @@ EXPECTED = "an npz file (a zip archive of numpy arrays)"
 MAX_MEMBERS = 10000
 
 _MAGIC = b"\x93NUMPY"
+_MAX_READ = 1 << 22  # of the directory in one go: room for MAX_MEMBERS, with long names
+_MAX_NAME = 200
 _MAX_HEADER = 4096  # the header of a plain array has about 120 bytes
 _KINDS = "biufU"
 # What the header of a plain array is made of: one pair of braces, one of parentheses, no signs and
@@ -76,7 +80,7 @@ def read_npz(path, max_bytes=MAX_BYTES):
     ------
     dlt.errors.DataError
         Not a zip archive (the message says what it is), damaged (CRC),
-        encrypted, a name twice, a member that is not a plain array (objects
+        encrypted, a name twice or one that leads elsewhere, a link, a member that is not a plain array (objects
         need pickle, which is never used), a size that does not fit, more
         than `max_bytes` bytes or `MAX_MEMBERS` members.
 
@@ -96,7 +100,7 @@ def read_npz(path, max_bytes=MAX_BYTES):
             raise DataError(path, describe_head(head), EXPECTED, FETCH_AGAIN)
         file.seek(0)
         try:
-            with zipfile.ZipFile(file) as archive:
+            with zipfile.ZipFile(_Piecewise(file)) as archive:
                 members = _checked_members(path, archive.infolist(), max_bytes)
                 return {name: _read_member(path, archive, info) for name, info in members.items()}
         except DataError:
@@ -105,6 +109,20 @@ def read_npz(path, max_bytes=MAX_BYTES):
             reason = ascii(str(error) or type(error).__name__)[1:-1][:100]
             found = "a damaged zip archive ({})".format(reason)
             raise DataError(path, found, EXPECTED, FETCH_AGAIN) from error
+
+
+class _Piecewise:
+    """A file that refuses to be read in too large a piece: zipfile reads the directory in one."""
+
+    def __init__(self, file):
+        self._read = file.read
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, n=-1):
+        data = self._read(_MAX_READ + 1 if n < 0 else min(n, _MAX_READ + 1))
+        if len(data) > _MAX_READ:
+            raise zipfile.BadZipFile("a directory of more than {} bytes".format(_MAX_READ))
+        return data
 
 
 def _checked_members(path, infos, max_bytes):
@@ -131,9 +149,18 @@ def _member_problem(info, seen):
         return "that is encrypted"
     if not info.filename.endswith(".npy"):
         return "that is not an array"
+    if _leads_elsewhere(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
+        return "that is a link, or whose name leads elsewhere"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "with compression method {}".format(info.compress_type)
     return "twice" if seen else None
+
+
+def _leads_elsewhere(name):
+    """Say whether a name is none of an array: a path from the root or upwards, or unprintable."""
+    parts = name.replace("\\", "/").split("/")
+    wrong = "" in parts or ".." in parts or ":" in parts[0] or name == ".npy"
+    return wrong or not name.isprintable() or len(name) > _MAX_NAME
 
 
 def _quoted(text):
@@ -181,8 +208,10 @@ def _parse_header(text):
         return None
     try:
         # Python 2 wrote sizes as 3L where they were long integers.
-        fields = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text.strip()))
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of odd numbers such as 1or
+            fields = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text.strip()))
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, Warning):
         return None
     if type(fields) is not dict or set(fields) != {"descr", "fortran_order", "shape"}:
         return None

@@ -26,6 +26,8 @@ from dlt.pickles import dumps_portable, load_pickles
 
 _DESCRIPTION = "__dlt__"
 _FORMAT = 1
+_LONGEST = 1 << 20  # characters of a description
+_MAX_DIGITS = 300  # of a whole number in it; int() takes quadratic time over long ones
 
 
 def get_values(params):
@@ -219,7 +221,7 @@ def _read_npz(path):
     if _DESCRIPTION not in arrays:
         raise DataError(
             path,
-            "the arrays {}".format(", ".join(arrays) or "(none)"),
+            "the arrays {}".format(", ".join(list(arrays)[:20]) or "(none)"),
             "parameters saved by dlt, with their description {}".format(_DESCRIPTION),
         )
     return arrays, arrays.pop(_DESCRIPTION).tolist()
@@ -245,15 +247,40 @@ def _parse(path, description):
     """Decode the description and check its form."""
     expected = "a description of format {}, as save_params writes it".format(_FORMAT)
     try:
-        parsed = json.loads(description)
-        entries = [(str(name), tuple(shape), str(kind)) for name, shape, kind in parsed["params"]]
-        if parsed["format"] != _FORMAT or not isinstance(parsed["settings"], dict):
+        if not isinstance(description, str) or len(description) > _LONGEST:
+            raise ValueError
+        parsed = json.loads(description, parse_int=_whole_number, object_pairs_hook=_once_each)
+        entries = [_entry(*entry) for entry in parsed["params"]]
+        known = type(parsed["format"]) is int and parsed["format"] == _FORMAT
+        if not known or not isinstance(parsed["settings"], dict):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(path, "something else in {}".format(_DESCRIPTION), expected) from None
     if len({name for name, _, _ in entries}) != len(entries):
         raise DataError(path, "a parameter named twice", expected)
     return dict(parsed, params=entries)
+
+
+def _whole_number(digits):
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError
+    return int(digits)
+
+
+def _once_each(pairs):
+    """Make a dict of pairs, none of which hides another."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError
+    return made
+
+
+def _entry(name, shape, kind):
+    """Check one parameter's name, shape and dtype; what is nested here could end a recursion."""
+    plain = isinstance(name, str) and isinstance(kind, str) and isinstance(shape, list)
+    if not plain or not all(type(n) is int for n in shape):
+        raise ValueError
+    return name, tuple(shape), kind
 
 
 def _checked(path, arrays, description):

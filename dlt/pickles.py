@@ -49,6 +49,8 @@ LARGE = 1 << 16
 _MAX_LINE = 1000  # of a number or a name; int() takes quadratic time over long ones
 _MAX_KEYS = 100 * 1000
 _DTYPES = {"b1"} | {kind + size for kind in "iu" for size in "1248"} | {"f2", "f4", "f8"}
+_LAST_LATIN1_LEAD = 0xC3  # of the bytes that begin a letter in UTF-8
+_BEYOND_LATIN1 = re.compile(rb"\\u(?!00)|\\U")
 _BAD_ESCAPE = re.compile(rb"\\[^'\"\\nrtx]")
 
 
@@ -297,10 +299,14 @@ class _Machine:
         if type(raw) is bytearray and id(raw) not in self.taken:
             self.taken[id(raw)] = raw
             return raw
-        self.bytes_left -= len(raw)  # copies are counted: a file may name its bytes many times
+        self.spend(len(raw))
+        return bytearray(raw)
+
+    def spend(self, n):
+        """Count bytes that are made from bytes of the file, which may name those many times."""
+        self.bytes_left -= n
         if self.bytes_left < 0:
             raise self.bad("arrays that need more than {} bytes".format(self.max_bytes))
-        return bytearray(raw)
 
 
 def _kind(value):
@@ -365,11 +371,19 @@ def _read_quoted(file):
     if len(line) < 3 or line[:1] not in (b"'", b'"') or line[-2:] != line[:1] + b"\n":
         raise ValueError("a string without quotes")
     data = line[1:-2]
+    del line  # it may be as large as the file
     # Escapes that Python 2 never wrote only earn a DeprecationWarning from escape_decode.
     if _BAD_ESCAPE.search(data.replace(b"\\\\", b"")):
         raise ValueError("an unknown escape in a string")
     data = codecs.escape_decode(data)[0]
     return data if len(data) < LARGE else bytearray(data)
+
+
+def _read_unicode_line(file):
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("a line that is cut short")
+    return line[:-1]
 
 
 # --- What a GLOBAL may name ------------------------------------------------------------------
@@ -401,6 +415,7 @@ def _build_encode(machine, args):
     texts = len(args) == 2 and type(args[0]) is str and type(args[1]) is str
     if not texts or args[1] not in ("latin1", "latin-1"):
         raise machine.bad("a pickle that calls _codecs.encode other than for latin1")
+    machine.spend(len(args[0]))
     data = args[0].encode("latin-1")
     return data if len(data) < LARGE else bytearray(data)
 
@@ -495,7 +510,16 @@ def _push_python2_string(machine, data):
 
 
 def _push_unicode(machine, data):
+    # Letters beyond latin-1, of which array data have none, make a text take up to 4 times as much.
+    if len(data) >= LARGE and np.frombuffer(data, np.uint8).max() > _LAST_LATIN1_LEAD:
+        machine.spend(4 * len(data))
     machine.stack.append(data.decode("utf-8", "surrogatepass"))
+
+
+def _push_escaped_unicode(machine, data):
+    if len(data) >= LARGE and _BEYOND_LATIN1.search(data):
+        machine.spend(4 * len(data))
+    machine.stack.append(data.decode("raw-unicode-escape"))
 
 
 def _push_bytearray(machine, data):
@@ -685,7 +709,7 @@ _ACTIONS = {
     "STRING": (_read_quoted, _push_python2_string),
     "BINSTRING": (_payload(pickletools.read_int4), _push_python2_string),
     "SHORT_BINSTRING": (_payload(pickletools.read_uint1), _push_python2_string),
-    "UNICODE": (pickletools.read_unicodestringnl, _push),
+    "UNICODE": (_read_unicode_line, _push_escaped_unicode),
     "BINUNICODE": (_payload(pickletools.read_uint4), _push_unicode),
     "SHORT_BINUNICODE": (_payload(pickletools.read_uint1), _push_unicode),
     "BINUNICODE8": (_payload(pickletools.read_uint8), _push_unicode),

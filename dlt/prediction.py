@@ -50,12 +50,12 @@ class Predictor:
 
     def __init__(self, path):
         self.path = _params_file(os.fspath(path))
-        arrays, self.settings = read_params(self.path)
-        self.n_in, self.n_out = _sizes(self.path, arrays)
+        arrays, self.settings = read_model(self.path)
+        self.n_in, self.n_out = arrays[0].shape
         x = T.matrix("x")
         classifier = LogisticRegression(x, self.n_in, self.n_out)
-        for param, array in zip(classifier.params, arrays.values()):
-            param.set_value(array.astype(param.dtype), borrow=True)
+        for param, array in zip(classifier.params, arrays):
+            param.set_value(array, borrow=True)
         self._dtype = x.dtype
         self._function = theano.function([x], classifier.p_y_given_x)
 
@@ -92,6 +92,33 @@ class Predictor:
         return self.probabilities(x).argmax(axis=1)
 
 
+def read_model(path):
+    """Read the parameters of a logistic regression, and check that they are one's.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file of parameters; it may come from a stranger.
+
+    Returns
+    -------
+    arrays : list of ndarray, floatX
+        ``W``, shape (n_in, n_out), and ``b``, shape (n_out,).
+    settings : dict
+
+    Raises
+    ------
+    DataError
+        As told at `Predictor`.
+    """
+    arrays, settings = read_params(path)
+    _check_sizes(path, arrays)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
+        cast = [array.astype(theano.config.floatX) for array in arrays.values()]
+    _check_finite(path, *cast)
+    return cast, settings
+
+
 def _params_file(path):
     """Find the parameters in a run folder; leave a file as it is."""
     if not os.path.exists(path):
@@ -104,7 +131,7 @@ def _params_file(path):
     return os.path.join(path, PARAMS_NAME) if os.path.isdir(path) else path
 
 
-def _sizes(path, arrays):
+def _check_sizes(path, arrays):
     """Check that the arrays are a logistic regression's."""
     names = list(arrays)
     if names in (["W", "b"], ["param_0", "param_1"]):
@@ -112,8 +139,7 @@ def _sizes(path, arrays):
         kinds = {W.dtype.name, b.dtype.name}
         if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
             if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
-                _check_finite(path, W, b)
-                return W.shape
+                return
     found = ", ".join("{} {}".format(name, a.shape) for name, a in arrays.items())
     raise DataError(
         path,
@@ -126,5 +152,8 @@ def _sizes(path, arrays):
 def _check_finite(path, *arrays):
     if not all(np.isfinite(array).all() for array in arrays):
         raise DataError(
-            path, "NaN or infinite parameters", "finite numbers", "train with a smaller rate"
+            path,
+            "NaN or infinite parameters",
+            "finite numbers that {} can hold".format(theano.config.floatX),
+            "train with a smaller rate",
         )

@@ -60,6 +60,14 @@ def test_pickles(tmp_path, sets, protocol, opener):
     assert_same(load_data(dump(tmp_path / "data", sets, protocol, opener)), sets)
 
 
+def test_texts_among_the_numbers_are_refused_before_numpy_makes_them_equally_long(tmp_path):
+    # 100 000 items, each made as long as the first: 400 GB, and a MemoryError if not a dead machine
+    rows = ["a" * (1 << 20)] + [""] * 100000
+    path = dump(tmp_path / "data.pkl.gz", [[rows, [0, 1]]] * 3)
+    with pytest.raises(DataError, match=r"found x that is a list of 100001 \(str, str, str, str\)"):
+        load_data(path)
+
+
 def test_pickles_of_lists_of_rows(tmp_path, sets):
     as_lists = [[list(x), y.tolist()] for x, y in sets]
     assert_same(load_data(dump(tmp_path / "data.pkl.gz", as_lists)), sets)

@@ -1,5 +1,7 @@
 """A history survives the disk, digit for digit."""
 
+import gzip
+
 import pytest
 
 from dlt.errors import DataError
@@ -30,14 +32,40 @@ def test_an_empty_history_is_one(tmp_path):
     [
         ("a,b\n1,2\n", "found a first line 'a,b'; expected lines of iteration,epoch"),
         (HEADER + "\n1,2,3\n", "found a line of 3 values"),
-        (HEADER + "\n1,2,x,0,0,0\n", "could not convert string to float: 'x'"),
-        (HEADER + "\n1.5,2,0,0,0,0\n", "invalid literal for int"),
+        (HEADER + "\n1,2,x,0,0,0\n", "found 'x' where a number should be; expected lines of"),
+        (HEADER + "\n1.5,2,0,0,0,0\n", "found '1.5' where a number should be"),
+        (HEADER + "\n1_0,2,0,0,0,0\n", "found '1_0' where a number should be"),
+        (HEADER + "\n1,2,\u0663.5,0,0,0\n", "found '\u0663.5' where a number should be"),
+        # int() of so many digits takes minutes in old Pythons and is refused by new ones
+        (HEADER + "\n" + "9" * 130000 + ",2,0,0,0,0\n", "found '9{40}' where a number should be"),
+        (HEADER + "\n1,2," + "9" * 130000 + ",0,0,0\n", "found '9{40}' where a number should be"),
+        (HEADER + "\n1,2," + "9" * 140000 + ",0,0,0\n", "found field larger than field limit"),
         (HEADER + "\n\x00\n", "history.csv: found "),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
-    (tmp_path / "history.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
+    (tmp_path / "history.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message) as caught:
+        read_history(tmp_path / "history.csv")
+    assert type(caught.value.found) is str and len(str(caught.value)) < 400
+
+
+def test_numbers_that_are_not_finite_come_back(tmp_path):
+    row = HistoryRow(1, 1, float("inf"), float("-inf"), 1e300, 1e-7)
+    write_history(tmp_path / "history.csv", [row])
+    assert read_history(tmp_path / "history.csv") == [row]
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "history.csv").write_bytes(HEADER.encode() + b"\n\xff,1,0,0,0,0\n")
+    with pytest.raises(DataError, match=r"history\.csv: found bytes that are no text; expected"):
+        read_history(tmp_path / "history.csv")
+
+
+def test_a_gzipped_history_may_not_open_to_more_than_64_mib(tmp_path):
+    lines = gzip.compress(b"1,1,0.5,0.5,0.5,0.5\n" * 3000000, 1)
+    (tmp_path / "history.csv").write_bytes(gzip.compress(HEADER.encode() + b"\n") + lines * 2)
+    with pytest.raises(DataError, match="found more than 67108864 bytes; expected .* a history"):
         read_history(tmp_path / "history.csv")
 
 

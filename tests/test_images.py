@@ -333,6 +333,15 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, width, height, fo
         read_picture(path)
 
 
+def test_a_large_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "film.webp"  # Pillow reads all of such a file into memory
+    path.write_bytes(b"RIFF\xff\xff\xff\x7fWEBPVP8X")
+    with open(path, "r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DataError, match="found a file of 1099511627776 bytes; expected at most 26"):
+        read_picture(path)
+
+
 def test_truncated_png_at_every_position(tmp_path):
     path = tmp_path / "cut.png"
     draw_seven((160, 300), ink=0, ground=255).save(str(path))

@@ -190,6 +190,8 @@ HEAD = "{'descr': %s, 'fortran_order': %s, 'shape': %s, }"
         (HEAD % ("'<U1'", "False", "(1,)"), "text that is not Unicode"),
         ("{'descr': '<f4', 'fortran_order': False}", "a member 'x.npy' with the header"),
         ("__import__('os').system('x')", "a member 'x.npy' with the header"),
+        # Python warns of these, on a line of its own
+        (HEAD % ("'<f4'", "False", "(1or 2,)"), "a member 'x.npy' with the header"),
         ("{" + "(" * 3000 + ")" * 3000 + "}", "a member 'x.npy' with the header"),
         ("{" + "not " * 900 + "(1)}", "a member 'x.npy' with the header"),
         ("{" + "[" * 3000 + "}", "a member 'x.npy' with the header"),
@@ -212,6 +214,33 @@ def test_members_that_are_no_arrays(tmp_path):
     refused(archive(path, [("x.npy", good + b"!")]), "17 bytes of array data; expected 16")
     refused(archive(path, [("readme\n.txt", b"hi")]), r"a member 'readme\\n.txt' that is not an")
     refused(archive(path, [("x/", b"")]), "a member 'x/' that is not an array")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/x.npy", "../x.npy", "a/../x.npy", "\\\\server\\x.npy", "C:\\x.npy", "a//x.npy", ".npy",
+     "a\nb.npy", "\x1b[2J.npy", "n" * 200 + ".npy"],
+)  # fmt: skip
+def test_names_that_lead_elsewhere(tmp_path, name):
+    path = archive(tmp_path / "a.npz", [(name, npy(1))])
+    refused(path, "a member '.*' that is a link, or whose name leads elsewhere")
+
+
+def test_a_name_with_a_folder_is_fine(tmp_path):
+    path = archive(tmp_path / "a.npz", [("layer 0/W.npy", npy(1)), ("..b.npy", npy(2))])
+    assert list(read_npz(path)) == ["layer 0/W", "..b"]
+
+
+def test_a_symbolic_link(tmp_path):
+    link = zipfile.ZipInfo("x.npy")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    refused(archive(tmp_path / "a.npz", [(link, "/etc/passwd")]), "a member 'x.npy' that is a link")
+
+
+def test_a_directory_too_large_to_be_read(tmp_path):
+    # 100 bytes an entry in the file, but 600 in memory: refused before it is taken apart
+    path = archive(tmp_path / "a.npz", [("n" * 54 + "%06d.npy" % i, b"") for i in range(40000)])
+    refused(path, r"a damaged zip archive \(a directory of more than 4194304 bytes\)")
 
 
 def test_a_name_twice(tmp_path):

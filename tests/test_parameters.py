@@ -131,6 +131,27 @@ def test_other_endings_are_refused(tmp_path):
         save_params(tmp_path / "params.txt", {"b": np.zeros(2)})
 
 
+def described(shape):
+    return '{"format": 1, "params": [["W", %s, "float64"]], "settings": {}}' % shape
+
+
+@pytest.mark.parametrize("depth", range(900, 1000))
+def test_a_nested_description_ends_no_recursion(tmp_path, depth):
+    # json reads almost as deep as Python recurses; str() of what it read goes deeper
+    nested = described("[" * depth + "]" * depth)
+    with pytest.raises(DataError, match="found something else in __dlt__"):
+        read_params(npz(tmp_path / "params.npz", W=np.zeros(2), __dlt__=np.array(nested)))
+
+
+def test_names_in_a_message_cannot_draw_on_the_terminal(tmp_path):
+    with open(tmp_path / "params.pkl", "wb") as file:
+        pickle.dump(np.zeros(2), file)
+        pickle.dump(described("[3]").replace("W", r"W\n\u001b[2J"), file)
+    with pytest.raises(DataError) as caught:
+        read_params(tmp_path / "params.pkl")
+    assert str(caught.value).isprintable() and "W\\n" in str(caught.value)
+
+
 def npz(path, **arrays):
     np.savez(path, **arrays)
     return path
@@ -143,6 +164,13 @@ def npz(path, **arrays):
         ({"__dlt__": np.array("not json")}, "found something else in __dlt__"),
         ({"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')}, "something else"),
         ({"__dlt__": np.array("[" * 100000)}, "found something else in __dlt__"),
+        ({"__dlt__": np.array(1)}, "found something else in __dlt__"),
+        ({"__dlt__": np.array(described("[%s]" % ("9" * 400)))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described("[3.0]"))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described('"3"'))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described("[3]") + " " * (1 << 20))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described("[3]")[:-1] + ', "format": 1}')}, "something else in"),
+        ({"__dlt__": np.array(described("[3]").replace("1", "true"))}, "something else in"),
         (
             {"W": np.zeros(2), "__dlt__": np.array(
                 '{"format": 1, "params": [["W", [3], "float64"]], "settings": {}}')},

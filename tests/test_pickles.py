@@ -590,6 +590,31 @@ def test_one_array_many_times_counts_each_time(tmp_path):
         load_pickle(path, max_bytes=3999)
 
 
+def test_one_text_encoded_again_and_again_counts_each_time(tmp_path):
+    # 3000 times a megabyte, of which every copy was made before the sizes were added up
+    text = b"X" + struct.pack("<I", 1 << 20) + bytes(1 << 20) + b"q\x01"
+    head = b"(" + text + b"c_codecs\nencode\nq\x02Vlatin1\nq\x03"
+    path = saved(tmp_path, gzip.compress(head + b"h\x02h\x01h\x03\x86R" * 3000 + b"t."))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="arrays that need more than 20000000 bytes"):
+        load_pickle(path, max_bytes=20000000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 << 20
+
+
+@pytest.mark.parametrize("letter", ["\u4e2d", "\U0001f600"])
+@pytest.mark.parametrize("protocol", [0, 1, 4])
+def test_text_of_wide_letters_counts_as_what_it_takes(tmp_path, letter, protocol):
+    text = letter + "a" * (1 << 20)  # Python stores 2 or 4 bytes for each letter
+    path = saved(tmp_path, pickle.dumps(text, protocol))
+    assert load_pickle(path) == text
+    with pytest.raises(DataError, match="found arrays that need more than 3000000 bytes"):
+        load_pickle(path, max_bytes=3000000)
+    narrow = "\u00e9\n\\" + "a" * (1 << 20)
+    assert load_pickle(saved(tmp_path, pickle.dumps(narrow, protocol)), 3000000) == narrow
+
+
 def test_number_of_opcodes_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
     assert len(load_pickle(saved(tmp_path, b"(" + b"N" * 998 + b"t."))) == 998
@@ -657,6 +682,7 @@ def test_number_of_keys_is_limited(tmp_path, monkeypatch):
         (b"S'a\\q'\n.", "a damaged pickle .an unknown escape"),
         (b"S'a\\x0'\n.", "a damaged pickle .*escape"),
         (b"X\x01\x00\x00\x00\xff.", "a damaged pickle .'utf-8' codec can't decode"),
+        (b"Vabc", "a damaged pickle .a line that is cut short"),
         (b"V\\u12\n.", "a damaged pickle .'rawunicodeescape' codec can't decode"),
         (b"cos\xff\nx\n.", "a damaged pickle .'utf-8' codec can't decode"),
     ],

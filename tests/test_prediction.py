@@ -44,6 +44,15 @@ def test_parameters_that_are_not_finite_are_refused(tmp_path):
         Predictor(tmp_path / "params.npz")
 
 
+def test_parameters_too_large_for_floatX_are_refused(tmp_path, floatX):
+    save_params(tmp_path / "params.npz", {"W": np.full((2, 2), 1e300), "b": np.ones(2)})
+    if floatX == "float64":
+        assert Predictor(tmp_path / "params.npz").n_in == 2
+    else:
+        with pytest.raises(DataError, match="NaN or infinite .* numbers that float32 can hold"):
+            Predictor(tmp_path / "params.npz")
+
+
 def test_rows_of_another_length_are_refused(tmp_path, arrays):
     save_params(tmp_path / "params.npz", arrays)
     with pytest.raises(DataError, match=r"found an array of shape \(2, 4\); expected \(B, 5\)"):
