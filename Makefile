@@ -2,6 +2,7 @@
 # make test  : lint, tests, doctests and every script as a process
 # make test-engines : the tests on every Python found here, with classic Theano and PyTensor
 # make bench : time dlt and its peers on the same work (docs/performance.md)
+# make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
 # make data  : fetch MNIST into data/
 # Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
 
@@ -9,8 +10,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
+SECONDS ?= 60
 
-.PHONY: train test test-engines bench data lint format clean
+.PHONY: train test test-engines bench fuzz data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -20,6 +22,9 @@ data: $(VENV)/installed
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python scripts/benchmark.py $(ARGS)
+
+fuzz: $(VENV)/installed-fuzz
+	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
@@ -53,6 +58,11 @@ $(VENV)/installed-test: $(VENV)/installed
 $(VENV)/installed-bench: $(VENV)/installed
 	@echo "installing what the benchmark needs (PyTorch is measured if you install it too) ..."
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	touch $@
+
+$(VENV)/installed-fuzz: $(VENV)/installed
+	@echo "installing what fuzzing needs ..."
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
 	touch $@
 
 clean:

@@ -39,6 +39,7 @@ setup(
     extras_require={
         "gpu": ["jax[cuda12]>=0.7; python_version >= '3.11'"],
         "bench": ["matplotlib", "threadpoolctl", "scikit-learn"],
+        "fuzz": ["atheris; python_version < '3.14' and sys_platform == 'linux'"],
         "test": [
             "pytest>=8",
             "hypothesis",

@@ -214,9 +214,9 @@ def _read_npz_pairs(path):
 
 def _split(x_train, y_train, x_test, y_test):
     """Set the last sixth of the training set aside for validation."""
-    n = len(x_train) - len(x_train) // 6 if np.ndim(x_train) else 0
-    if np.ndim(x_train) == 0 or len(x_train) != np.size(y_train):
+    if np.ndim(x_train) == 0 or np.shape(y_train)[:1] != np.shape(x_train)[:1]:
         return ((x_train, y_train),) * 2 + ((x_test, y_test),)  # refused by _checked
+    n = len(x_train) - len(x_train) // 6
     return (x_train[:n], y_train[:n]), (x_train[n:], y_train[n:]), (x_test, y_test)
 
 

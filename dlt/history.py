@@ -35,8 +35,8 @@ seconds : float
     Time since the loop began. What the JAX linker compiles at a first call is in it.
 """
 
-#: Most bytes of a history, decompressed: more than a million validations.
-MAX_BYTES = 1 << 26
+#: Most bytes of a history, decompressed: half a million validations.
+MAX_BYTES = 1 << 25
 
 _TYPES = dict(zip(HistoryRow._fields, (int, int, float, float, float, float)))
 _LONGEST_NUMBER = 40

@@ -80,9 +80,10 @@ def read_npz(path, max_bytes=MAX_BYTES):
     ------
     dlt.errors.DataError
         Not a zip archive (the message says what it is), damaged (CRC),
-        encrypted, a name twice or one that leads elsewhere, a link, a member that is not a plain array (objects
-        need pickle, which is never used), a size that does not fit, more
-        than `max_bytes` bytes or `MAX_MEMBERS` members.
+        encrypted, a name twice or one that leads elsewhere, a link, a member
+        that is not a plain array (objects need pickle, which is never used), a
+        size that does not fit, more than `max_bytes` bytes or `MAX_MEMBERS`
+        members.
 
     Examples
     --------

@@ -107,6 +107,14 @@ def test_keras_npz(tmp_path, rng):
     assert_same(load_data(tmp_path), load_data(tmp_path / "mnist.npz"))
 
 
+@pytest.mark.parametrize("labels", [np.uint8(0), np.zeros((1, 1), np.uint8), np.zeros(2, np.uint8)])
+def test_one_image_and_labels_of_another_shape_in_an_npz(tmp_path, labels):
+    x = np.zeros((1, 2, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=labels, x_test=x, y_test=np.zeros(1, "u1"))
+    with pytest.raises(DataError, match=r"a\.npz .*: found "):
+        load_data(tmp_path / "a.npz")
+
+
 def test_the_digits_come_with_dlt():
     (x, y), (_, y_valid), (_, y_test) = load_data("digits")
     assert x.shape == (1200, 784) and 0 <= x.min() and x.max() < 1

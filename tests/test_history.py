@@ -62,10 +62,10 @@ def test_bytes_that_are_no_text(tmp_path):
         read_history(tmp_path / "history.csv")
 
 
-def test_a_gzipped_history_may_not_open_to_more_than_64_mib(tmp_path):
+def test_a_gzipped_history_may_not_open_to_more_than_32_mib(tmp_path):
     lines = gzip.compress(b"1,1,0.5,0.5,0.5,0.5\n" * 3000000, 1)
     (tmp_path / "history.csv").write_bytes(gzip.compress(HEADER.encode() + b"\n") + lines * 2)
-    with pytest.raises(DataError, match="found more than 67108864 bytes; expected .* a history"):
+    with pytest.raises(DataError, match="found more than 33554432 bytes; expected .* a history"):
         read_history(tmp_path / "history.csv")
 
 

@@ -8,8 +8,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dlt.errors import DataError
 from dlt.npz import read_npz, write_npz
@@ -304,22 +302,6 @@ def small_archive():
 
 
 SMALL = small_archive()
-
-
-@settings(
-    max_examples=300,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4)
-)
-def test_damaged_bytes_give_arrays_or_a_data_error(tmp_path, changes):
-    data = bytearray(SMALL)
-    for place, value in changes:
-        data[place] = value
-    only_arrays_or_data_error(tmp_path, data)
 
 
 def test_every_truncation_and_every_flipped_bit(tmp_path):

@@ -17,8 +17,6 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dlt import pickles
 from dlt.errors import DataError
@@ -726,39 +724,6 @@ def test_flipped_bits(tmp_path, canary, seed):
             data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         loaded += value_or_data_error(tmp_path, data)
     assert 0 < loaded < 300  # some only change a number, some break the pickle
-
-
-@settings(
-    max_examples=400,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    st.sampled_from(SMALL),
-    st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=6)), min_size=1, max_size=3),
-)
-def test_spliced_bytes(tmp_path, whole, splices):
-    data = bytearray(whole)
-    for place, new in splices:
-        at = int(place * len(data))
-        data[at : at + len(new)] = new
-    value_or_data_error(tmp_path, data)
-
-
-OPCODES = sorted(pickles._STEPS) + [b"."]
-PARTS = OPCODES + [b"K\x01", b"U\x01b", RECONSTRUCT, ND, F4, b"h\x01", b"q\x01", b"((K\x02tS'<'\n"]
-
-
-@settings(
-    max_examples=600,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=30))
-def test_programs_of_random_opcodes(tmp_path, parts):
-    value_or_data_error(tmp_path, b"".join(parts) + b".")
 
 
 # --- The real file -----------------------------------------------------------------------------

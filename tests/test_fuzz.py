@@ -1,0 +1,284 @@
+"""Whatever the bytes of a file: valid arrays or a `DataError`, and nothing else done.
+
+The same property for every reader of `readers.READERS`, on files that hypothesis damages, on
+random bytes and on programs of random pickle opcodes. ``make fuzz`` looks for what this
+misses, with coverage as its guide; what it found is a test by hand of the module concerned.
+"""
+
+import gzip
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import readers
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dlt import pickles
+
+WATCH = readers.Watch()
+
+
+def examples(n):
+    """Settings for so many examples, the same ones every time."""
+    return settings(
+        max_examples=n,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for one file at a time, after each reader has imported what it needs."""
+    folder = tmp_path_factory.mktemp("fuzzed")
+    assert readers.warm_up(str(folder)) == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory):
+    path = tmp_path_factory.mktemp("canary") / "canary"
+    yield path
+    assert not path.exists()
+
+
+def check(reader, folder, data):
+    """Read a file; return whether there were values in it."""
+    path = folder / reader.file
+    path.write_bytes(data)
+    WATCH.on = True
+    outcome = readers.run(reader, path)
+    WATCH.on = False
+    assert WATCH.taken() == []
+    assert outcome in ("value", "DataError")
+    return outcome == "value"
+
+
+# One kind of damage: what to do, where (as a part of the whole), how far, and with which bytes.
+DAMAGE = st.tuples(
+    st.sampled_from(["flip", "set", "insert", "cut", "drop", "repeat", "move", "number"]),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(1, 40),
+    st.one_of(
+        st.binary(min_size=1, max_size=8),
+        st.sampled_from(
+            [b"\xff" * 4, b"\xff" * 8, b"\x7f" + b"\xff" * 3, b"\0" * 4, b"\xff\xff\xff\x7f",
+             b"9" * 30, b"\n", b"-1", b"1e999", b"nan", b'"', b"\xed\xa0\x80", b"\x93NUMPY"]
+        ),
+    ),
+)  # fmt: skip
+
+
+def damaged(data, how, where, far, new):
+    """Apply one kind of damage to a bytearray."""
+    at = int(where * len(data))
+    piece = data[at : at + far]
+    if how == "flip" and piece:
+        data[at] ^= 1 << far % 8
+    elif how == "set":
+        data[at : at + len(new)] = new
+    elif how == "insert":
+        data[at:at] = new
+    elif how == "cut":
+        del data[at:]
+    elif how == "drop":
+        del data[at : at + far]
+    elif how == "repeat":
+        data[at:at] = piece * (1 + new[0] % 8)
+    elif how == "move":
+        del data[at : at + far]
+        data[far:far] = piece
+    elif how == "number":
+        value = int.from_bytes(piece[:4], "little") + new[0] - 128
+        data[at : at + 4] = (value % (1 << 32)).to_bytes(4, "little")
+    return data
+
+
+@pytest.mark.parametrize("reader", readers.READERS, ids=lambda reader: reader.name)
+def test_damaged_files(reader, folder, canary):
+    seeds = readers.seeds(reader, canary)
+    valid = readers.valid_files()[reader.name]
+    seen = {True: 0, False: 0}
+
+    @examples(200)
+    @given(
+        st.one_of(st.sampled_from(valid), st.sampled_from(seeds)),
+        st.lists(DAMAGE, max_size=3),
+        st.sampled_from([bytes, readers.repair, gzip.compress]),
+    )
+    def damage(whole, damages, finish):
+        data = bytearray(whole)
+        for one in damages:
+            data = damaged(data, *one)
+        seen[check(reader, folder, finish(data))] += 1
+
+    damage()
+    assert min(seen.values()) > 0  # some are only changed, some are broken
+
+
+@pytest.mark.parametrize("reader", readers.READERS, ids=lambda reader: reader.name)
+def test_two_files_spliced(reader, folder, canary):
+    seeds = readers.seeds(reader, canary)
+
+    @examples(100)
+    @given(st.sampled_from(seeds), st.sampled_from(seeds), st.floats(0, 1), st.floats(0, 1))
+    def splice(first, second, until, since):
+        data = first[: int(until * len(first))] + second[int(since * len(second)) :]
+        check(reader, folder, readers.repair(data))
+
+    splice()
+
+
+# First bytes that get past the first look at a file.
+HEADS = [b"", b"\x80\x04", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"PK\3\4", b"\x89PNG\r\n\x1a\n",
+         b"\0\0\x08\1", b"GIF89a", b"BM", b"\xff\xd8\xff\xe0", b"RIFF\x20\0\0\0WEBPVP8 ",
+         b"iteration,epoch,train_loss,validation_error,patience,seconds\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", readers.READERS, ids=lambda reader: reader.name)
+def test_random_bytes(reader, folder):
+    @examples(120)
+    @given(st.sampled_from(HEADS), st.binary(max_size=200), st.sampled_from([bytes, gzip.compress]))
+    def random(head, rest, finish):
+        check(reader, folder, finish(head + rest))
+
+    random()
+
+
+# --- Pickles -----------------------------------------------------------------------------------
+
+ND = b"cnumpy\nndarray\n"
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+F4 = b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+SMALL = [
+    pickle.dumps(((np.ones((1, 2), "f4"), np.arange(1)), [0.5, np.float32(1)]), protocol)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+]
+PARTS = [
+    *sorted(pickles._STEPS), b".", b"K\x01", b"U\x01b", RECONSTRUCT, ND, F4, b"h\x01", b"q\x01",
+    b"((K\x02tS'<'\n", b"cnumpy.core.numeric\n_frombuffer\n", b"cnumpy.core.multiarray\nscalar\n",
+    b"c_codecs\nencode\n", b"Vlatin1\n", b"U\x08abcdefgh", b"C\x04abcd", b"(I2\nt", b"(I0\nt",
+    b"\x8c\x05numpy\x8c\x05dtype\x93", b"X\x03\0\0\0\xed\xa0\x80", b"cos\nsystem\n", b"U\1C",
+]  # fmt: skip
+OF_PICKLES = [reader for reader in readers.READERS if "pickle" in reader.kinds]
+
+
+@examples(400)
+@given(
+    st.sampled_from(SMALL),
+    st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=6)), min_size=1, max_size=3),
+)
+def test_spliced_pickles(folder, whole, splices):
+    data = bytearray(whole)
+    for place, new in splices:
+        at = int(place * len(data))
+        data[at : at + len(new)] = new
+    check(OF_PICKLES[0], folder, data)
+
+
+@examples(500)
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=30))
+@example([RECONSTRUCT, b"(", ND, b"(I0\nt", b"U\x01b", b"t", b"R"])
+def test_programs_of_random_opcodes(folder, parts):
+    for reader in OF_PICKLES:
+        check(reader, folder, b"".join(parts) + b".")
+
+
+# --- Saved parameters --------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+        st.sampled_from(["W", "b", "float64", "format", 1, 10**400]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from(["format", "params", "settings", "a"]), inner),
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@examples(150)
+@given(
+    st.one_of(
+        JSON,
+        st.fixed_dictionaries(
+            {
+                "format": st.one_of(st.just(1), JSON),
+                "params": st.one_of(
+                    st.lists(
+                        st.tuples(
+                            st.one_of(st.sampled_from(["W", "b"]), JSON),
+                            st.one_of(st.just([2]), st.just([2, 2]), JSON),
+                            st.one_of(st.just("float64"), JSON),
+                        ),
+                        max_size=3,
+                    ),
+                    JSON,
+                ),
+                "settings": st.one_of(st.just({}), JSON),
+            }
+        ),
+    )
+)
+def test_descriptions_of_any_shape(folder, described):
+    text = readers.json.dumps(described)
+    W, b = np.eye(2), np.zeros(2)
+    archive = readers.zipped({"W": W, "b": b, "__dlt__": np.array(text)})
+    dumped = b"".join(pickle.dumps(value, 2) for value in (W, b, text))
+    for reader in readers.READERS:
+        if "params.npz" in reader.kinds:
+            check(reader, folder, archive)
+        if "params.pkl" in reader.kinds:
+            check(reader, folder, dumped)
+
+
+# --- Arrays of every kind as a data set --------------------------------------------------------
+
+
+@examples(200)
+@given(
+    st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8", "f2", "f4", "f8", "b1", "U1"]),
+    st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8", "f2", "f4", "f8", "b1", "U1"]),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.lists(st.integers(0, 3), max_size=2),
+    st.binary(max_size=32),
+    st.sampled_from([np.asarray, np.ndarray.tolist, lambda array: [array, array]]),
+)
+def test_sets_of_arrays_of_any_kind(folder, x_kind, y_kind, x_shape, y_shape, raw, give):
+    x, y = filled(x_kind, x_shape, raw), filled(y_kind, y_shape, raw)
+    pairs = pickle.dumps(((give(x), give(y)),) * 3, 2)
+    keyed = {"x_train": x, "y_train": y, "x_test": x, "y_test": y}
+    (reader,) = (reader for reader in readers.READERS if reader.name == "data set")
+    check(reader, folder, pairs)
+    check(reader, folder, readers.zipped(keyed))
+
+
+def filled(kind, shape, raw):
+    """Make an array whose bytes repeat `raw` (text and booleans: what may be in such an array)."""
+    size = int(np.prod(shape, dtype=int))
+    if kind in ("b1", "U1"):
+        return np.resize(np.array([0, 1], "u1"), shape).astype(kind)
+    data = (raw or b"\0") * (8 * size + 1)
+    return np.frombuffer(data[: size * np.dtype(kind).itemsize], kind).reshape(shape)
+
+
+# --- The tools of this file --------------------------------------------------------------------
+
+
+def test_repair_makes_checksums_right(folder):
+    by_name = {reader.name: reader for reader in readers.READERS}
+    archive = bytearray(readers.zipped({"x": np.zeros(2)}))
+    archive[archive.index(b"PK\1\2") - 1] ^= 1
+    assert not check(by_name["npz"], folder, archive)
+    assert check(by_name["npz"], folder, readers.repair(archive))
+    picture = bytearray(readers.valid_files()["picture"][-1])
+    at = picture.index(b"gAMA") + 4
+    picture[at : at + 4] = struct.pack(">I", 1)
+    assert not check(by_name["picture"], folder, picture)
+    assert check(by_name["picture"], folder, readers.repair(picture))
