@@ -81,6 +81,11 @@ def load_data(path_or_name="mnist", log=silent):
     FetchError
         MNIST is not here and no mirror could give it.
 
+    Notes
+    -----
+    Memory: a file gives at most `dlt.files.MAX_BYTES` (1 GiB), which as float32 take 4 GiB
+    where they were one byte each: 6 GiB in all.
+
     Examples
     --------
     >>> train_set, valid_set, test_set = load_data("digits")

@@ -36,8 +36,9 @@ from dlt.files import FETCH_AGAIN, MAX_BYTES, array_from_bytes, describe_head, o
 EXPECTED = "a pickle of numpy arrays in tuples, lists and dicts"
 DISTRUST = "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
 
-#: Most opcodes that are followed in one file: bounds time (some 10 s) and memory (some 1 GiB)
-#: that a hostile file can take. The tutorial's file has 150, a list of a million floats a million.
+#: Most opcodes that are followed in one file: bounds time (some 25 s) and memory (some 1 GiB)
+#: that a hostile file can take beside its data. The tutorial's file has 150, a list of a million
+#: floats a million.
 MAX_OPCODES = 5 * 1000 * 1000
 
 #: Deepest nesting of tuples, lists and dicts in a result.
@@ -95,6 +96,10 @@ def load_pickle(path, max_bytes=MAX_BYTES):
     Notes
     -----
     Source: tutorial page, "MNIST Dataset" (``cPickle.load(f)``).
+
+    Memory: at most 3 times `max_bytes`, and 1 GiB for what is not data. Arrays of protocol 3
+    and later take their bytes once; those that were written as text are there as text, as
+    bytes and in between.
     """
     with open_capped(path, max_bytes, EXPECTED) as file:
         value = _load_one(_machine(path, file, max_bytes))

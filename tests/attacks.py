@@ -427,8 +427,11 @@ def add_lengths(made):
         head = gzip.compress(b"\x80\x05" + code + struct.pack("<Q", 1 << 40), mtime=0)
         made.add("pickle", "terabyte-" + opcode, head + zeros(1088), heavy=True)
     for key, head in {"STRING": b"S'", "UNICODE": b"V", "INT": b"I", "GLOBAL": b"cos\n"}.items():
-        line = gzip.compress(head, mtime=0) + gzip.compress(b"1" * 64 * MIB, mtime=0) * 17
-        made.add("pickle", "endless-line-" + key, line, heavy=key in ("STRING", "UNICODE"))
+        heavy = key in ("STRING", "UNICODE")  # the others are refused after a thousand letters
+        digits = gzip.compress(b"1" * 64 * MIB, mtime=0) * (17 if heavy else 1)
+        made.add(
+            "pickle", "endless-line-" + key, gzip.compress(head, mtime=0) + digits, heavy=heavy
+        )
     wide = "\U0001f600".encode() + b"a" * (64 * MIB - 4)
     head = b"(\x8d" + struct.pack("<Q", len(wide))
     made.add("pickle", "text-of-wide-letters",

@@ -1,6 +1,7 @@
 r"""Every reader of files in one table, and what none may do whatever the bytes are.
 
-Used by test_attacks.py, test_fuzz.py and fuzz.py. A new reader is one more line of `READERS`.
+Used by test_attacks.py, test_fuzz.py and fuzz.py. A new reader is one more line of `READERS`,
+and one of `valid_files`.
 
 ``python tests/readers.py --again FILE`` reads one file, such as make fuzz keeps.
 ``python tests/readers.py FOLDER`` gives every file of FOLDER to every reader, in one process,
@@ -424,10 +425,14 @@ def one(watch, reader, folder, name, scratch):
 
 
 def again(path):
-    """Read one file by the reader that its name belongs to, and let what it raises be seen."""
+    """Read one file by the readers that its name belongs to: say what they did, and raise it."""
+    watch = Watch()
     for reader in READERS:
         if reader.file == os.path.basename(path):
-            print("{}: {}".format(reader.name, run(reader, path)))
+            watch.on = True
+            outcome = run(reader, path)
+            watch.on = False
+            print(reader.name, outcome, watch.taken(), flush=True)
             reader.check(reader.read(path))
 
 

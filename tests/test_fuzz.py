@@ -6,8 +6,12 @@ misses, with coverage as its guide; what it found is a test by hand of the modul
 """
 
 import gzip
+import importlib.util
+import os
 import pickle
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -282,3 +286,30 @@ def test_repair_makes_checksums_right(folder):
     picture[at : at + 4] = struct.pack(">I", 1)
     assert not check(by_name["picture"], folder, picture)
     assert check(by_name["picture"], folder, readers.repair(picture))
+
+
+def fuzz(folder, *args):
+    return subprocess.run(
+        [sys.executable, os.path.join(os.path.dirname(readers.__file__), "fuzz.py"), *args],
+        cwd=str(folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is not None, reason="atheris is here")
+def test_the_fuzzer_says_what_it_needs(tmp_path):
+    process = fuzz(tmp_path)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("fuzzing needs atheris: pip install atheris; it has wheels")
+    assert process.stderr.count("\n") == 1
+
+
+def test_the_fuzzer_runs(tmp_path):
+    pytest.importorskip("atheris")
+    process = fuzz(tmp_path, "--seconds", "2", "--reader", "idx")
+    assert process.returncode == 0, process.stdout
+    assert process.stdout.startswith("idx ") and process.stdout.endswith("nothing found\n")
+    assert os.listdir(tmp_path) == []
+    assert fuzz(tmp_path, "--reader", "odx").returncode == 2

@@ -601,6 +601,25 @@ def test_one_text_encoded_again_and_again_counts_each_time(tmp_path):
     assert peak < 40 << 20
 
 
+@pytest.mark.parametrize("form", ["STRING", "UNICODE", "BINSTRING", "BINBYTES", "_codecs.encode"])
+def test_memory_is_at_most_three_times_the_limit(tmp_path, form):
+    size = 32 << 20
+    data = {
+        "STRING": b"S'%b'\n.",
+        "UNICODE": b"V%b\n.",
+        "BINSTRING": b"T" + struct.pack("<I", size) + b"%b.",
+        "BINBYTES": b"B" + struct.pack("<I", size) + b"%b.",
+        "_codecs.encode": b"c_codecs\nencode\n(X" + struct.pack("<I", size) + b"%bVlatin1\ntR.",
+    }[form]
+    path = saved(tmp_path, data % (b"a" * size))
+    del data
+    tracemalloc.start()
+    assert len(load_pickle(path, max_bytes=size + 100)) == size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size < peak < 3.1 * size
+
+
 @pytest.mark.parametrize("letter", ["\u4e2d", "\U0001f600"])
 @pytest.mark.parametrize("protocol", [0, 1, 4])
 def test_text_of_wide_letters_counts_as_what_it_takes(tmp_path, letter, protocol):
