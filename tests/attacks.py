@@ -449,13 +449,13 @@ def add_lengths(made):
 def add_nesting(made):
     """Add containers in containers, deep enough to end a recursion or a C stack."""
     for key, data in {
-        "lists": b"]" * 100000 + b"a" * 99999,
-        "tuples": b")" + b"\x85" * 100000,
-        "marks": b"(" * 100000 + b"t" * 100000,
-        "dicts": b"(K\1" * 50000 + b"N" + b"d" * 50000,
-        "keys": b"}" + b")" + b"\x85" * 100000 + b"Ns",
+        "lists": b"]" * 20000 + b"a" * 19999,
+        "tuples": b")" + b"\x85" * 20000,
+        "marks": b"(" * 20000 + b"t" * 20000,
+        "dicts": b"(K\1" * 10000 + b"N" + b"d" * 10000,
+        "keys": b"}" + b")" + b"\x85" * 20000 + b"Ns",
         "101": b")" + b"\x85" * 101,
-        "reduced": name("numpy", "dtype") + b"(" * 100000 + b"t" * 100000 + b"R",
+        "reduced": name("numpy", "dtype") + b"(" * 20000 + b"t" * 20000 + b"R",
     }.items():
         made.add("pickle", "nested-" + key, data + b".")
 
