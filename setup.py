@@ -32,6 +32,7 @@ setup(
         "Theano==1.0.5; python_version < '3.11'",
         "numpy>=1.20,<1.22; python_version < '3.11'",
         "scipy<1.8; python_version < '3.11'",
+        "filelock>=3.12",
         "pillow",
         "pooch>=1.8",
         "tqdm>=4.62",

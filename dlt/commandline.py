@@ -1,13 +1,16 @@
 """Command line: what the scripts share, so that each only parses, calls `dlt` and prints.
 
 Exit codes: 0 done; 1 the work could not be finished (training diverged); 2 bad input, said
-in one line on stderr; 130 stopped by Ctrl-C.
+in one line on stderr; 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 import argparse
 import functools
 import os
+import shlex
+import signal
 import sys
+import threading
 
 from dlt.errors import DltError
 
@@ -74,6 +77,26 @@ def _whole_number(text, at_least):
     return value
 
 
+def this_command(argv=None, *more):
+    """Give the command that runs this script again, for a shell.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments of the script, if they are not the process's own.
+    more : str
+        Options to add, each where it is not there yet.
+
+    Examples
+    --------
+    >>> this_command(["--dataset", "my digits"], "--resume").partition("--")[1:]
+    ('--', "dataset 'my digits' --resume")
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments += [option for option in more if option not in arguments]
+    return " ".join(map(shlex.quote, [sys.executable or "python", sys.argv[0], *arguments]))
+
+
 def script(main):
     """Make ``main(argv=None)`` return an exit code whatever goes wrong.
 
@@ -86,7 +109,7 @@ def script(main):
     -------
     callable
         The same, with a `DltError`, an error of the operating system (such as a full disk
-        under stdout) and Ctrl-C turned into a line on stderr.
+        under stdout), Ctrl-C and SIGTERM turned into a line on stderr.
 
     Examples
     --------
@@ -99,6 +122,8 @@ def script(main):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a file name may have what the terminal has not
                 stream.reconfigure(errors="backslashreplace")
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        former = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
         try:
             code = main(argv) or 0
             sys.stdout.flush()
@@ -112,5 +137,19 @@ def script(main):
         except KeyboardInterrupt:
             print("stopped by Ctrl-C", file=sys.stderr)
             return 130
+        except _Terminated:
+            print("stopped by SIGTERM", file=sys.stderr)
+            return 143
+        finally:
+            if former is not None:
+                signal.signal(signal.SIGTERM, former)
 
     return run
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: leave at once, but tidily."""
+
+
+def _terminate(number, frame):
+    raise _Terminated

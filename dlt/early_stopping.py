@@ -83,6 +83,50 @@ class Patience:
         """Give a new `Patience` with the same numbers that has seen no loss yet."""
         return Patience(self.initial_patience, self.patience_increase, self.improvement_threshold)
 
+    def state(self):
+        """Describe what it has seen, in what JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``patience``, ``best_loss`` and ``best_iteration``; the last two are None before the
+            first loss.
+
+        Examples
+        --------
+        >>> rule = Patience(patience=10)
+        >>> _ = rule.update(iteration=9, validation_loss=0.5)
+        >>> rule.state()
+        {'patience': 18, 'best_loss': 0.5, 'best_iteration': 9}
+        """
+        seen = self.best_iteration is not None
+        return {
+            "patience": self.patience,
+            "best_loss": self.best_loss if seen else None,
+            "best_iteration": self.best_iteration,
+        }
+
+    def restored(self, state):
+        """Give a new `Patience` with the same numbers that has seen what `state` tells.
+
+        Parameters
+        ----------
+        state : dict
+            As `state` gives it. From then on both decide alike.
+
+        Examples
+        --------
+        >>> rule = Patience(patience=10)
+        >>> _ = rule.update(iteration=9, validation_loss=0.5)
+        >>> Patience(patience=10).restored(rule.state()).patience
+        18
+        """
+        again = self.restarted()
+        again.patience = state["patience"]
+        again.best_iteration = state["best_iteration"]
+        again.best_loss = math.inf if state["best_loss"] is None else state["best_loss"]
+        return again
+
     def validation_frequency(self, n_train_batches):
         """Give the number of minibatch updates from one validation to the next.
 

@@ -12,12 +12,14 @@ Functions
 - `array_from_bytes` : a numpy array over bytes that were read, fully checked.
 - `describe_head` : what kind of file begins with these bytes.
 - `write_atomically` : replace a file in one step.
+- `remove_unfinished` : clear away what killed writers left.
 """
 
 import contextlib
 import errno
 import io
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -40,6 +42,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31  # zlib: expect the gzip wrapper (RFC 1952) and check its CRC and length
 _COMPRESSED_PIECE = 1 << 16
 _BUFFER = 1 << 16  # for small reads; larger ones go past it
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what write_atomically calls them
 _MAX_DIMENSIONS = 32  # what every numpy from 1.20 on can hold
 _MAX_DIMENSION = 1 << 40
 _LAST_CODE_POINT = 0x10FFFF
@@ -478,7 +481,7 @@ def _check_values(path, flat):
             raise DataError(path, "text that is not Unicode", "a text array", FETCH_AGAIN)
 
 
-def write_atomically(path, write):
+def write_atomically(path, write, previous=None):
     """Write a file completely, or leave the old one untouched.
 
     The bytes go to a temporary file in the same folder, reach the disk
@@ -492,6 +495,9 @@ def write_atomically(path, write):
         of the result are 0o666 less the umask.
     write : callable
         Called once as ``write(file)`` with a binary file; must not close it.
+    previous : str or os.PathLike, optional
+        The name, in the same folder, that an existing file `path` gets when the new one is
+        complete. There is no moment at which both names are missing.
 
     Raises
     ------
@@ -513,7 +519,7 @@ def write_atomically(path, write):
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
             raise SettingsError("{}: exists and is not a file; choose another path".format(path))
-        _write_and_rename(target, write)
+        _write_and_rename(target, write, previous)
     except OSError as error:
         reason = error.strerror or str(error)
         text = "{}: cannot be written ({}); {}".format(path, reason, _advice(error))
@@ -542,7 +548,30 @@ def try_writing(folder):
         pass
 
 
-def _write_and_rename(target, write):
+def remove_unfinished(folder):
+    """Remove what writers that were killed left behind: the temporary files of `write_atomically`.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Nobody may be writing there at that time.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> open(os.path.join(folder, ".0123456789abcdef.tmp"), "w").close()
+    >>> remove_unfinished(folder)
+    >>> os.listdir(folder)
+    []
+    """
+    for name in os.listdir(str(folder)):
+        if _TEMPORARY.fullmatch(name):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(str(folder), name))
+
+
+def _write_and_rename(target, write, previous):
     folder = os.path.dirname(target)
     # Made by open, not by tempfile: so the umask decides who may read the result.
     temporary = os.path.join(folder, ".{}.tmp".format(secrets.token_hex(8)))
@@ -551,6 +580,8 @@ def _write_and_rename(target, write):
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and os.path.exists(target):
+            os.replace(target, previous)
         os.replace(temporary, target)
     finally:  # also after KeyboardInterrupt; after success there is nothing to remove
         with contextlib.suppress(OSError):
@@ -574,6 +605,8 @@ def _advice(error):
         return "make the folder first, or choose another one"
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return "free some space, or choose another disk"
+    if error.errno == errno.EFBIG:
+        return "allow larger files (ulimit -f), or choose another disk"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "choose a folder that you may write to"
     return "choose another path"

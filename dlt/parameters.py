@@ -77,7 +77,7 @@ def set_values(params, values):
     DataError
         A name, shape or dtype differs; every difference is listed, nothing is changed.
     """
-    _check_fit("values", params, values)
+    check_fit("values", params, values)
     for param in params:
         param.set_value(np.array(values[param.name]), borrow=True)
 
@@ -109,13 +109,8 @@ def save_params(path, params, settings=None):
     ([0.0, 0.0, 0.0], {'learning_rate': 0.13})
     """
     arrays = params if isinstance(params, dict) else get_values(params)
-    arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    if _DESCRIPTION in arrays:
-        raise SettingsError("params: found the name {}; expected another".format(_DESCRIPTION))
-    description = json.dumps(_describe(arrays, settings or {}), sort_keys=True)
     path, ending = _with_ending(path)
-    write = {".npz": _write_npz, ".pkl": _write_pkl}[ending]
-    write_atomically(path, lambda file: write(file, arrays, description))
+    _write(path, {".npz": _write_npz, ".pkl": _write_pkl}[ending], arrays, settings or {})
 
 
 def read_params(path):
@@ -182,9 +177,85 @@ def load_params(path, params):
     arrays, settings = read_params(path)
     if list(arrays) == ["param_{}".format(i) for i in range(len(params))]:
         arrays = dict(zip((param.name for param in params), arrays.values()))
-    _check_fit(path, params, arrays)
+    check_fit(path, params, arrays)
     set_values(params, arrays)
     return settings
+
+
+def write_described(path, arrays, settings, previous=None):
+    """Write named arrays and a description of them to an npz file, whatever the path's ending.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    arrays : dict of str to ndarray
+    settings : dict
+        What JSON can hold.
+    previous : str or os.PathLike, optional
+        The name that an existing file gets, see `dlt.files.write_atomically`.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be written.
+    """
+    _write(path, _write_npz, arrays, settings, previous)
+
+
+def read_described(path):
+    """Read what `write_described` wrote.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    settings : dict
+
+    Raises
+    ------
+    DataError
+        The file is missing, broken, or holds something else than it says.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "named")
+    >>> write_described(path, {"b": np.zeros(1)}, {"seed": 3})
+    >>> read_described(path)
+    ({'b': array([0.])}, {'seed': 3})
+    """
+    return _checked(path, *_read_npz(path))
+
+
+def check_fit(path, params, arrays):
+    """Refuse arrays that do not fit the parameters, naming every difference.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where the arrays come from, for the message.
+    params : sequence of shared variables
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    DataError
+        A name, shape or dtype differs.
+    """
+    wanted = {name: (v.shape, v.dtype.name) for name, v in get_values(params).items()}
+    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+    names = list(wanted) + [name for name in found if name not in wanted]
+    differ = [name for name in names if wanted.get(name) != found.get(name)]
+    if differ:
+        raise DataError(
+            path,
+            ", ".join(_kind(name, found.get(name)) for name in differ),
+            ", ".join(_kind(name, wanted.get(name)) for name in differ) + ", as the model has",
+            "use the model and the floatX the file was saved with",
+        )
 
 
 def _with_ending(path):
@@ -205,6 +276,14 @@ def _with_ending(path):
 def _describe(arrays, settings):
     kinds = [[name, list(array.shape), array.dtype.name] for name, array in arrays.items()]
     return {"format": _FORMAT, "params": kinds, "settings": settings}
+
+
+def _write(path, write, arrays, settings, previous=None):
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    if _DESCRIPTION in arrays:
+        raise SettingsError("params: found the name {}; expected another".format(_DESCRIPTION))
+    description = json.dumps(_describe(arrays, settings), sort_keys=True)
+    write_atomically(path, lambda file: write(file, arrays, description), previous)
 
 
 def _write_npz(file, arrays, description):
@@ -299,21 +378,6 @@ def _mismatch(path, found, expected):
         "what the file itself describes, {}".format(str(expected)[:200]),
         "the file is damaged: use another copy",
     )
-
-
-def _check_fit(path, params, arrays):
-    """Refuse arrays that do not fit the parameters, naming every difference."""
-    wanted = {name: (v.shape, v.dtype.name) for name, v in get_values(params).items()}
-    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
-    names = list(wanted) + [name for name in found if name not in wanted]
-    differ = [name for name in names if wanted.get(name) != found.get(name)]
-    if differ:
-        raise DataError(
-            path,
-            ", ".join(_kind(name, found.get(name)) for name in differ),
-            ", ".join(_kind(name, wanted.get(name)) for name in differ) + ", as the model has",
-            "use the model and the floatX the file was saved with",
-        )
 
 
 def _kind(name, kind):

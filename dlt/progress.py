@@ -25,6 +25,8 @@ class Progress:
         None: only if stderr is a terminal.
     log : callable, optional
         Takes a line of text, such as `print`.
+    done : int
+        Steps made before.
 
     Examples
     --------
@@ -34,13 +36,19 @@ class Progress:
     half way
     """
 
-    def __init__(self, total, unit, show=None, log=silent):
+    def __init__(self, total, unit, show=None, log=silent, done=0):
         from tqdm.auto import tqdm
 
         disable = None if show is None else not show  # tqdm: None asks whether it is a terminal
         self._log = log
         self._bar = tqdm(
-            total=total, unit=unit, disable=disable, file=sys.stderr, leave=False, smoothing=0.1
+            total=total,
+            unit=unit,
+            initial=done,
+            disable=disable,
+            file=sys.stderr,
+            leave=False,
+            smoothing=0.1,
         )
 
     def __enter__(self):

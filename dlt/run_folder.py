@@ -1,99 +1,273 @@
-"""Run folder: where a training run leaves its best parameters, its history and its settings.
+"""Run folder: where a training run leaves what it found, and what it needs to go on.
 
-========================  ===========================================================
-file                      what it holds
-========================  ===========================================================
-``best_params.npz``       the best parameters (`dlt.load_params`), with the settings
-``history.csv``           one line for each validation (`dlt.read_history`)
-``settings.json``         everything the run was given
-========================  ===========================================================
+===============================  ============================================================
+file                             what it holds
+===============================  ============================================================
+``best_params.npz``              the best parameters (`dlt.load_params`), with the settings
+``history.csv``                  one line for each validation (`dlt.read_history`)
+``settings.json``                everything the run was given
+``checkpoint.npz``               where to go on (`dlt.checkpoint`)
+``checkpoint.previous.npz``      the one before, in case that is damaged
+``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
+``.lock``                        what keeps a second run out
+===============================  ============================================================
+
+The checkpoint is always written first: it is never older than the other files, and all of
+them can be made again from it.
 
 Source: page "Getting Started", section "Loading and Saving Models": save the
-current best as the search goes on.
+current best as the search goes on, and models with their iteration in the name.
 """
 
+import contextlib
 import json
 import os
+import re
 import time
 
-from dlt.errors import SettingsError
-from dlt.files import try_writing, write_atomically
+import filelock
+
+from dlt.checkpoint import read_checkpoint, write_checkpoint
+from dlt.errors import DataError, SettingsError
+from dlt.files import remove_unfinished, try_writing, write_atomically
 from dlt.history import write_history
 from dlt.parameters import save_params
+from dlt.progress import silent
 
 PARAMS_NAME = "best_params.npz"
 HISTORY_NAME = "history.csv"
 SETTINGS_NAME = "settings.json"
+CHECKPOINT_NAME = "checkpoint.npz"
+PREVIOUS_NAME = "checkpoint.previous.npz"
+SNAPSHOTS_NAME = "snapshots"
+LOCK_NAME = ".lock"
+
+_SNAPSHOT = re.compile(r"iteration_[0-9]{6,}\.npz")
+
+
+def snapshot_name(iteration):
+    """Give the name of the file of an intermediate model, which sorts by iteration.
+
+    Examples
+    --------
+    >>> snapshot_name(83)
+    'iteration_000083.npz'
+    """
+    return "iteration_{:06d}.npz".format(iteration)
+
+
+def as_json(settings):
+    """Give settings as they come back from a JSON file, or say why they cannot.
+
+    Examples
+    --------
+    >>> as_json({"sizes": (1, 2)})
+    {'sizes': [1, 2]}
+    """
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            "settings: found what JSON cannot hold ({}); expected numbers, text, lists and "
+            "dicts".format(error)
+        ) from error
 
 
 class RunFolder:
-    """Keeps a run's files up to date.
+    """Keeps a run's files up to date, and other runs out, as long as its ``with`` block lasts.
 
-    The folder is made, and tried for writing, at once: better to fail now than after an
-    hour. Files of an earlier run stay as they are until this one has a model to save.
+    On entry the folder is made, tried for writing and locked: better to fail now than after
+    an hour. The operating system drops the lock when the process dies, however it dies. Files
+    of an earlier run stay as they are until this one has something to save.
 
     Parameters
     ----------
     path : str or os.PathLike
         Made if it is not there.
-    settings : dict
-        What JSON can hold.
     interval : float
         Seconds that pass at least between one save and the next.
+    snapshot_every : int, optional
+        Keep the model of every so many validations.
+    keep : int
+        Most snapshots to keep; the newest ones stay.
+    log : callable, optional
+        Takes a line about what is not as expected.
 
     Raises
     ------
     SettingsError
-        The folder cannot be made or written to.
+        On entry: the folder cannot be made or written to, or another run is at work there.
 
     Examples
     --------
     >>> import os, tempfile
-    >>> folder = RunFolder(os.path.join(tempfile.mkdtemp(), "runs", "first"), {"n_epochs": 1})
-    >>> os.listdir(folder.path)
-    []
+    >>> with RunFolder(os.path.join(tempfile.mkdtemp(), "runs", "first")) as folder:
+    ...     os.listdir(folder.path)
+    ['.lock']
     """
 
-    def __init__(self, path, settings, interval=2.0):
+    def __init__(self, path, interval=2.0, snapshot_every=None, keep=10, log=silent):
         self.path = os.fspath(path)
-        self._settings = settings
-        try:
-            self._settings_text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        except (TypeError, ValueError) as error:
-            raise SettingsError(
-                "settings: found what JSON cannot hold ({}); expected numbers, text, lists and "
-                "dicts".format(error)
-            ) from error
         self._interval = interval
-        self._saved_at = None
-        try:
+        self._snapshot_every = snapshot_every
+        self._keep = keep
+        self._log = log
+        self._saved_at = None  # counted from the first moment there is something to save
+        self._saved = None  # the checkpoint that was saved last
+        self._newest_is_damaged = False
+        self._lock = None
+
+    def __enter__(self):
+        with self._explained():
             try_writing(self.path)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            self._lock = filelock.FileLock(self._file(LOCK_NAME), timeout=0)
+            self._lock.acquire()
+            for folder in (self.path, self._file(SNAPSHOTS_NAME)):
+                if os.path.isdir(folder):
+                    remove_unfinished(folder)
+        return self
+
+    def __exit__(self, *exception):
+        self._lock.release()
+
+    def load(self):
+        """Read the checkpoint, or the previous one where that is damaged; the log says so.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        SettingsError
+            There is none.
+        DataError
+            Neither can be read.
+        """
+        newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
+        if not (os.path.lexists(newest) or os.path.lexists(previous)):
+            raise SettingsError(
+                "{!r}: found no checkpoint; expected one of an earlier run; train without "
+                "resume (--resume)".format(self.path)
+            )
+        try:
+            return read_checkpoint(newest)
+        except DataError as error:
+            if not os.path.lexists(previous):
+                raise
+            checkpoint = read_checkpoint(previous)
+            self._newest_is_damaged = True
+            self._log(
+                "{}; using the checkpoint before it, of {} updates".format(
+                    str(error).partition("; expected")[0], checkpoint.iteration
+                )
+            )
+            return checkpoint
+
+    def peek(self):
+        """Give the checkpoint that is there, None if there is none that can be read."""
+        with contextlib.suppress(DataError):
+            return read_checkpoint(self._file(CHECKPOINT_NAME))
+
+    def go_on(self, checkpoint):
+        """Make the folder hold what a checkpoint that `load` gave tells, and go on from there."""
+        with self._explained():
+            if self._newest_is_damaged:  # it would push the good one out at the next save
+                os.replace(self._file(PREVIOUS_NAME), self._file(CHECKPOINT_NAME))
+            self._write_others(checkpoint)
+        self._saved = checkpoint
+
+    def save_soon(self, checkpoint):
+        """Save, unless that was done less than `interval` seconds ago.
+
+        The first model of a run, and every snapshot, is saved at once.
+        """
+        if self._saved_at is None:
+            self._saved_at = time.monotonic()
+        first = self._saved is None and checkpoint.best_params is not None
+        waited = time.monotonic() - self._saved_at >= self._interval
+        if first or waited or self._is_snapshot(checkpoint):
+            self.save(checkpoint)
+
+    def save(self, checkpoint):
+        """Write all files, each whole or not at all.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Its ``snapshots`` are overridden: the folder knows.
+        """
+        checkpoint = checkpoint._replace(snapshots=self._snapshots(checkpoint))
+        newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
+        with self._explained():
+            if self._saved is None:  # what an earlier run left is no substitute for this one's
+                write_checkpoint(newest, checkpoint)
+                _remove(previous)
+            else:
+                write_checkpoint(newest, checkpoint, previous)
+            self._write_others(checkpoint)
+        self._saved, self._saved_at = checkpoint, time.monotonic()
+
+    @contextlib.contextmanager
+    def _explained(self):
+        """Say in one line what the operating system refused."""
+        try:
+            yield
+        except filelock.Timeout:
+            raise SettingsError(
+                "{!r}: found another run at work in this folder; expected no other; wait until it "
+                "has ended, or choose another output_dir".format(self.path)
+            ) from None
+        except SettingsError:
+            raise
+        except (OSError, ValueError, NotImplementedError) as error:  # ValueError: NUL in the name
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(
                 "{!r}: found a folder that cannot be written ({}); expected one for the results; "
                 "choose another output_dir".format(self.path, reason)
             ) from error
 
-    def save_soon(self, best_params, history):
-        """Save, unless that was done less than `interval` seconds ago."""
-        now = time.monotonic()
-        if self._saved_at is None or now - self._saved_at >= self._interval:
-            self.save(best_params, history)
-            self._saved_at = now
+    def _write_others(self, checkpoint):
+        """Write what is made for people, and drop the snapshots that are not this run's."""
+        kept = {snapshot_name(iteration) for iteration in checkpoint.snapshots}
+        folder = self._file(SNAPSHOTS_NAME)
+        if checkpoint.snapshots and checkpoint.snapshots[-1] == checkpoint.iteration:
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, snapshot_name(checkpoint.iteration))
+            save_params(path, checkpoint.params, settings=checkpoint.settings)
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if _SNAPSHOT.fullmatch(name) and name not in kept:
+                _remove(os.path.join(folder, name))
+        if checkpoint.best_params is None:
+            return
+        text = json.dumps(checkpoint.settings, indent=2, sort_keys=True) + "\n"
+        write_atomically(self._file(SETTINGS_NAME), lambda file: file.write(text.encode("ascii")))
+        write_history(self._file(HISTORY_NAME), checkpoint.history)
+        save_params(self._file(PARAMS_NAME), checkpoint.best_params, settings=checkpoint.settings)
 
-    def save(self, best_params, history):
-        """Write all three files, each whole or not at all.
+    def _is_snapshot(self, checkpoint):
+        """Say whether this is the moment of a validation whose model is kept."""
+        history = checkpoint.history
+        return bool(
+            self._snapshot_every
+            and history
+            and history[-1].iteration == checkpoint.iteration
+            and len(history) % self._snapshot_every == 0
+        )
 
-        Parameters
-        ----------
-        best_params : dict of str to ndarray
-        history : list of HistoryRow
-        """
-        text = self._settings_text.encode("ascii")
-        write_atomically(self._file(SETTINGS_NAME), lambda file: file.write(text))
-        write_history(self._file(HISTORY_NAME), history)
-        save_params(self._file(PARAMS_NAME), best_params, settings=self._settings)
+    def _snapshots(self, checkpoint):
+        """List the snapshots that there are once this checkpoint is saved."""
+        earlier = () if self._saved is None else self._saved.snapshots
+        listed = set(earlier) | ({checkpoint.iteration} if self._is_snapshot(checkpoint) else set())
+        return tuple(sorted(listed)[-self._keep :])
 
     def _file(self, name):
         return os.path.join(self.path, name)
+
+
+def _remove(path):
+    """Remove a file that may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -8,6 +8,8 @@ nothing else) and cast to int32 on the way out.
 Source: page "Getting Started", section "MNIST Dataset".
 """
 
+import hashlib
+
 import numpy as np
 
 from dlt.checks import whole_number
@@ -102,6 +104,34 @@ def largest_label(y):
     2
     """
     return int(y.owner.inputs[0].get_value(borrow=True).max())
+
+
+def fingerprint(datasets):
+    """Give the SHA-256 of data sets: of the shapes, dtypes and bytes that training reads.
+
+    Parameters
+    ----------
+    datasets : sequence of (shared_x, y)
+        As `shared_datasets` gives them.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> one, other = shared_dataset(([[0.0]], [0])), shared_dataset(([[0.0]], [1]))
+    >>> fingerprint([one]) == fingerprint([one]), fingerprint([one]) == fingerprint([other])
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    for shared_x, y in datasets:
+        for shared in (shared_x, y.owner.inputs[0]):
+            array = np.ascontiguousarray(shared.get_value(borrow=True))
+            digest.update("{} {};".format(array.shape, array.dtype.str).encode("ascii"))
+            digest.update(array.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
 
 
 def n_minibatches(n, batch_size, drop_last=True):

@@ -8,22 +8,25 @@ Source: page "Getting Started", sections "Early-Stopping" and "Testing".
 """
 
 import collections
+import contextlib
 import math
 import time
 
 import numpy as np
 
+from dlt.checkpoint import Checkpoint
 from dlt.checks import whole_number
 from dlt.early_stopping import Patience
 from dlt.engine import theano
 from dlt.errors import SettingsError
-from dlt.evaluation import error_counter
+from dlt.evaluation import Score, error_counter
 from dlt.history import HistoryRow
 from dlt.parameters import get_values, set_values
 from dlt.progress import Progress, silent
-from dlt.run_folder import RunFolder
+from dlt.resuming import begin, engine_versions
+from dlt.run_folder import RunFolder, as_json
 from dlt.sgd import check_learning_rate, minibatch_stretch
-from dlt.shared import largest_label, n_examples, n_minibatches, shared_datasets
+from dlt.shared import fingerprint, largest_label, n_examples, n_minibatches, shared_datasets
 
 # A stretch of minibatches is cut so that progress is shown about this often, in seconds.
 _STRETCH_SECONDS = 0.5
@@ -68,14 +71,15 @@ n_epochs : int
     Epochs begun; patience may cut the last one short.
 seconds : float
     Time in the loop, with validations and with what the JAX linker compiles at a first
-    call, without testing.
-stopped_by : {"patience", "n_epochs", "divergence"}
+    call, without testing. A resumed run counts on.
+stopped_by : {"patience", "n_epochs", "divergence", "request"}
+    ``"request"``: `should_stop` said so. Nothing was tested then: the run may go on.
 diverged_at : int or None
     Number (from 1) of the update whose loss was NaN or infinite.
 """
 
 
-def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, patience):
+def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, patience, done=0):
     """Run the page's early-stopping loop, a stretch of minibatches at a time.
 
     The loop stops after exactly the minibatch the page's loop stops after, and validates
@@ -95,6 +99,9 @@ def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, pa
         Epochs after which the loop ends in any case.
     patience : Patience
         Asked before, and told after, every validation.
+    done : int
+        Updates made before, by an earlier loop that ended after a stretch, and which
+        `patience` has seen. This loop goes on as that one would have.
 
     Yields
     ------
@@ -115,7 +122,7 @@ def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, pa
     """
     frequency = patience.validation_frequency(n_train_batches)
     n_iterations = n_epochs * n_train_batches
-    pace, done = _Pace(), 0  # updates made
+    pace = _Pace()
     while done < n_iterations and not patience.is_exhausted(done - 1):
         next_validation = done - done % frequency + frequency
         stop = min(next_validation, n_iterations, patience.last_iteration() + 1)
@@ -173,6 +180,10 @@ def train(
     settings=None,
     log=silent,
     progress=None,
+    resume=False,
+    snapshot_every=None,
+    keep=10,
+    should_stop=None,
 ):
     """Train a classifier by minibatch SGD with early stopping, and test the best one.
 
@@ -207,11 +218,23 @@ def train(
     output_dir : str or os.PathLike, optional
         Where to keep `dlt.run_folder.RunFolder` up to date.
     settings : dict, optional
-        More settings to store there (data set, seed, ...).
+        More settings to store there (data set, seed, weight of a penalty, ...): what the
+        loss depends on, so that a run is resumed with the same.
     log : callable, optional
         Takes each line of the report, such as `print`.
     progress : bool, optional
         Show a progress bar; by default only on a terminal.
+    resume : bool
+        Go on from the checkpoint in `output_dir`. Data, settings and engine have to be
+        those of the checkpoint; `n_epochs` may be larger. The result, and every file but
+        for the seconds in it, equals that of a run that was never stopped.
+    snapshot_every : int, optional
+        Keep the parameters of every so many validations in `output_dir`.
+    keep : int
+        Most of these to keep; the newest ones stay.
+    should_stop : callable, optional
+        Asked before the loop and after every stretch, which takes about half a second.
+        Once it says yes, the run is saved and ended; see `dlt.stopping`.
 
     Returns
     -------
@@ -220,7 +243,10 @@ def train(
     Raises
     ------
     SettingsError
-        A setting is out of its range, or `output_dir` cannot be written to.
+        A setting is out of its range or not the checkpoint's, or `output_dir` cannot be
+        written to, is another run's, or has no checkpoint to resume from.
+    DataError
+        No checkpoint there can be read.
 
     Examples
     --------
@@ -236,121 +262,217 @@ def train(
     patience = Patience() if patience is None else patience.restarted()
     check_learning_rate(learning_rate)
     n_epochs = whole_number("n_epochs", n_epochs, low=1)
-    train_set, valid_set, test_set = _shared(datasets, classifier.n_out)
+    datasets = train_set, valid_set, test_set = _shared(datasets, classifier.n_out)
     batch_size = whole_number("batch_size", batch_size, 1, n_examples(train_set[0]), _TRAINING)
     n_train_batches = n_minibatches(n_examples(train_set[0]), batch_size)
     for name, data in (("validation", valid_set), ("test", test_set)):
         _check_drop_last(name, n_examples(data[0]), batch_size, drop_last)
     given = _settings(learning_rate, batch_size, n_epochs, patience, drop_last)
-    folder = None
-    if output_dir is not None:
-        folder = RunFolder(output_dir, dict(given, **(settings or {})))
-
-    log("compiling ...")
-    x = classifier.input
-    with np.errstate(all="ignore"):  # constants may overflow: divergence is found and said below
-        run_stretch = minibatch_stretch(
-            loss, classifier.params, learning_rate, x, y, train_set, batch_size
+    given = as_json(dict(given, **(settings or {})))
+    with _run_folder(output_dir, resume, snapshot_every, keep, log) as folder:
+        start = _Run.start(patience, given)
+        if folder is not None:
+            start = start._replace(engine=engine_versions(), data=fingerprint(datasets))
+            start = begin(folder, start, classifier.params, resume, log)
+        log("compiling ...")
+        x = classifier.input
+        with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
+            run_stretch = minibatch_stretch(
+                loss, classifier.params, learning_rate, x, y, train_set, batch_size
+            )
+        count = [
+            error_counter(x, y, classifier.p_y_given_x, data, batch_size, drop_last)
+            for data in (valid_set, test_set)
+        ]
+        n_iterations = n_epochs * n_train_batches
+        run = _Run(classifier.params, n_train_batches, n_iterations, patience, folder, start)
+        log("training, at most {} epochs of {} minibatches ...".format(n_epochs, n_train_batches))
+        loop = early_stopping_loop(
+            run_stretch, count[0], n_train_batches, n_epochs, run.patience, start.iteration
         )
-    count = [
-        error_counter(x, y, classifier.p_y_given_x, data, batch_size, drop_last)
-        for data in (valid_set, test_set)
-    ]
-    run = _Run(classifier.params, n_train_batches, patience, folder)
-    log("training, at most {} epochs of {} minibatches ...".format(n_epochs, n_train_batches))
-    loop = early_stopping_loop(run_stretch, count[0], n_train_batches, n_epochs, patience)
-    with Progress(n_epochs * n_train_batches, "minibatch", progress, log) as bar:
-        run.follow(loop, bar)
-    return run.result(count_test_errors=count[1])
+        with Progress(n_iterations, "minibatch", progress, log, start.iteration) as bar:
+            run.follow(loop, bar, should_stop or (lambda: False))
+        return run.result(count_test_errors=count[1])
 
 
 class _Run:
-    """One run of the loop: its best parameters, its history and its clock."""
+    """One run of the loop: its state as a `Checkpoint`, and where that is saved.
 
-    def __init__(self, params, n_train_batches, patience, folder):
+    The state is replaced as a whole after every stretch, so that a KeyboardInterrupt at any
+    line finds one whose parts belong together.
+    """
+
+    def __init__(self, params, n_train_batches, n_iterations, patience, folder, start):
+        self.patience = patience.restored(start.patience)
         self._params = params
-        self._start = get_values(params)
+        self._initial = get_values(params)
         self._n_train_batches = n_train_batches
-        self._patience = patience
+        self._n_iterations = n_iterations  # at most
         self._folder = folder
-        self._losses = []  # since the last validation
-        self._seconds = 0.0
-        self._n_iterations = 0
+        self._state = start
+        self._to_save = start  # the newest state that a resumed run may begin with
+        self._done = start.iteration
         self._diverged_at = None
-        self._best_params = None
-        self._best_iteration = self._best_validation = None
-        self._history = []
+        if folder is not None and start.iteration:
+            set_values(params, start.params)
 
-    def follow(self, loop, bar):
+    @staticmethod
+    def start(patience, settings):
+        """Give the state before the first update."""
+        return Checkpoint(
+            iteration=0,
+            params=None,
+            losses=np.empty(0),
+            history=(),
+            patience=patience.state(),
+            best_iteration=None,
+            best_validation=None,
+            best_params=None,
+            seconds=0.0,
+            ended=None,
+            snapshots=(),
+            settings=settings,
+            engine=None,
+            data=None,
+        )
+
+    def follow(self, loop, bar, should_stop):
         """Take in every stretch; however it ends, what was found is saved."""
-        started = time.perf_counter()
+        started = time.perf_counter() - self._state.seconds
         try:
-            for stretch in loop:
-                self._seconds = time.perf_counter() - started
-                bar.advance(len(stretch.losses))
-                self._take(stretch, bar.say)
-                if self._diverged_at is not None:
-                    break
-        finally:
-            if self._folder and self._best_params is not None:
-                self._folder.save(self._best_params, self._history)
+            if not should_stop():
+                for stretch in loop:
+                    bar.advance(len(stretch.losses))
+                    self._take(stretch, time.perf_counter() - started, bar.say)
+                    if self._diverged_at is not None:
+                        break
+                    if should_stop() and self._is_saveable(self._state):
+                        break
+        except SettingsError:  # such as a full disk
+            raise
+        except BaseException:
+            self._save()
+            raise
+        self._save()
 
-    def _take(self, stretch, say):
-        self._n_iterations = stretch.iteration
-        self._losses.extend(stretch.losses.tolist())
+    def _take(self, stretch, seconds, say):
+        """Take in a stretch of updates that were made."""
+        self._done = stretch.iteration
         if not np.isfinite(stretch.losses).all():
             first = int(np.argmin(np.isfinite(stretch.losses)))
             self._diverged_at = stretch.iteration - len(stretch.losses) + first + 1
-        elif stretch.score is not None:
-            self._validated(stretch, say)
-
-    def _validated(self, stretch, say):
-        iteration, score = stretch.iteration, stretch.score
-        values = get_values(self._params) if stretch.is_best else {}
-        if not all(np.isfinite(value).all() for value in values.values()):
-            self._diverged_at = iteration  # the losses are those from before the update
             return
-        epoch, index = divmod(iteration - 1, self._n_train_batches)
-        # fsum: exactly rounded, so the mean does not depend on how stretches were cut
-        loss = math.fsum(self._losses) / len(self._losses)
-        self._losses = []
-        self._history.append(
-            HistoryRow(
-                iteration, epoch + 1, loss, score.fraction, self._patience.patience, self._seconds
-            )
+        state = self._state._replace(
+            iteration=stretch.iteration,
+            losses=np.concatenate([self._state.losses, stretch.losses.astype(np.float64)]),
+            patience=self.patience.state(),
+            seconds=seconds,
         )
-        if stretch.is_best:
-            self._best_validation, self._best_params = score, values
-            self._best_iteration = iteration
-            if self._folder:
-                self._folder.save_soon(self._best_params, self._history)
+        if self._folder is not None or stretch.is_best:
+            state = state._replace(params=get_values(self._params))
+        if stretch.score is not None:
+            if stretch.is_best and not _are_finite(state.params):
+                self._diverged_at = stretch.iteration  # the losses are from before the update
+                return
+            state = self._validated(state, stretch)
+        self._state = state
+        if self._is_saveable(state):
+            self._to_save = state
+            if self._folder is not None:
+                self._folder.save_soon(state)
+        if stretch.score is not None:
+            self._say(state.history[-1], stretch.score, say)
+
+    def _validated(self, state, stretch):
+        """Add a validation to the state."""
+        # fsum: exactly rounded, so the mean does not depend on how stretches were cut
+        loss = math.fsum(state.losses.tolist()) / len(state.losses)
+        row = HistoryRow(
+            stretch.iteration,
+            (stretch.iteration - 1) // self._n_train_batches + 1,
+            loss,
+            stretch.score.fraction,
+            self.patience.patience,
+            state.seconds,
+        )
+        state = state._replace(losses=np.empty(0), history=(*state.history, row))
+        if not stretch.is_best:
+            return state
+        return state._replace(
+            best_iteration=stretch.iteration,
+            best_validation=tuple(stretch.score),
+            best_params=state.params,
+        )
+
+    def _say(self, row, score, say):
+        index = (row.iteration - 1) % self._n_train_batches
         say(
             "epoch {}, minibatch {}/{}, validation error {}".format(
-                epoch + 1, index + 1, self._n_train_batches, score
+                row.epoch, index + 1, self._n_train_batches, score
             )
         )
+
+    def _is_saveable(self, state):
+        """Say whether a resumed run may begin with this state.
+
+        Not where `n_epochs` ends the run between two validations: with more epochs it would
+        not have been cut there, and the cut might leave a single minibatch.
+        """
+        cut_short = state.losses.size and state.iteration == self._n_iterations
+        if cut_short and not self.patience.is_exhausted(state.iteration - 1):
+            return False
+        return state.params is None or _are_finite(state.params)
+
+    def _save(self):
+        """Save at the end, whatever ended it."""
+        ended = self._stopped_by()
+        has_news = self._to_save.best_params is not None or ended == "request"
+        if self._folder is not None and self._to_save.iteration and has_news:
+            self._folder.save(self._to_save._replace(ended=None if ended == "request" else ended))
 
     def result(self, count_test_errors):
         """Put the best parameters back, test them, and sum up."""
-        best = self._best_params
-        set_values(self._params, self._start if best is None else best)
+        state, stopped_by = self._state, self._stopped_by()
+        best = state.best_params
+        set_values(self._params, self._initial if best is None else best)
+        untested = best is None or stopped_by == "request"
         return TrainingResult(
             best_params=best,
-            best_iteration=self._best_iteration,
-            best_validation=self._best_validation,
-            test=None if best is None else count_test_errors(),
-            history=self._history,
-            n_iterations=self._n_iterations,
-            n_epochs=-(-self._n_iterations // self._n_train_batches),
-            seconds=self._seconds,
-            stopped_by=self._stopped_by(),
+            best_iteration=state.best_iteration,
+            best_validation=None if best is None else Score(*state.best_validation),
+            test=None if untested else count_test_errors(),
+            history=list(state.history),
+            n_iterations=self._done,
+            n_epochs=-(-self._done // self._n_train_batches),
+            seconds=state.seconds,
+            stopped_by=stopped_by,
             diverged_at=self._diverged_at,
         )
 
     def _stopped_by(self):
         if self._diverged_at is not None:
             return "divergence"
-        return "patience" if self._patience.is_exhausted(self._n_iterations - 1) else "n_epochs"
+        if self.patience.is_exhausted(self._done - 1):
+            return "patience"
+        return "n_epochs" if self._done >= self._n_iterations else "request"
+
+
+def _are_finite(values):
+    return all(np.isfinite(value).all() for value in values.values())
+
+
+def _run_folder(output_dir, resume, snapshot_every, keep, log):
+    """Give the run folder for a ``with`` block; None where there is none."""
+    if snapshot_every is not None:
+        snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
+    keep = whole_number("keep", keep, low=1)
+    if output_dir is not None:
+        return RunFolder(output_dir, snapshot_every=snapshot_every, keep=keep, log=log)
+    if resume or snapshot_every:
+        raise SettingsError(
+            "output_dir: found None; expected the run's folder, for resume and snapshot_every"
+        )
+    return contextlib.nullcontext()
 
 
 def _shared(datasets, n_out):

@@ -8,7 +8,8 @@ import sys
 # The dlt beside this script, whatever else may be installed under that name.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from dlt.commandline import Parser, script, seed
+from dlt.commandline import Parser, positive_int, script, seed, this_command
+from dlt.stopping import StopOnSignal
 
 BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch would be two updates
 DEFAULT_BATCH_SIZE = 600
@@ -18,6 +19,7 @@ def parse(argv):
     parser = Parser(description=__doc__)
     add_training_options(parser.add_argument)
     add_machine_options(parser.add_argument)
+    add_resuming_options(parser.add_argument)
     return parser.parse_args(argv)
 
 
@@ -91,8 +93,26 @@ def add_machine_options(add):
         "--output-dir",
         default=os.path.join("runs", "logreg"),
         metavar="FOLDER",
-        help="where best_params.npz, history.csv and settings.json go",
+        help="where best_params.npz, history.csv, settings.json and the checkpoint go",
     )
+
+
+def add_resuming_options(add):
+    """Add how to go on with a run, and what to keep of it."""
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint in the output folder, with the same data, settings and "
+        "engine; --n-epochs may be larger",
+    )
+    add(
+        "--snapshot-every",
+        type=positive_int,
+        metavar="N",
+        help="keep the model of every Nth validation, as snapshots/iteration_000083.npz in the "
+        "output folder",
+    )
+    add("--keep", type=positive_int, default=10, metavar="N", help="most snapshots to keep")
 
 
 @script
@@ -128,26 +148,37 @@ def main(argv=None):
     classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
     nll = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
     loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.l1, lambda_2=args.l2)
-    result = dlt.train(
-        classifier,
-        y,
-        loss,
-        datasets,
-        learning_rate=args.learning_rate,
-        batch_size=batch_size,
-        n_epochs=args.n_epochs,
-        patience=dlt.Patience(args.patience, args.patience_increase, args.improvement_threshold),
-        drop_last=args.drop_last,
-        output_dir=args.output_dir,
-        settings={
-            "dataset": dataset,
-            "l1": args.l1,
-            "l2": args.l2,
-            "seed": args.seed,
-            "engine": engine.describe(),
-        },
-        log=say,
-    )
+    with StopOnSignal() as should_stop:
+        result = dlt.train(
+            classifier,
+            y,
+            loss,
+            datasets,
+            learning_rate=args.learning_rate,
+            batch_size=batch_size,
+            n_epochs=args.n_epochs,
+            patience=dlt.Patience(
+                args.patience, args.patience_increase, args.improvement_threshold
+            ),
+            drop_last=args.drop_last,
+            output_dir=args.output_dir,
+            settings={
+                "dataset": dataset,
+                "l1": args.l1,
+                "l2": args.l2,
+                "seed": args.seed,
+                "engine": engine.describe(),
+            },
+            log=say,
+            resume=args.resume,
+            snapshot_every=args.snapshot_every,
+            keep=args.keep,
+            should_stop=should_stop,
+        )
+    if result.stopped_by == "request":
+        again = this_command(argv, "--resume")
+        say("stopped after {} updates; continue with: {}".format(result.n_iterations, again))
+        return 128 + should_stop.signal
     return report(result, args.output_dir, say)
 
 

@@ -13,11 +13,12 @@ MODULES = sorted([*(ROOT / "dlt").glob("*.py"), *(ROOT / "dlt" / "engine").glob(
 # Lower layers never import higher ones: a module may import modules to its left only.
 LAYERS = [
     {"errors", "__init__"},
-    {"files", "checks", "flags", "arrays", "early_stopping", "progress", "commandline"},
+    {"files", "checks", "flags", "arrays", "early_stopping", "progress", "commandline", "stopping"},
     {"engine"},
     {"pickles", "idx", "npz", "images", "fetching", "history"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},
-    {"sgd", "evaluation", "run_folder"},
+    {"sgd", "evaluation", "checkpoint"},
+    {"run_folder", "resuming"},
     {"training", "prediction"},
 ]
 

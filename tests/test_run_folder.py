@@ -1,51 +1,222 @@
-"""The run folder is tried at once, written rarely, and never left half-written."""
+"""The run folder is tried at once, locked, written rarely, and never left half-written."""
 
+import json
 import os
+import subprocess
+import sys
 
+import checkpoints
 import numpy as np
 import pytest
+from checkpoints import after
+from conftest import ROOT
 
-from dlt.errors import SettingsError
-from dlt.history import HistoryRow, read_history
+from dlt.checkpoint import read_checkpoint
+from dlt.errors import DataError, SettingsError
+from dlt.history import read_history
 from dlt.parameters import read_params
-from dlt.run_folder import RunFolder
-
-HISTORY = [HistoryRow(10, 1, 0.5, 0.25, 20.0, 0.1)]
+from dlt.run_folder import RunFolder, as_json
 
 
-def test_it_holds_parameters_history_and_settings(tmp_path):
-    folder = RunFolder(tmp_path / "a" / "b", {"seed": 3})
-    folder.save({"b": np.ones(2)}, HISTORY)
-    arrays, settings = read_params(tmp_path / "a" / "b" / "best_params.npz")
-    assert (arrays["b"].tolist(), settings) == ([1, 1], {"seed": 3})
-    assert read_history(tmp_path / "a" / "b" / "history.csv") == HISTORY
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def snapshots(folder):
+    return [int(name[10:-4]) for name in names(folder / "snapshots")]
+
+
+def test_it_holds_checkpoint_parameters_history_and_settings(tmp_path):
+    state = after(4, n_losses=2)
+    with RunFolder(tmp_path / "a" / "b") as folder:
+        folder.save(state)
+    path = tmp_path / "a" / "b"
+    arrays, settings = read_params(path / "best_params.npz")
+    assert settings == state.settings == json.loads((path / "settings.json").read_text())
+    np.testing.assert_array_equal(arrays["W"], checkpoints.values(30)["W"])
+    assert read_history(path / "history.csv") == list(state.history)
+    checkpoints.assert_same(read_checkpoint(path / "checkpoint.npz"), state)
+    assert names(path) == [
+        ".lock", "best_params.npz", "checkpoint.npz", "history.csv", "settings.json"
+    ]  # fmt: skip
 
 
 def test_it_is_not_written_at_every_validation(tmp_path):
-    folder = RunFolder(tmp_path, {}, interval=3600)
-    folder.save_soon({"b": np.zeros(2)}, HISTORY)
-    folder.save_soon({"b": np.ones(2)}, HISTORY)
-    assert read_params(tmp_path / "best_params.npz")[0]["b"].tolist() == [0, 0]
-    folder.save({"b": np.ones(2)}, HISTORY)
-    assert read_params(tmp_path / "best_params.npz")[0]["b"].tolist() == [1, 1]
+    with RunFolder(tmp_path, interval=3600) as folder:
+        folder.save_soon(after(0, n_losses=2))  # no model yet: an earlier run's files may stay
+        assert names(tmp_path) == [".lock"]
+        folder.save_soon(after(1))  # the first model is saved at once
+        folder.save_soon(after(2))
+        assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 10
+        folder.save(after(2))
+    assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 20
+
+
+def test_long_epochs_are_saved_between_validations(tmp_path):
+    with RunFolder(tmp_path, interval=0) as folder:
+        folder.save_soon(after(0, n_losses=2))
+        assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 2
+        folder.save_soon(after(1, n_losses=5))
+    assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 15
 
 
 def test_an_earlier_run_stays_until_there_is_something_to_save(tmp_path):
-    RunFolder(tmp_path, {"run": 1}).save({"b": np.ones(2)}, HISTORY)
-    RunFolder(tmp_path, {"run": 2})
-    assert read_params(tmp_path / "best_params.npz")[1] == {"run": 1}
+    for every in (1, None):
+        with RunFolder(tmp_path, snapshot_every=every) as folder:
+            folder.save(after(1))
+            folder.save(after(2))
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)[:-1]}
+    with RunFolder(tmp_path):
+        pass
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)[:-1]} == before
+
+
+def test_nothing_of_an_earlier_run_survives_the_first_save(tmp_path):
+    with RunFolder(tmp_path, snapshot_every=1) as folder:
+        for n in (1, 2, 3):
+            folder.save(after(n))
+    assert snapshots(tmp_path) == [10, 20, 30]
+    assert read_checkpoint(tmp_path / "checkpoint.previous.npz").iteration == 20
+    with RunFolder(tmp_path, snapshot_every=2) as folder:
+        folder.save(after(1, settings={"seed": 7}))
+        # not the earlier run's: resuming from that would mix the two
+        assert "checkpoint.previous.npz" not in names(tmp_path)
+        assert snapshots(tmp_path) == []
+        folder.save(after(2, settings={"seed": 7}))
+    assert snapshots(tmp_path) == [20]
+    path = tmp_path / "snapshots" / "iteration_000020.npz"
+    assert read_params(path)[1] == {"seed": 7}
+
+
+def test_snapshots_hold_the_model_of_their_moment_and_the_newest_stay(tmp_path):
+    with RunFolder(tmp_path, interval=3600, snapshot_every=2, keep=3) as folder:
+        for n in range(1, 12):
+            folder.save_soon(after(n))
+            if n < 11:
+                folder.save_soon(after(n, n_losses=4))  # between validations: no snapshot
+    assert snapshots(tmp_path) == [60, 80, 100]
+    arrays, settings = read_params(tmp_path / "snapshots" / "iteration_000080.npz")
+    np.testing.assert_array_equal(arrays["W"], checkpoints.values(80)["W"])
+    assert settings == after(1).settings
+    # a snapshot is never newer than the checkpoint
+    assert read_checkpoint(tmp_path / "checkpoint.npz").snapshots == (60, 80, 100)
+
+
+def test_going_on_makes_the_files_what_the_checkpoint_tells(tmp_path):
+    # As after a kill: files that are newer, older, missing, unfinished, or another run's.
+    with RunFolder(tmp_path, snapshot_every=1) as folder:
+        for n in (1, 2):
+            folder.save(after(n))
+    expected = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)[1:-1]}
+    checkpoint = (tmp_path / "checkpoint.npz").read_bytes()
+    with RunFolder(tmp_path, snapshot_every=1) as folder:
+        folder.go_on(folder.load())
+        folder.save(after(3))
+    (tmp_path / "checkpoint.npz").write_bytes(checkpoint)
+    (tmp_path / "settings.json").unlink()
+    (tmp_path / "snapshots" / "iteration_000020.npz").unlink()
+    (tmp_path / "snapshots" / "iteration_000015.npz").write_bytes(b"of another run")
+    (tmp_path / "snapshots" / "mine.npz").write_bytes(b"put there by somebody")
+    for folder in (tmp_path, tmp_path / "snapshots"):
+        (folder / ".0123456789abcdef.tmp").write_bytes(b"unfinished")
+    with RunFolder(tmp_path) as folder:
+        folder.go_on(folder.load())
+    assert names(tmp_path / "snapshots") == [
+        "iteration_000010.npz", "iteration_000020.npz", "mine.npz"
+    ]  # fmt: skip
+    for name, content in expected.items():
+        if "checkpoint" not in name:
+            assert (tmp_path / name).read_bytes() == content, name
+    assert ".0123456789abcdef.tmp" not in names(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before_and_that_is_said(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.save(after(1))
+        folder.save(after(2))
+    newest, previous = tmp_path / "checkpoint.npz", tmp_path / "checkpoint.previous.npz"
+    whole, good = newest.read_bytes(), previous.read_bytes()
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:1], b"", None):
+        newest.unlink() if damaged is None else newest.write_bytes(damaged)
+        previous.write_bytes(good)
+        lines = []
+        with RunFolder(tmp_path, log=lines.append) as folder:
+            checkpoint = folder.load()
+            assert checkpoint.iteration == 10
+            (line,) = lines
+            assert line.startswith("{}: found ".format(newest))
+            assert line.endswith("; using the checkpoint before it, of 10 updates")
+            folder.go_on(checkpoint)
+            # At the next save the good one must not be pushed out by the damaged one.
+            assert newest.read_bytes() == good
+            folder.save(after(2))
+        assert read_checkpoint(newest).iteration == 20 and previous.read_bytes() == good
+
+
+def test_without_any_good_checkpoint_it_is_refused(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        with pytest.raises(SettingsError, match=r"found no checkpoint; expected .* \(--resume\)$"):
+            folder.load()
+        folder.save(after(1))
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK\3\4")
+    with RunFolder(tmp_path) as folder:
+        with pytest.raises(DataError, match="checkpoint.npz: found a damaged zip archive"):
+            folder.load()
+        (tmp_path / "checkpoint.previous.npz").write_bytes(b"junk")
+        with pytest.raises(DataError, match="checkpoint.previous.npz: found a file that begins"):
+            folder.load()
+        assert folder.peek() is None
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path):
+    refused = pytest.raises(SettingsError, match="found another run at work in this folder")
+    with RunFolder(tmp_path):
+        with refused, RunFolder(tmp_path):
+            pass
+    with pytest.raises(ZeroDivisionError), RunFolder(tmp_path):
+        raise ZeroDivisionError
+    with RunFolder(tmp_path):
+        pass
+
+
+def test_the_lock_dies_with_its_owner(tmp_path):
+    code = (
+        "import sys, time; sys.path.insert(0, {!r})\n"
+        "from dlt.run_folder import RunFolder\n"
+        "with RunFolder({!r}):\n"
+        "    print('locked', flush=True)\n"
+        "    time.sleep(600)\n"
+    ).format(str(ROOT), str(tmp_path))
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with owner.stdout:
+        assert owner.stdout.readline() == "locked\n"
+        with pytest.raises(SettingsError, match="found another run at work"):
+            with RunFolder(tmp_path):
+                pass
+        owner.kill()
+        owner.wait(timeout=60)
+    with RunFolder(tmp_path):
+        pass
+
+
+def test_settings_are_what_json_holds():
+    assert as_json({"a": (1, 2.5, None)}) == {"a": [1, 2.5, None]}
+    with pytest.raises(SettingsError, match="settings: found what JSON cannot hold"):
+        as_json({"rng": object()})
 
 
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(SettingsError, match=r"run': found a folder that cannot be written \(.+\)"):
-        RunFolder(tmp_path / "run", {})
+        with RunFolder(tmp_path / "run"):
+            pass
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_impossible_names_are_refused(path):
     with pytest.raises(SettingsError, match="found a folder that cannot be written"):
-        RunFolder(path, {})
+        with RunFolder(path):
+            pass
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
@@ -54,5 +225,6 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(SettingsError, match=r"\(Permission denied\); .*choose another"):
-        RunFolder(tmp_path, {})
+        with RunFolder(tmp_path):
+            pass
     assert os.listdir(tmp_path) == []

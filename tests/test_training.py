@@ -172,7 +172,7 @@ def test_divergence_before_any_validation_leaves_no_model(tmp_path, blobs):
     result = train(model, y, loss, blobs, batch_size=10, output_dir=tmp_path / "run")
     assert (result.stopped_by, result.diverged_at) == ("divergence", 1)
     assert result.best_params is None and result.test is None and result.history == []
-    assert list((tmp_path / "run").iterdir()) == []
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 def test_the_run_folder_tells_the_whole_story(tmp_path, blobs):
@@ -185,7 +185,10 @@ def test_the_run_folder_tells_the_whole_story(tmp_path, blobs):
     assert written == stored
     assert written["dataset"] == "blobs" and written["batch_size"] == 10
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        ".lock",
         "best_params.npz",
+        "checkpoint.npz",
+        "checkpoint.previous.npz",
         "history.csv",
         "settings.json",
     ]
@@ -269,7 +272,8 @@ def test_parameters_that_overflow_before_a_validation_are_no_model(tmp_path, flo
         output_dir=tmp_path,
     )  # fmt: skip
     assert (result.stopped_by, result.diverged_at) == ("divergence", 1)
-    assert result.best_params is None and list(tmp_path.iterdir()) == []
+    assert result.best_params is None
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     assert not model.W.get_value().any()  # as it came
 
 

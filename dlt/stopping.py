@@ -1,0 +1,55 @@
+"""Stopping: Ctrl-C and SIGTERM as a question that the training loop asks.
+
+Source: none on the page, whose script loses everything when it is stopped.
+"""
+
+import signal
+import threading
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopOnSignal:
+    """Answers whether somebody asked to stop, for ``should_stop`` of `dlt.train`.
+
+    From the first question on, and until the ``with`` block ends, the first SIGINT (Ctrl-C) or
+    SIGTERM is only noted; the next one ends the process at once, as if nobody handled it. Before
+    the first question signals do what they did before. In a thread other than the main one, which
+    gets no signals, the answer is always no.
+
+    Attributes
+    ----------
+    signal : int or None
+        Number of the signal that came.
+
+    Examples
+    --------
+    >>> with StopOnSignal() as should_stop:
+    ...     should_stop()
+    False
+    """
+
+    def __init__(self):
+        self.signal = None
+        self._former = {}
+
+    def __enter__(self):
+        return self
+
+    def __call__(self):
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not self._former and in_main_thread:
+            for number in SIGNALS:
+                self._former[number] = signal.signal(number, self._note)
+        return self.signal is not None
+
+    def __exit__(self, *exception):
+        for number, handler in self._former.items():
+            # None: a handler that Python cannot put back, as it did not come from Python
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._former = {}
+
+    def _note(self, number, frame):
+        self.signal = number
+        for each in SIGNALS:  # also where compiled code would not let a handler run
+            signal.signal(each, signal.SIG_DFL)

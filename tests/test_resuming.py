@@ -1,0 +1,124 @@
+"""What may differ between a checkpoint and the run that goes on, and what not."""
+
+import numpy as np
+import pytest
+from checkpoints import after, values
+
+from dlt.engine import theano
+from dlt.errors import DataError, SettingsError
+from dlt.resuming import begin, differences, engine_versions
+from dlt.run_folder import RunFolder
+
+NOW = after(0)
+
+
+def now(**settings):
+    return NOW._replace(settings=dict(NOW.settings, **settings))
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({}, []),
+        ({"n_epochs": 1001}, []),
+        ({"n_epochs": 999}, ["n_epochs: the checkpoint has 1000, this run 999 (it may only be "
+                             "raised)"]),
+        ({"learning_rate": 0.1}, ["learning_rate: the checkpoint has 0.13, this run 0.1"]),
+        ({"seed": 3}, ["seed: the checkpoint has none, this run 3"]),
+        ({"l2": 0.5}, ["l2: the checkpoint has none, this run 0.5"]),
+        ({"text": "a\nb"}, ["text: the checkpoint has none, this run a\\nb"]),
+        ({"dataset": "elsewhere"}, []),
+        (
+            {"learning_rate": 1, "seed": 1},
+            ["learning_rate: the checkpoint has 0.13, this run 1",
+             "seed: the checkpoint has none, this run 1"],
+        ),
+    ],
+)  # fmt: skip
+def test_every_setting_that_differs_is_named(settings, expected):
+    assert differences(after(2), now(**settings)) == expected
+
+
+def test_equal_numbers_are_equal_settings():
+    checkpoint = after(2, settings=dict(NOW.settings, a=5000, b=float("nan")))
+    assert differences(checkpoint, now(a=5000.0, b=float("nan"))) == []
+
+
+def test_other_data_is_named_with_what_it_is_called():
+    checkpoint = after(2, settings=dict(NOW.settings, dataset="mnist"), engine={"floatX": "f"})
+    other = now(dataset="digits")._replace(data="a0" * 32, engine={"floatX": "f"})
+    assert differences(checkpoint, other) == [
+        "data: the checkpoint has mnist (sha256 5f5f5f5f5f5f5f5f), "
+        "this run digits (sha256 a0a0a0a0a0a0a0a0)"
+    ]
+
+
+def test_another_engine_is_named_part_by_part():
+    checkpoint = after(2, engine={"linker": "jax", "jax": "0.7", "floatX": "float32"})
+    other = now()._replace(engine={"linker": "c", "floatX": "float64"}, data="a0" * 32)
+    # in another floatX the same data has other bytes: no word on that
+    assert differences(checkpoint, other) == [
+        "floatX: the checkpoint has float32, this run float64",
+        "jax: the checkpoint has 0.7, this run none",
+        "linker: the checkpoint has jax, this run c",
+    ]
+
+
+def test_the_engine_is_told_by_names_and_versions(linker, floatX):
+    versions = engine_versions()
+    assert (versions["linker"], versions["floatX"]) == (linker, floatX)
+    assert theano.__version__ in versions["engine"]
+    assert ("jax" in versions) == (linker == "jax")
+    assert all(isinstance(value, str) for value in versions.values())
+
+
+def params(**changes):
+    arrays = dict(values(0), **changes)
+    return [theano.shared(np.asarray(array), name=name) for name, array in arrays.items()]
+
+
+def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.save(after(2))
+        before = (tmp_path / "checkpoint.npz").read_bytes()
+        with pytest.raises(SettingsError) as caught:
+            begin(folder, now(seed=1, l1=0.5), params(), True, print)
+    assert str(caught.value) == (
+        "{!r}: found a checkpoint of another run: l1: the checkpoint has none, this run 0.5; "
+        "seed: the checkpoint has none, this run 1; expected the same data, settings and engine; "
+        "use those, or train anew without resume (--resume)".format(str(tmp_path))
+    )
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_parameters_of_another_model_are_refused(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.save(after(2))
+        with pytest.raises(DataError, match=r"found b float64 \(3,\); expected b float64 \(4,\)"):
+            begin(folder, now(), params(b=np.zeros(4)), True, print)
+
+
+def test_it_goes_on_with_this_run_s_settings(tmp_path):
+    lines = []
+    with RunFolder(tmp_path) as folder:
+        folder.save(after(2, ended="n_epochs"))
+        state = begin(folder, now(n_epochs=2000), params(), True, lines.append)
+    assert (state.iteration, state.ended, state.settings["n_epochs"]) == (20, None, 2000)
+    assert lines == ["going on after 20 updates"]
+    assert '"n_epochs": 2000' in (tmp_path / "settings.json").read_text()
+
+
+def test_an_unfinished_run_is_mentioned_where_a_new_one_begins(tmp_path):
+    lines = []
+    with RunFolder(tmp_path) as folder:
+        assert begin(folder, now(), params(), False, lines.append) == now()
+        folder.save(after(2))
+        begin(folder, now(), params(), False, lines.append)
+        folder.save(after(2, ended="patience"))
+        begin(folder, now(), params(), False, lines.append)
+        (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
+        begin(folder, now(), params(), False, lines.append)
+    assert lines == [
+        "found an unfinished run of 20 updates in {}; --resume (resume=True) would have "
+        "continued it; starting anew".format(tmp_path)
+    ]
