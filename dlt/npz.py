@@ -250,13 +250,20 @@ def write_npz(file, arrays):
     True
     """
     plain = {name: _checked_array(name, array) for name, array in arrays.items()}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+    try:
         for name, array in plain.items():
             info = zipfile.ZipInfo(name + ".npy")  # dated 1980-01-01, whatever the clock says
             info.create_system = 3  # what Unix writes, also on Windows
             info.file_size = array.nbytes + _MAX_HEADER  # lets zipfile choose zip64 when needed
             with archive.open(info, "w") as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+        archive.close()
+    except BaseException:
+        # Abandoned. Closing it would raise a ValueError in place of what really happened, such
+        # as a full disk or Ctrl-C, wherever a member is still open.
+        archive.fp = None
+        raise
 
 
 def _checked_array(name, value):

@@ -20,6 +20,7 @@ current best as the search goes on, and models with their iteration in the name.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -119,7 +120,7 @@ class RunFolder:
 
     def __enter__(self):
         with self._explained():
-            try_writing(self.path)
+            _try_writing(self.path)
             self._lock = filelock.FileLock(self._file(LOCK_NAME), timeout=0)
             self._lock.acquire()
             for folder in (self.path, self._file(SNAPSHOTS_NAME)):
@@ -218,9 +219,7 @@ class RunFolder:
                 "{!r}: found another run at work in this folder; expected no other; wait until it "
                 "has ended, or choose another output_dir".format(self.path)
             ) from None
-        except SettingsError:
-            raise
-        except (OSError, ValueError, NotImplementedError) as error:  # ValueError: NUL in the name
+        except (OSError, NotImplementedError) as error:  # the latter: no locks there
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(
                 "{!r}: found a folder that cannot be written ({}); expected one for the results; "
@@ -263,6 +262,13 @@ class RunFolder:
 
     def _file(self, name):
         return os.path.join(self.path, name)
+
+
+def _try_writing(path):
+    try:
+        try_writing(path)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def _remove(path):

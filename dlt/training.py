@@ -66,7 +66,7 @@ best_validation, test : Score or None
 history : list of HistoryRow
     One row for each validation.
 n_iterations : int
-    Minibatch updates made.
+    Minibatch updates made, up to the one at which training diverged if it did.
 n_epochs : int
     Epochs begun; patience may cut the last one short.
 seconds : float
@@ -361,6 +361,7 @@ class _Run:
         if not np.isfinite(stretch.losses).all():
             first = int(np.argmin(np.isfinite(stretch.losses)))
             self._diverged_at = stretch.iteration - len(stretch.losses) + first + 1
+            self._done = self._diverged_at  # how far the stretch went on must not show
             return
         state = self._state._replace(
             iteration=stretch.iteration,

@@ -1,5 +1,6 @@
 """Patience against the page's loop, number by number, and against hand-made cases."""
 
+import json
 import re
 
 import numpy as np
@@ -127,6 +128,15 @@ def test_restarted_forgets_what_it_saw():
     rule.update(9, 0.5)
     again = rule.restarted()
     assert vars(again) == vars(Patience(10, 3, 0.9)) != vars(rule)
+
+
+def test_its_state_comes_back_from_strict_json():
+    rule = Patience(10, 3, 0.9)
+    for iteration, loss in [(4, 0.5), (9, 0.1 + 0.2), (14, 0.7)]:
+        text = json.dumps(rule.state(), allow_nan=False)  # infinity is no JSON
+        assert vars(Patience(10, 3, 0.9).restored(json.loads(text))) == vars(rule)
+        rule.update(iteration, loss)
+    assert rule.state() == {"patience": 27, "best_loss": 0.1 + 0.2, "best_iteration": 9}
 
 
 def test_it_holds_no_arrays():

@@ -1,6 +1,8 @@
 """Every script as its user runs it: a process, from another folder, good and bad input."""
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from conftest import MODE_FLAGS, ROOT, bare_environment
 from PIL import Image, ImageDraw
 
 from dlt import engine
+from dlt.checkpoint import read_checkpoint
 from dlt.history import read_history
 from dlt.parameters import read_params
 
@@ -260,20 +263,137 @@ def test_a_run_that_diverges_at_once_leaves_no_model(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
-def test_ctrl_c_exits_130_and_keeps_the_model(tmp_path):
-    process = subprocess.Popen(
+def start_training(*args):
+    return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "train_logreg.py"), "--dataset", "digits",
-         "--n-epochs", "1000000", "--patience", "100000000", "--output-dir", str(tmp_path)],
+         *map(str, args)],
         cwd=str(ROOT), env=bare_environment(**MODE_FLAGS), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    while not process.stdout.readline().startswith("epoch 3,"):
-        assert process.poll() is None
+
+
+def wait_for(process, start):
+    line = process.stdout.readline()
+    while not line.startswith(start):
+        assert process.poll() is None, process.stderr.read()
+        line = process.stdout.readline()
+
+
+LONG = ("--n-epochs", "1000000", "--patience", "100000000")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path, number):
+    folder = tmp_path / "my run"
+    process = start_training(*LONG, "--output-dir", folder)
+    wait_for(process, "epoch 3,")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + number, "")
+    last = out.splitlines()[-1]
+    n_updates = read_checkpoint(folder / "checkpoint.npz").iteration
+    assert last.startswith("stopped after {} updates; continue with: ".format(n_updates))
+    command = shlex.split(last.partition("continue with: ")[2])
+    assert command[1:] == [
+        str(ROOT / "scripts" / "train_logreg.py"), "--dataset", "digits", *LONG,
+        "--output-dir", str(folder), "--resume",
+    ]  # fmt: skip
+    assert len(read_history(folder / "history.csv")) == n_updates // 60
+    assert read_params(folder / "best_params.npz")[0]["W"].shape == (784, 10)
+    # the very command works
+    again = subprocess.Popen(
+        command, cwd=str(ROOT), env=bare_environment(**MODE_FLAGS), stdout=subprocess.PIPE, text=True
+    )
+    assert "going on after {} updates\n".format(n_updates) in iter(again.stdout.readline, "")
+    again.kill()
+    again.communicate()
+
+
+def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):
+    process = start_training(*LONG, "--output-dir", tmp_path)
+    wait_for(process, "epoch 3,")
+    # Where the second comes before the first was handled, the system makes one of the two.
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "stopped by Ctrl-C\n")
-    assert len(read_history(tmp_path / "history.csv")) >= 3
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert read_checkpoint(tmp_path / "checkpoint.npz").iteration >= 60
     assert read_params(tmp_path / "best_params.npz")[0]["W"].shape == (784, 10)
+    assert read_history(tmp_path / "history.csv")
+
+
+@pytest.mark.parametrize(
+    "number, message",
+    [(signal.SIGINT, "stopped by Ctrl-C\n"), (signal.SIGTERM, "stopped by SIGTERM\n")],
+)
+def test_a_signal_before_the_first_update_leaves_at_once(tmp_path, number, message):
+    process = start_training(*LONG, "--output-dir", tmp_path)
+    wait_for(process, "compiling")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    if err == "":  # the loop had begun by then
+        assert process.returncode == 128 + number
+    else:
+        assert (process.returncode, err) == (128 + number, message)
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_killed_run_goes_on_to_the_same_end(trained, tmp_path):
+    folder, whole = trained
+    options = ("--floatX", "float32", "--output-dir", tmp_path)
+    process = start_training("--n-epochs", "19", *options, "--snapshot-every", "1")
+    wait_for(process, "epoch 7,")
+    process.kill()
+    process.communicate(timeout=60)
+    again = train("--n-epochs", "20", *options, "--resume", "--snapshot-every", "2", "--keep", "3")
+    assert (again.returncode, again.stderr) == (0, "")
+    first, second = whole.stdout.splitlines(), again.stdout.splitlines()
+    assert second[-3] == first[-3]  # the best validation error, and the test error
+    assert second[-2].partition(";")[0] == first[-2].partition(";")[0]
+    assert second[-1].partition(",")[0] == first[-1].partition(",")[0] == "20 epochs"
+    one, two = folder / "runs" / "logreg", tmp_path
+    assert (one / "best_params.npz").read_bytes() == (two / "best_params.npz").read_bytes()
+    assert [row._replace(seconds=0) for row in read_history(one / "history.csv")] == [
+        row._replace(seconds=0) for row in read_history(two / "history.csv")
+    ]
+    kept = sorted(path.name for path in (tmp_path / "snapshots").iterdir())
+    assert kept == ["iteration_{:06d}.npz".format(60 * epoch) for epoch in (16, 18, 20)]
+
+
+def test_resuming_with_something_else_gets_one_line_and_code_2(trained, tmp_path):
+    folder, _ = trained
+    resume = ("--resume", "--output-dir", folder / "runs" / "logreg")
+    process = train(
+        "--floatX", "float64", "--mode", "c", "--l2", "0.5", "--seed", "1", "--n-epochs", "3",
+        *resume, "--learning-rate", "1",
+    )  # fmt: skip
+    assert (process.returncode, process.stderr.count("\n")) == (2, 1)
+    for part in (
+        "floatX: the checkpoint has float32, this run float64",
+        "linker: the checkpoint has jax, this run c",
+        "l2: the checkpoint has 0.0, this run 0.5",
+        "seed: the checkpoint has none, this run 1",
+        "learning_rate: the checkpoint has 0.13, this run 1.0",
+        "n_epochs: the checkpoint has 20, this run 3",
+    ):
+        assert part in process.stderr
+    nothing = train("--resume", "--output-dir", tmp_path)
+    assert (nothing.returncode, nothing.stderr.count("\n")) == (2, 1)
+    assert "found no checkpoint; expected one of an earlier run" in nothing.stderr
+
+
+def test_a_second_run_in_the_folder_is_refused_by_code_2(tmp_path):
+    first = start_training(*LONG, "--output-dir", tmp_path)
+    wait_for(first, "epoch 1,")
+    second = train("--output-dir", tmp_path)
+    assert (second.returncode, second.stderr.count("\n")) == (2, 1)
+    assert "{!r}: found another run at work in this folder".format(str(tmp_path)) in second.stderr
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+    third = train("--n-epochs", "1", "--output-dir", tmp_path)
+    assert third.returncode == 0
+    assert "found an unfinished run of " in third.stdout
 
 
 def test_predict_says_what_is_wrong(tmp_path, trained):

@@ -1,16 +1,24 @@
 """The loop against the page's loop; best parameters, divergence, files."""
 
+import contextlib
+import itertools
 import json
+import os
+import random
+import sys
 
 import numpy as np
 import pytest
 import reference
+from checkpoints import assert_same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt import training
+from dlt.checkpoint import read_checkpoint
 from dlt.early_stopping import Patience
-from dlt.engine import T, theano
+from dlt.engine import T, set_floatX, set_linker, theano
+from dlt.engine import linker as present_linker
 from dlt.errors import SettingsError
 from dlt.evaluation import Score
 from dlt.history import read_history
@@ -58,6 +66,50 @@ def test_same_updates_and_validations_as_the_page_s_loop(
     stops = {0, n, made[-1] + 1, *(iteration + 1 for iteration in validated)}
     for s in stretches:
         assert len(s.losses) > 1 or {s.iteration - 1, s.iteration} <= stops
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(
+    data=st.data(),
+    n_train_batches=st.integers(1, 9),
+    n_epochs=st.integers(1, 10),
+    patience=st.integers(2, 30),
+    limit=st.sampled_from([0.0, 1e9]),
+)
+def test_a_loop_that_begins_in_the_middle_goes_on_as_the_first_would_have(
+    data, n_train_batches, n_epochs, patience, limit
+):
+    n = n_epochs * n_train_batches
+    counts = data.draw(st.lists(st.integers(0, 50), min_size=n, max_size=n))
+    made, validated, best_iteration, final_patience = reference.page_loop(
+        [count / 50 for count in counts], n_train_batches, n_epochs, patience, 2
+    )
+    scores, updates, found, cuts = iter(counts), [], [], []
+    rule, done = Patience(patience), 0
+
+    def run_stretch(first, count):
+        updates.extend(range(first, first + count))
+        return np.zeros(count)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_STRETCH_SECONDS", limit)
+        while done < len(made):
+            loop = early_stopping_loop(
+                run_stretch, lambda: Score(next(scores), 50), n_train_batches, n_epochs, rule, done
+            )
+            # the loop is left after a few stretches, as a stopped run leaves it
+            for _, stretch in zip(range(data.draw(st.integers(1, 5))), loop):
+                done = stretch.iteration
+                cuts.append((done, len(stretch.losses)))
+                if stretch.score is not None:
+                    found.append(done - 1)
+            rule = Patience(patience).restored(json.loads(json.dumps(rule.state())))
+    assert (updates, found) == (made, validated)
+    assert (rule.best_iteration, rule.patience) == (best_iteration, final_patience)
+    stops = {0, n, made[-1] + 1, *(iteration + 1 for iteration in validated)}
+    assert all(count > 1 or {end - 1, end} <= stops for end, count in cuts)
+    again = early_stopping_loop(run_stretch, None, n_train_batches, n_epochs, rule, done)
+    assert list(again) == []
 
 
 def classifier():
@@ -283,3 +335,246 @@ def test_shared_variables_are_taken_as_they_are(blobs):
     _, from_arrays = run(blobs, n_epochs=3)
     _, from_shared = run(shared_datasets(blobs), n_epochs=3)
     np.testing.assert_array_equal(from_arrays.best_params["W"], from_shared.best_params["W"])
+
+
+def after_asking(n):
+    """Say yes when asked for the nth time, as somebody with Ctrl-C would."""
+    answers = itertools.chain(itertools.repeat(False, n - 1), itertools.repeat(True))
+    return lambda: next(answers)
+
+
+def assert_same_result(found, expected):
+    """Compare two runs bit for bit, the seconds aside."""
+    for name in ("best_iteration", "best_validation", "test", "n_iterations", "n_epochs"):
+        assert getattr(found, name) == getattr(expected, name), name
+    assert (found.stopped_by, found.diverged_at) == (expected.stopped_by, expected.diverged_at)
+    assert [row._replace(seconds=0) for row in found.history] == [
+        row._replace(seconds=0) for row in expected.history
+    ]
+    assert [row.seconds for row in found.history] == sorted(row.seconds for row in found.history)
+    for name, value in expected.best_params.items():
+        assert found.best_params[name].tobytes() == value.tobytes(), name
+
+
+def assert_same_files(found, expected):
+    """Compare two run folders, seconds aside."""
+    for name in ("best_params.npz", "settings.json"):
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+    rows = [
+        [row._replace(seconds=0) for row in read_history(folder / "history.csv")]
+        for folder in (found, expected)
+    ]
+    assert rows[0] == rows[1]
+    states = [
+        read_checkpoint(folder / "checkpoint.npz")._replace(seconds=0, history=())
+        for folder in (found, expected)
+    ]
+    assert_same(*states)
+    models = [sorted((folder / "snapshots").glob("*")) for folder in (found, expected)]
+    assert [path.name for path in models[0]] == [path.name for path in models[1]]
+    for one, other in zip(*models):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+# patience 16: a validation after 8 and 16 of 10 updates, so that epochs and validations cross
+UNEVEN = {"patience": Patience(16, patience_increase=4), "n_epochs": 9, "snapshot_every": 2}
+
+
+@pytest.mark.parametrize(
+    "name, floatX", [("jax", "float32"), ("numba", "float64"), ("c", "float32")]
+)
+def test_a_run_stopped_again_and_again_ends_the_same(tmp_path, blobs, monkeypatch, name, floatX):
+    monkeypatch.setattr(training, "_STRETCH_SECONDS", 0)  # many stretches, two or three updates
+    former = present_linker(), theano.config.floatX
+    set_linker(name)
+    set_floatX(floatX)
+    try:
+        check_stopping_again_and_again(tmp_path, blobs)
+    finally:
+        set_linker(former[0])
+        set_floatX(former[1])
+
+
+def check_stopping_again_and_again(tmp_path, blobs):
+    options = dict(UNEVEN, keep=3)
+    _, whole = run(blobs, output_dir=tmp_path / "whole", **options)
+    parts, resume = 0, False
+    while True:
+        model, result = run(
+            blobs,
+            output_dir=tmp_path / "parts",
+            resume=resume,
+            should_stop=after_asking(9),
+            **options,
+        )
+        if result.stopped_by != "request":
+            break
+        assert result.test is None
+        parts, resume = parts + 1, True
+    assert parts >= 3
+    assert_same_result(result, whole)
+    assert_same_files(tmp_path / "parts", tmp_path / "whole")
+    np.testing.assert_array_equal(model.W.get_value(), whole.best_params["W"])
+
+
+def test_a_finished_run_is_told_again(tmp_path, blobs):
+    options = dict(UNEVEN, output_dir=tmp_path)  # it ends between two validations
+    _, first = run(blobs, **options)
+    assert (first.n_iterations, first.history[-1].iteration) == (90, 88)
+    before = (tmp_path / "best_params.npz").read_bytes()
+    _, again = run(blobs, resume=True, **options)
+    assert_same_result(again, first)
+    assert (tmp_path / "best_params.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("patience", [7, 18])
+def test_more_epochs_may_be_asked_for_later(tmp_path, blobs, patience):
+    # Where the fewer epochs end between two validations, the longer run has no cut, and a
+    # lone minibatch there could round otherwise.
+    rule = Patience(patience, patience_increase=50)
+    _, whole = run(blobs, patience=rule, n_epochs=4, output_dir=tmp_path / "whole")
+    for n_epochs in (1, 4):
+        _, result = run(
+            blobs, patience=rule, n_epochs=n_epochs, output_dir=tmp_path / "parts",
+            resume=n_epochs > 1,
+        )  # fmt: skip
+    assert_same_result(result, whole)
+    assert_same_files(tmp_path / "parts", tmp_path / "whole")
+    with pytest.raises(SettingsError, match="n_epochs: the checkpoint has 4, this run 3"):
+        run(blobs, patience=rule, n_epochs=3, output_dir=tmp_path / "parts", resume=True)
+
+
+def test_an_exception_anywhere_leaves_a_state_to_go_on_from(tmp_path, blobs):
+    # As in a notebook, where Ctrl-C raises KeyboardInterrupt at whatever line Python is.
+    options = dict(UNEVEN, keep=3, n_epochs=20, patience=Patience(16, patience_increase=15))
+    _, whole = run(blobs, output_dir=tmp_path / "whole", **options)
+    generator, interrupted = random.Random(23455), 0
+    folder = tmp_path / "parts"
+    while True:
+        resume = (folder / "checkpoint.npz").exists()
+        with interrupting_at_line(generator.randrange(400, 4000)) as start:
+            try:
+                _, result = run(blobs, output_dir=folder, resume=resume, log=start, **options)
+                break
+            except KeyboardInterrupt:
+                interrupted += 1
+    assert interrupted >= 2, interrupted
+    assert_same_result(result, whole)
+    assert_same_files(folder, tmp_path / "whole")
+
+
+@contextlib.contextmanager
+def interrupting_at_line(n):
+    """Raise KeyboardInterrupt at the nth line of dlt that runs once training has begun."""
+    left = [n]
+
+    def trace(frame, event, argument):
+        if os.path.dirname(frame.f_code.co_filename) != os.path.dirname(training.__file__):
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    def start(line):
+        if line.startswith("training"):
+            sys.settrace(trace)
+            frame = sys._getframe(1)
+            while frame is not None:  # functions that are under way already
+                frame.f_trace = trace
+                frame = frame.f_back
+
+    former = sys.gettrace()
+    try:
+        yield start
+    finally:
+        sys.settrace(former)
+
+
+def test_a_run_that_diverges_does_so_again(tmp_path, blobs):
+    def burning():
+        model, y, loss = classifier()
+        fuse = theano.shared(np.asarray(1.0, dtype=theano.config.floatX), name="fuse")
+        model.params = [*model.params, fuse]
+        return model, y, loss + 0.05 * fuse + 1e-30 * T.log(fuse)
+
+    options = {"learning_rate": 1.0, "batch_size": 10, "n_epochs": 30, "output_dir": tmp_path}
+    first = train(*burning(), blobs, **options)
+    again = train(*burning(), blobs, resume=True, **options)
+    assert first.stopped_by == "divergence" and first.diverged_at in (21, 22)
+    assert_same_result(again, first)
+
+
+def test_other_data_settings_or_engine_are_refused_with_every_difference(tmp_path, blobs):
+    run(blobs, n_epochs=2, output_dir=tmp_path, settings={"l2": 0.0})
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    (x, y), valid, test = blobs
+    changed = x.copy()
+    changed[50, 1] = np.nextafter(changed[50, 1], 1, dtype=x.dtype)
+    with pytest.raises(SettingsError) as caught:
+        run(
+            ((changed, y), valid, test), learning_rate=1.0, patience=Patience(4000), n_epochs=1,
+            batch_size=20, output_dir=tmp_path, settings={"l2": 0.5}, resume=True,
+        )  # fmt: skip
+    for part in (
+        "batch_size: the checkpoint has 10, this run 20",
+        "learning_rate: the checkpoint has 2.0, this run 1.0",
+        "patience: the checkpoint has 5000, this run 4000",
+        "l2: the checkpoint has 0.0, this run 0.5",
+        "n_epochs: the checkpoint has 2, this run 1 (it may only be raised)",
+    ):
+        assert part in str(caught.value)
+    if theano.config.floatX == "float64":  # in which the changed value is another one
+        assert "data: the checkpoint has sha256 " in str(caught.value)
+    former = present_linker()
+    set_linker("numba" if former != "numba" else "c")
+    try:
+        with pytest.raises(SettingsError, match="linker: the checkpoint has {}".format(former)):
+            run(blobs, n_epochs=2, output_dir=tmp_path, settings={"l2": 0.0}, resume=True)
+    finally:
+        set_linker(former)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path, blobs):
+    with pytest.raises(SettingsError, match="output_dir: found None; expected the run's folder"):
+        run(blobs, resume=True)
+    with pytest.raises(SettingsError, match="output_dir: found None"):
+        run(blobs, snapshot_every=1)
+    with pytest.raises(SettingsError, match="found no checkpoint; expected one of an earlier run"):
+        run(blobs, output_dir=tmp_path, resume=True)
+    with pytest.raises(SettingsError, match="snapshot_every: found 0; expected a whole number"):
+        run(blobs, output_dir=tmp_path, snapshot_every=0)
+    with pytest.raises(SettingsError, match="keep: found 0; expected a whole number"):
+        run(blobs, output_dir=tmp_path, keep=0)
+    run(blobs, n_epochs=1, output_dir=tmp_path)  # none of these kept the folder locked
+
+
+def test_snapshots_are_the_models_of_their_moments(tmp_path, blobs):
+    run(blobs, n_epochs=7, output_dir=tmp_path, snapshot_every=2, keep=2)
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == [
+        "iteration_000040.npz", "iteration_000060.npz"
+    ]  # fmt: skip
+    shorter, _ = tmp_path / "shorter", run(blobs, n_epochs=4, output_dir=tmp_path / "shorter")
+    arrays, stored = read_params(tmp_path / "snapshots" / "iteration_000040.npz")
+    last = read_checkpoint(shorter / "checkpoint.npz").params
+    for name, value in last.items():
+        np.testing.assert_array_equal(arrays[name], value)
+    assert stored["batch_size"] == 10
+
+
+def test_a_run_that_is_asked_to_stop_at_once_makes_no_update(tmp_path, blobs):
+    model, result = run(blobs, output_dir=tmp_path, should_stop=lambda: True)
+    assert (result.n_iterations, result.stopped_by, result.best_params) == (0, "request", None)
+    assert not model.W.get_value().any()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_an_unfinished_run_is_mentioned_before_a_new_one(tmp_path, blobs):
+    lines = []
+    run(blobs, output_dir=tmp_path, should_stop=after_asking(8))
+    run(blobs, n_epochs=1, output_dir=tmp_path, log=lines.append)
+    assert lines[0].startswith("found an unfinished run of ")
+    assert lines[0].endswith("--resume (resume=True) would have continued it; starting anew")
