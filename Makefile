@@ -3,6 +3,7 @@
 # make test-engines : the tests on every Python found here, with classic Theano and PyTensor
 # make bench : time dlt and its peers on the same work (docs/performance.md)
 # make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
+# make soak  : kill, starve and confuse 200 runs, and count what is lost (docs/reliability.md)
 # make data  : fetch MNIST into data/
 # Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
 
@@ -12,7 +13,7 @@ BIN = $(VENV)/bin
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: train test test-engines bench fuzz data lint format clean
+.PHONY: train test test-engines bench fuzz soak data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -25,6 +26,9 @@ bench: $(VENV)/installed-bench
 
 fuzz: $(VENV)/installed-fuzz
 	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) $(ARGS)
+
+soak: $(VENV)/installed-test
+	$(BIN)/python tests/soak.py $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
