@@ -1,12 +1,14 @@
 """Exit codes and one-line errors."""
 
+import shlex
+import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 
-from dlt.commandline import Parser, script
+from dlt.commandline import Parser, script, this_command
 from dlt.errors import SettingsError
 
 
@@ -56,6 +58,28 @@ def test_a_reader_that_leaves_ends_it_quietly():
     process.stdout.close()
     with process.stderr:
         assert (process.wait(timeout=60), process.stderr.read()) == (1, b"")
+
+
+def test_sigterm_exits_143_and_the_former_handler_comes_back(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    @script
+    def main(argv=None):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            print("tidied up")
+
+    assert main([]) == 143
+    assert capsys.readouterr() == ("tidied up\n", "stopped by SIGTERM\n")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_this_command_can_be_pasted_into_a_shell(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["my scripts/train.py", "--l2", "$HOME"])
+    words = shlex.split(this_command(None, "--resume"))
+    assert words == [sys.executable, "my scripts/train.py", "--l2", "$HOME", "--resume"]
+    assert shlex.split(this_command(["--resume", "a b"], "--resume"))[2:] == ["--resume", "a b"]
 
 
 def test_bugs_keep_their_traceback():

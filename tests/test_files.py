@@ -17,6 +17,7 @@ from dlt.files import (
     describe_head,
     open_capped,
     open_regular,
+    remove_unfinished,
     write_atomically,
 )
 
@@ -342,6 +343,53 @@ def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
         SettingsError, match=r"Read-only file system\); choose a folder that you may"
     ):
         write_atomically(tmp_path / "x", nothing)
+
+
+def test_the_file_that_is_replaced_may_be_kept(tmp_path):
+    path, previous = tmp_path / "x", tmp_path / "x.previous"
+    for content in (b"1", b"2", b"3"):
+        write_atomically(path, lambda file, content=content: file.write(content), previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(path, lambda file: 1 / 0, previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+    assert sorted(os.listdir(tmp_path)) == ["x", "x.previous"]
+
+
+def test_one_of_two_names_is_there_at_every_moment(tmp_path, monkeypatch):
+    path, previous = tmp_path / "x", tmp_path / "x.previous"
+    write_atomically(path, lambda file: file.write(b"1"), previous)
+    seen, replace = [], os.replace
+
+    def watched(source, target):
+        replace(source, target)
+        seen.append(sorted(name for name in os.listdir(tmp_path) if name.startswith("x")))
+
+    monkeypatch.setattr(os, "replace", watched)
+    write_atomically(path, lambda file: file.write(b"2"), previous)
+    assert seen == [["x.previous"], ["x", "x.previous"]]
+
+
+def test_only_what_killed_writers_left_is_removed(tmp_path):
+    for name in (".0123456789abcdef.tmp", ".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"):
+        (tmp_path / name).write_bytes(b"")
+    remove_unfinished(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file size limits of POSIX")
+def test_a_write_that_the_kernel_refuses_leaves_the_old_file(tmp_path):
+    import resource
+
+    path = saved(tmp_path, b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(SettingsError, match=r"\(File too large\); allow larger files \(ulimit"):
+            write_atomically(path, lambda file: file.write(b"n" * 100000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == [path.name]
 
 
 def test_failing_rename_removes_the_temporary_file(tmp_path, monkeypatch):

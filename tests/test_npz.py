@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import pickle
 import struct
+import sys
 import zipfile
 
 import numpy as np
@@ -67,6 +69,32 @@ def test_arrays_come_back(tmp_path, save):
     same(found, ARRAYS)
     assert json.loads(found["meta"].item())["name"] == "\u00e9"
     assert all(array.flags.writeable for array in found.values())
+
+
+def test_ctrl_c_at_any_line_is_what_is_raised():
+    # zipfile would complain that a member is still open, in place of what really happened
+    def trace(frame, event, argument):
+        if os.path.basename(frame.f_code.co_filename) != "npz.py":
+            return None
+        if event == "line":
+            lines.append(frame.f_lineno)
+            if len(lines) == n:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    n, former = 0, sys.gettrace()
+    while True:
+        n, lines = n + 1, []
+        sys.settrace(trace)
+        try:
+            write_npz(io.BytesIO(), ARRAYS)
+        except KeyboardInterrupt:
+            continue
+        finally:
+            sys.settrace(former)
+        assert len(lines) == n - 1 > 10  # the first time that no line is left to stop at
+        break
 
 
 def test_numpy_reads_what_write_npz_wrote(tmp_path):

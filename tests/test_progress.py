@@ -38,3 +38,12 @@ def test_a_terminal_gets_a_bar():
     os.close(leader)
     assert process.stdout.decode() == "line 0\nline 1\nline 2\n"
     assert "minibatch" in shown and "/3" in shown
+
+
+def test_a_bar_begins_where_an_earlier_one_ended():
+    code = CODE.replace("Progress(3, ", "Progress(10, ").replace("log=print", "log=print, done=7")
+    code = code.replace("'minibatch'", "'minibatch', True")
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, text=True
+    )
+    assert "7/10" in process.stderr and "0/10 " not in process.stderr.replace("10/10", "")

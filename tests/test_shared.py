@@ -1,11 +1,14 @@
 """Shared variables: what goes in comes out, and minibatches are the page's slices."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from dlt.engine import T, theano
 from dlt.errors import SettingsError
 from dlt.shared import (
+    fingerprint,
     largest_label,
     minibatch,
     n_examples,
@@ -90,3 +93,25 @@ def test_labels_that_are_no_class_numbers_are_refused(label):
 
 def test_the_largest_label(floatX):
     assert largest_label(shared_dataset((np.zeros((3, 1)), [4, 9, 0]))[1]) == 9
+
+
+def test_the_fingerprint_is_of_shapes_dtypes_and_bytes(floatX):
+    x, y = np.asarray([[0.5, 0.25], [0.75, 0.0]], dtype=floatX), np.asarray([0, 1])
+    expected = hashlib.sha256()
+    code = np.dtype(floatX).str
+    expected.update("(2, 2) {};".format(code).encode() + x.tobytes())
+    expected.update("(2,) {};".format(code).encode() + y.astype(floatX).tobytes())
+    assert fingerprint([shared_dataset((x, y))]) == expected.hexdigest()
+    # one bit, one label, another shape, another order of the sets: all are other data
+    bit = x.copy()
+    bit[1, 1] = np.nextafter(bit[1, 1], 1, dtype=floatX)
+    sets = [[(x, y)], [(bit, y)], [(x, y[::-1])], [(x.reshape(1, 4), y[:1])],
+            [(x, y), (bit, y)], [(bit, y), (x, y)]]  # fmt: skip
+    found = {fingerprint(shared_datasets(pairs)) for pairs in sets}
+    assert len(found) == len(sets)
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_data_lies(linker):
+    x = np.asfortranarray(np.arange(6.0).reshape(2, 3) / 256)
+    pairs = [shared_dataset((x, [0, 1])), shared_dataset((x.copy(), [0, 1]))]
+    assert fingerprint(pairs[:1]) == fingerprint(pairs[1:])
