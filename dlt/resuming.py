@@ -126,7 +126,7 @@ def engine_versions():
     ['device', 'dlt', 'engine', 'floatX', ...'linker']
     """
     versions = {"dlt": dlt.__version__, "engine": describe().partition(",")[0]}
-    if linker() == "jax":
+    if linker() in ("jax", "numba"):  # which are packages of their own
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions["jax"] = importlib.metadata.version("jax")
+            versions[linker()] = importlib.metadata.version(linker())
     return dict(versions, linker=linker(), device=device(), floatX=theano.config.floatX)

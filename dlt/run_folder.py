@@ -86,7 +86,10 @@ class RunFolder:
     path : str or os.PathLike
         Made if it is not there.
     interval : float
-        Seconds that pass at least between one save and the next.
+        Seconds that pass at least between one save and the next; more where a save takes more
+        than a tenth of that.
+    must_exist : bool
+        Refuse a folder that is not there, instead of making it.
     snapshot_every : int, optional
         Keep the model of every so many validations.
     keep : int
@@ -107,18 +110,24 @@ class RunFolder:
     ['.lock']
     """
 
-    def __init__(self, path, interval=2.0, snapshot_every=None, keep=10, log=silent):
+    def __init__(
+        self, path, interval=2.0, must_exist=False, snapshot_every=None, keep=10, log=silent
+    ):
         self.path = os.fspath(path)
         self._interval = interval
+        self._must_exist = must_exist
         self._snapshot_every = snapshot_every
         self._keep = keep
         self._log = log
         self._saved_at = None  # counted from the first moment there is something to save
+        self._took = 0.0  # seconds
         self._saved = None  # the checkpoint that was saved last
         self._newest_is_damaged = False
         self._lock = None
 
     def __enter__(self):
+        if self._must_exist and not os.path.isdir(self.path):
+            raise self._nothing_to_resume()
         with self._explained():
             _try_writing(self.path)
             self._lock = filelock.FileLock(self._file(LOCK_NAME), timeout=0)
@@ -147,10 +156,7 @@ class RunFolder:
         """
         newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
         if not (os.path.lexists(newest) or os.path.lexists(previous)):
-            raise SettingsError(
-                "{!r}: found no checkpoint; expected one of an earlier run; train without "
-                "resume (--resume)".format(self.path)
-            )
+            raise self._nothing_to_resume()
         try:
             return read_checkpoint(newest)
         except DataError as error:
@@ -164,6 +170,12 @@ class RunFolder:
                 )
             )
             return checkpoint
+
+    def _nothing_to_resume(self):
+        return SettingsError(
+            "{!r}: found no checkpoint; expected one of an earlier run; train without resume "
+            "(--resume)".format(self.path)
+        )
 
     def peek(self):
         """Give the checkpoint that is there, None if there is none that can be read."""
@@ -186,7 +198,7 @@ class RunFolder:
         if self._saved_at is None:
             self._saved_at = time.monotonic()
         first = self._saved is None and checkpoint.best_params is not None
-        waited = time.monotonic() - self._saved_at >= self._interval
+        waited = time.monotonic() - self._saved_at >= max(self._interval, 10 * self._took)
         if first or waited or self._is_snapshot(checkpoint):
             self.save(checkpoint)
 
@@ -200,6 +212,7 @@ class RunFolder:
         """
         checkpoint = checkpoint._replace(snapshots=self._snapshots(checkpoint))
         newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
+        started = time.monotonic()
         with self._explained():
             if self._saved is None:  # what an earlier run left is no substitute for this one's
                 write_checkpoint(newest, checkpoint)
@@ -208,6 +221,7 @@ class RunFolder:
                 write_checkpoint(newest, checkpoint, previous)
             self._write_others(checkpoint)
         self._saved, self._saved_at = checkpoint, time.monotonic()
+        self._took = self._saved_at - started
 
     @contextlib.contextmanager
     def _explained(self):

@@ -468,7 +468,9 @@ def _run_folder(output_dir, resume, snapshot_every, keep, log):
         snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
     keep = whole_number("keep", keep, low=1)
     if output_dir is not None:
-        return RunFolder(output_dir, snapshot_every=snapshot_every, keep=keep, log=log)
+        return RunFolder(
+            output_dir, must_exist=resume, snapshot_every=snapshot_every, keep=keep, log=log
+        )
     if resume or snapshot_every:
         raise SettingsError(
             "output_dir: found None; expected the run's folder, for resume and snapshot_every"

@@ -543,8 +543,10 @@ def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path, blobs):
         run(blobs, resume=True)
     with pytest.raises(SettingsError, match="output_dir: found None"):
         run(blobs, snapshot_every=1)
-    with pytest.raises(SettingsError, match="found no checkpoint; expected one of an earlier run"):
-        run(blobs, output_dir=tmp_path, resume=True)
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(SettingsError, match="found no checkpoint; expected one of an earlier"):
+            run(blobs, output_dir=folder, resume=True)
+    assert not (tmp_path / "none").exists()
     with pytest.raises(SettingsError, match="snapshot_every: found 0; expected a whole number"):
         run(blobs, output_dir=tmp_path, snapshot_every=0)
     with pytest.raises(SettingsError, match="keep: found 0; expected a whole number"):
