@@ -18,6 +18,7 @@ Functions
 import contextlib
 import errno
 import io
+import math
 import os
 import re
 import secrets
@@ -436,11 +437,7 @@ def array_from_bytes(path, raw, dtype, shape, fortran_order=False, kinds="biuf")
     if not dtype.isnative:
         flat = flat.byteswap(True).view(dtype.newbyteorder("="))
     _check_values(path, flat)
-    try:
-        return flat.reshape(shape, order="F" if fortran_order else "C")
-    except ValueError:  # an empty array with dimensions too large even for that
-        found = "an empty array of shape {}".format(shape)
-        raise DataError(path, found, "a shape that numpy can hold", FETCH_AGAIN) from None
+    return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _check_dtype(path, dtype, kinds):
@@ -464,6 +461,9 @@ def _check_size(path, n_bytes, dtype, shape):
     needed = dtype.itemsize
     for n in shape:
         needed *= n  # Python integers: no overflow, however large the declared shape
+    if needed == 0 and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot even copy it
+        found = "an empty array of shape {}".format(shape)
+        raise DataError(path, found, "a shape that numpy can hold", FETCH_AGAIN)
     if needed != n_bytes:
         found = "{} bytes of array data".format(n_bytes)
         expected = "{} for shape {} of {}".format(needed, shape, dtype.newbyteorder("="))

@@ -4,12 +4,10 @@ A resumed run promises the very bits of one that never stopped. It can keep that
 with the same data, settings and engine: whatever differs is named, and refused.
 """
 
-import contextlib
-import importlib.metadata
 import json
 
 import dlt
-from dlt.engine import describe, device, linker, theano
+from dlt.engine import versions
 from dlt.errors import SettingsError
 from dlt.parameters import check_fit
 
@@ -123,10 +121,6 @@ def engine_versions():
     Examples
     --------
     >>> sorted(engine_versions())  # doctest: +ELLIPSIS
-    ['device', 'dlt', 'engine', 'floatX', ...'linker']
+    ['device', 'dlt', 'engine', 'floatX', ...'linker'...]
     """
-    versions = {"dlt": dlt.__version__, "engine": describe().partition(",")[0]}
-    if linker() in ("jax", "numba"):  # which are packages of their own
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[linker()] = importlib.metadata.version(linker())
-    return dict(versions, linker=linker(), device=device(), floatX=theano.config.floatX)
+    return dict(versions(), dlt=dlt.__version__)

@@ -290,7 +290,8 @@ def train(
         loop = early_stopping_loop(
             run_stretch, count[0], n_train_batches, n_epochs, run.patience, start.iteration
         )
-        with Progress(n_iterations, "minibatch", progress, log, start.iteration) as bar:
+        bar = Progress(n_iterations, "minibatch", progress, log, start.iteration)
+        with bar, np.errstate(all="ignore"):
             run.follow(loop, bar, should_stop or (lambda: False))
         return run.result(count_test_errors=count[1])
 

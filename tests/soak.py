@@ -27,13 +27,9 @@ import sys
 import tempfile
 import time
 import traceback
-import warnings
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
-
-# the C linker without a BLAS is slow, and right
-warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
 
 import train_logreg  # noqa: E402
 

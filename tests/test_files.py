@@ -253,6 +253,7 @@ def test_array_from_bytes_is_a_writable_copy_in_native_order():
         (bytes(4), "f4", (1,) * 33, "an array with a shape that is not one"),
         (b"", "f4", (0, 1 << 50), "an array with a shape that is not one"),
         (b"", "f8", (0, 1 << 35, 1 << 35), "an empty array of shape"),
+        (b"", "u1", (0, 1 << 16, 1 << 24), "an empty array of shape"),
         (b"\0\1\2", "b1", (3,), "booleans other than 0 and 1"),
     ],
 )

@@ -1,7 +1,6 @@
 """Every script as its user runs it: a process, from another folder, good and bad input."""
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -302,7 +301,11 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path, number)
     assert read_params(folder / "best_params.npz")[0]["W"].shape == (784, 10)
     # the very command works
     again = subprocess.Popen(
-        command, cwd=str(ROOT), env=bare_environment(**MODE_FLAGS), stdout=subprocess.PIPE, text=True
+        command,
+        cwd=str(ROOT),
+        env=bare_environment(**MODE_FLAGS),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert "going on after {} updates\n".format(n_updates) in iter(again.stdout.readline, "")
     again.kill()

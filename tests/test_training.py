@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from dlt import training
 from dlt.checkpoint import read_checkpoint
 from dlt.early_stopping import Patience
-from dlt.engine import T, set_floatX, set_linker, theano
-from dlt.engine import linker as present_linker
+from dlt.engine import T, set_floatX, theano
 from dlt.errors import SettingsError
 from dlt.evaluation import Score
 from dlt.history import read_history
@@ -381,18 +380,20 @@ UNEVEN = {"patience": Patience(16, patience_increase=4), "n_epochs": 9, "snapsho
 
 
 @pytest.mark.parametrize(
-    "name, floatX", [("jax", "float32"), ("numba", "float64"), ("c", "float32")]
+    "linker, float_type",
+    [("jax", "float32"), ("numba", "float64"), ("c", "float32")],
+    indirect=["linker"],
 )
-def test_a_run_stopped_again_and_again_ends_the_same(tmp_path, blobs, monkeypatch, name, floatX):
+def test_a_run_stopped_again_and_again_ends_the_same(
+    tmp_path, blobs, monkeypatch, linker, float_type
+):
     monkeypatch.setattr(training, "_STRETCH_SECONDS", 0)  # many stretches, two or three updates
-    former = present_linker(), theano.config.floatX
-    set_linker(name)
-    set_floatX(floatX)
+    former = theano.config.floatX
+    set_floatX(float_type)
     try:
         check_stopping_again_and_again(tmp_path, blobs)
     finally:
-        set_linker(former[0])
-        set_floatX(former[1])
+        set_floatX(former)
 
 
 def check_stopping_again_and_again(tmp_path, blobs):
@@ -528,13 +529,13 @@ def test_other_data_settings_or_engine_are_refused_with_every_difference(tmp_pat
         assert part in str(caught.value)
     if theano.config.floatX == "float64":  # in which the changed value is another one
         assert "data: the checkpoint has sha256 " in str(caught.value)
-    former = present_linker()
-    set_linker("numba" if former != "numba" else "c")
+    former = theano.config.floatX
+    set_floatX("float32" if former == "float64" else "float64")
     try:
-        with pytest.raises(SettingsError, match="linker: the checkpoint has {}".format(former)):
+        with pytest.raises(SettingsError, match="floatX: the checkpoint has {}".format(former)):
             run(blobs, n_epochs=2, output_dir=tmp_path, settings={"l2": 0.0}, resume=True)
     finally:
-        set_linker(former)
+        set_floatX(former)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 

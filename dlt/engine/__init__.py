@@ -55,6 +55,29 @@ def describe():
     )
 
 
+def versions():
+    """Name everything that results depend on to their last bit.
+
+    Returns
+    -------
+    dict of str to str
+        ``engine`` (name and version), ``linker``, ``device``, ``floatX``, and the versions of
+        the libraries that do the arithmetic.
+
+    Examples
+    --------
+    >>> versions()["floatX"] == theano.config.floatX
+    True
+    """
+    return dict(
+        _engine.libraries(),
+        engine="{} {}".format(NAME, theano.__version__),
+        linker=linker(),
+        device=device(),
+        floatX=theano.config.floatX,
+    )
+
+
 def linker():
     """Name what turns graphs into programs.
 

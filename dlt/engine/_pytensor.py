@@ -102,6 +102,14 @@ def _jax():
     return jax
 
 
+def libraries():
+    if linker() == "jax":
+        return {"jax": _jax().__version__}
+    # Numba and C use the BLAS that numpy and scipy bring.
+    names = ("numpy", "numba") if linker() == "numba" else ("numpy",)
+    return {name: importlib.import_module(name).__version__ for name in names}
+
+
 def floatX_changed():
     """Tell jax, which keeps a setting of its own."""
     if "jax" in sys.modules:

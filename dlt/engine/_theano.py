@@ -34,7 +34,11 @@ def _import():
     # link with, about which nothing is left to be done.
     warnings.filterwarnings("ignore", message=".*there is no c.. compiler")
     logging.getLogger("theano.tensor.blas").setLevel(logging.ERROR)
-    package = import_engine("theano", NAME, "pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'")
+    with warnings.catch_warnings():  # Theano was written for older Pythons
+        warnings.simplefilter("ignore", DeprecationWarning)
+        package = import_engine(
+            "theano", NAME, "pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'"
+        )
     if not package.__version__.startswith("1.0."):
         raise wrong_version(NAME, package, "1.0.5")
     if os.environ.get("PYTENSOR_FLAGS"):
@@ -86,6 +90,10 @@ def device():
 
 def set_device(name):
     _refuse_gpu(name)
+
+
+def libraries():
+    return {"numpy": np.__version__}  # whose BLAS it uses
 
 
 def floatX_changed():
