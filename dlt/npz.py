@@ -40,8 +40,9 @@ _MAX_NAME = 200
 _MAX_HEADER = 4096  # the header of a plain array has about 120 bytes
 _KINDS = "biufU"
 # What the header of a plain array is made of: one pair of braces, one of parentheses, no signs and
-# no brackets. This keeps the parser of literals away from deep nesting.
-_HEADER = re.compile(r"\{[\w\s'\":,<>|=()]*\}\s*")
+# no brackets. This keeps the parser of literals away from deep nesting. ASCII, because for other
+# letters the parser imports a module.
+_HEADER = re.compile(r"\{[\w\s'\":,<>|=()]*\}\s*", re.ASCII)
 _DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6})")
 _ZIP_ERRORS = (
     zipfile.BadZipFile,

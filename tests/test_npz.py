@@ -5,11 +5,13 @@ import json
 import os
 import pickle
 import struct
+import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from dlt.errors import DataError
 from dlt.npz import read_npz, write_npz
@@ -228,6 +230,23 @@ HEAD = "{'descr': %s, 'fortran_order': %s, 'shape': %s, }"
 def test_headers_that_are_refused(tmp_path, head, found):
     data = npy_with_header(head, b"\xff\xff\xff\xff")
     refused(archive(tmp_path / "a.npz", [("x.npy", data)]), found)
+
+
+def test_a_header_makes_the_parser_import_nothing(tmp_path):
+    # Python's parser imports unicodedata to compare names that are not ASCII
+    path = archive(tmp_path / "a.npz", [("x.npy", npy_with_header("{\u00e9: 1}"))])
+    refused(path, "a member 'x.npy' with the header")
+    code = (
+        "import sys, dlt.npz\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: event == 'import' and seen.append(args[0]))\n"
+        "try:\n"
+        "    dlt.npz.read_npz({!r})\n"
+        "except dlt.errors.DataError:\n"
+        "    print('unicodedata' in seen)\n"
+    ).format(str(path))
+    process = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=str(ROOT))
+    assert process.stdout.strip() == b"False"
 
 
 def test_members_that_are_no_arrays(tmp_path):
