@@ -131,8 +131,13 @@ def formed(readers, data):
 def fuzz(atheris, args):
     """Fuzz one reader until the time is over or something is found."""
     with atheris.instrument_imports(include=["dlt", "zipfile", "csv", "json", "ast", "PIL"]):
+        import PIL.Image
         import readers
-    (reader,) = (reader for reader in readers.READERS if reader.name == args.reader[0])
+
+        PIL.Image.init()  # imports the modules of all formats
+        for reader in readers.READERS:
+            if reader.name == args.reader[0]:
+                break
     scratch, corpus = (os.path.join(args.child, name) for name in ("scratch", "corpus"))
     os.mkdir(scratch)
     os.mkdir(corpus)
