@@ -86,8 +86,9 @@ class RunFolder:
     path : str or os.PathLike
         Made if it is not there.
     interval : float
-        Seconds that pass at least between one save and the next; more where a save takes more
-        than a tenth of that.
+        Seconds that pass at least between one save and the next.
+    rest : float
+        The same in times of what the last save took, so that large models are not saved only.
     must_exist : bool
         Refuse a folder that is not there, instead of making it.
     snapshot_every : int, optional
@@ -111,10 +112,17 @@ class RunFolder:
     """
 
     def __init__(
-        self, path, interval=2.0, must_exist=False, snapshot_every=None, keep=10, log=silent
+        self,
+        path,
+        interval=2.0,
+        rest=10.0,
+        must_exist=False,
+        snapshot_every=None,
+        keep=10,
+        log=silent,
     ):
         self.path = os.fspath(path)
-        self._interval = interval
+        self._interval, self._rest = interval, rest
         self._must_exist = must_exist
         self._snapshot_every = snapshot_every
         self._keep = keep
@@ -198,7 +206,8 @@ class RunFolder:
         if self._saved_at is None:
             self._saved_at = time.monotonic()
         first = self._saved is None and checkpoint.best_params is not None
-        waited = time.monotonic() - self._saved_at >= max(self._interval, 10 * self._took)
+        pause = max(self._interval, self._rest * self._took)
+        waited = time.monotonic() - self._saved_at >= pause
         if first or waited or self._is_snapshot(checkpoint):
             self.save(checkpoint)
 

@@ -225,12 +225,13 @@ class Soak:
         n = self.kills - self.n_script_kills
         while killed < n:
             folder, resume = self.folder(), False
-            for _ in range(self.random.choice([1, 1, 1, 2, 3])):  # resumed runs are killed too
+            in_a_row = self.random.choice([1, 1, 1, 2, 3])  # resumed runs are killed too
+            for _ in range(min(in_a_row, n - killed)):
                 pid = self.work.fork(folder, resume=resume)
                 self.wait_for_checkpoint(folder)
                 time.sleep(self.random.uniform(0, self.duration))
                 if killed % 2:
-                    self.wait_for_write(folder, pid)
+                    self.wait_for_write(folder)
                 os.kill(pid, signal.SIGKILL)
                 if ended(pid) != -signal.SIGKILL:
                     break  # it was faster
@@ -252,7 +253,7 @@ class Soak:
             time.sleep(0.001)
 
     @staticmethod
-    def wait_for_write(folder, pid):
+    def wait_for_write(folder):
         deadline = time.monotonic() + 0.2
         while not temporary_files(folder) and time.monotonic() < deadline:
             pass
@@ -372,7 +373,8 @@ class Soak:
         newest = os.path.join(stopped, "checkpoint.npz")
         size = os.path.getsize(newest)
         lengths = [0, 1, size - 1] + [size * k // 16 for k in range(1, 16)]
-        for length in lengths if self.thorough else lengths[:6]:
+        lengths = lengths if self.thorough else lengths[:6]
+        for length in lengths:
             folder = self.folder()
             shutil.copytree(stopped, folder)
             os.truncate(os.path.join(folder, "checkpoint.npz"), length)

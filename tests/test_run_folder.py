@@ -53,11 +53,18 @@ def test_it_is_not_written_at_every_validation(tmp_path):
 
 
 def test_long_epochs_are_saved_between_validations(tmp_path):
-    with RunFolder(tmp_path, interval=0) as folder:
+    with RunFolder(tmp_path, interval=0, rest=0) as folder:
         folder.save_soon(after(0, n_losses=2))
         assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 2
         folder.save_soon(after(1, n_losses=5))
     assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 15
+
+
+def test_saving_does_not_take_all_the_time(tmp_path):
+    with RunFolder(tmp_path, interval=0, rest=1e6) as folder:
+        folder.save_soon(after(1))
+        folder.save_soon(after(2))  # a millionth of the time has not gone by
+    assert read_checkpoint(tmp_path / "checkpoint.npz").iteration == 10
 
 
 def test_an_earlier_run_stays_until_there_is_something_to_save(tmp_path):
