@@ -389,11 +389,8 @@ class Soak:
             os.truncate(os.path.join(stopped, name), 100)
         code = ended(self.work.fork(stopped, resume=True))
         self.check_error(stopped, code, "found a damaged zip archive")
-        return (
-            "truncated checkpoint",
-            len(lengths if self.thorough else lengths[:6]) + 1,
-            ("the one before is used; both truncated: refused"),
-        )
+        words = "the one before is used, and that is said; both truncated: refused"
+        return "truncated checkpoint", len(lengths), words
 
     def turn_clock_back(self):
         """Let the clock run backwards, fifty times as fast, under a run and its resumption."""
