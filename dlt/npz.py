@@ -251,8 +251,9 @@ def write_npz(file, arrays):
     True
     """
     plain = {name: _checked_array(name, array) for name, array in arrays.items()}
-    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+    archive = None
     try:
+        archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
         for name, array in plain.items():
             info = zipfile.ZipInfo(name + ".npy")  # dated 1980-01-01, whatever the clock says
             info.create_system = 3  # what Unix writes, also on Windows
@@ -263,7 +264,8 @@ def write_npz(file, arrays):
     except BaseException:
         # Abandoned. Closing it would raise a ValueError in place of what really happened, such
         # as a full disk or Ctrl-C, wherever a member is still open.
-        archive.fp = None
+        if archive is not None:
+            archive.fp = None
         raise
 
 

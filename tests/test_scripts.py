@@ -367,13 +367,12 @@ def test_resuming_with_something_else_gets_one_line_and_code_2(trained, tmp_path
     folder, _ = trained
     resume = ("--resume", "--output-dir", folder / "runs" / "logreg")
     process = train(
-        "--floatX", "float64", "--mode", "c", "--l2", "0.5", "--seed", "1", "--n-epochs", "3",
+        "--floatX", "float64", "--l2", "0.5", "--seed", "1", "--n-epochs", "3",
         *resume, "--learning-rate", "1",
     )  # fmt: skip
     assert (process.returncode, process.stderr.count("\n")) == (2, 1)
     for part in (
         "floatX: the checkpoint has float32, this run float64",
-        "linker: the checkpoint has jax, this run c",
         "l2: the checkpoint has 0.0, this run 0.5",
         "seed: the checkpoint has none, this run 1",
         "learning_rate: the checkpoint has 0.13, this run 1.0",

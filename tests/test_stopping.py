@@ -17,8 +17,8 @@ from dlt.stopping import StopOnSignal
 with StopOnSignal() as should_stop:
     if {asks}:
         should_stop()
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         while not ({asks} and should_stop()):
             time.sleep(0.01)
     except KeyboardInterrupt:
