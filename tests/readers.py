@@ -27,7 +27,9 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 import numpy as np
+from checkpoints import after
 
+from dlt.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dlt.datasets import load_data
 from dlt.errors import DataError
 from dlt.files import open_capped
@@ -117,6 +119,14 @@ def model(found):
     assert type(found[1]) is dict
 
 
+def state(found):
+    assert type(found) is Checkpoint and found.iteration >= 1
+    for group in (found.params, found.best_params or {}, {"losses": found.losses}):
+        arrays(group)
+        assert all(np.isfinite(array).all() for array in group.values())
+    rows(found.history)
+
+
 def count(found):
     assert type(found) is int and found > 0
 
@@ -131,6 +141,7 @@ READERS = (
     Reader("npz", "data.npz", read_npz, arrays, ("npz",)),
     Reader("params.npz", "params.npz", read_params, parameters, ("npz", "params.npz")),
     Reader("params.pkl", "params.pkl", read_params, parameters, PICKLES),
+    Reader("checkpoint", "checkpoint.npz", read_checkpoint, state, ("npz", "params.npz")),
     Reader("history", "history.csv", read_history, rows, ("csv",)),
     Reader("picture", "picture.png", read_picture, picture, ("png",)),
     Reader("data set", "mnist.pkl.gz", load_data, sets, ("pickle", "npz", "idx")),
@@ -167,6 +178,10 @@ def valid_files():
             for end in (".npz", ".pkl")
         ]
         history = saved("history.csv", lambda path: write_history(path, [row, row]))
+        states = [
+            saved("checkpoint.npz", functools.partial(write_checkpoint, checkpoint=checkpoint))
+            for checkpoint in (after(0, n_losses=3), after(2))
+        ]
     bare = pickle.dumps(W, 2) + pickle.dumps(b, 4)
     return {
         "gzip": [gzip.compress(b"hello" * 9, mtime=0) * 2, b"hello"],
@@ -179,6 +194,7 @@ def valid_files():
         ],
         "params.npz": [params[0]],
         "params.pkl": [params[1], bare],
+        "checkpoint": states,
         "history": [history],
         "picture": pictures(),
         "data set": [gzip.compress(pickle.dumps(pairs, 2), mtime=0), zipped(keyed)],

@@ -96,6 +96,21 @@ def wrong_version(title, package, expected):
     )
 
 
+def no_compiler(missing, instead=""):
+    """Say what the C linker lacks, and what to do.
+
+    Examples
+    --------
+    >>> print(no_compiler(["g++"], ", or use jax"))  # doctest: +ELLIPSIS
+    the linker c needs a compiler: found no g++; install g++ (...), or use jax
+    """
+    return EngineError(
+        "the linker c needs a compiler: found no {}; {}{}".format(
+            " and no ".join(missing), flags.how_to_install(missing), instead
+        )
+    )
+
+
 def _is_known(config, flag):
     for spelling in (flag, flag.replace(".", "__")):
         try:

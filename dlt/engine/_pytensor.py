@@ -16,7 +16,7 @@ import numpy as np
 
 from dlt import flags
 from dlt.arrays import aligned, as_bytes
-from dlt.engine._loading import import_engine, logger, wrong_version
+from dlt.engine._loading import import_engine, logger, no_compiler, wrong_version
 from dlt.errors import EngineError, SettingsError
 
 NAME = "PyTensor"
@@ -64,6 +64,7 @@ _op = importlib.import_module("pytensor.graph.op")
 
 
 def linker():
+    """Do the part of `dlt.engine.linker` that is PyTensor's."""
     mode = theano.config.mode
     if mode == "Mode":
         mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
@@ -73,15 +74,12 @@ def linker():
 
 
 def set_linker(name):
+    """Do the part of `dlt.engine.set_linker` that is PyTensor's."""
     if name == "jax" and not _has_jax():
         raise EngineError("the linker jax needs jax; install it with: pip install jax")
     missing = _missing_compiler() if name == "c" else []
     if missing:
-        raise EngineError(
-            "the linker c needs a compiler: found no {}; {}, or use jax or numba".format(
-                " and no ".join(missing), flags.how_to_install(missing)
-            )
-        )
+        raise no_compiler(missing, ", or use jax or numba")
     # As a setting, not as an argument of theano.function: PyTensor compiles parts of a
     # graph on their own, and those take the setting.
     theano.config.mode = _MODES[name]
@@ -103,6 +101,7 @@ def _jax():
 
 
 def libraries():
+    """Do the part of `dlt.engine.versions` that is PyTensor's."""
     if linker() == "jax":
         return {"jax": _jax().__version__}
     # Numba and C use the BLAS that numpy and scipy bring.
@@ -117,6 +116,7 @@ def floatX_changed():
 
 
 def device():
+    """Do the part of `dlt.engine.device` that is PyTensor's."""
     if linker() != "jax":
         return "cpu"
     jax = _jax()
@@ -125,6 +125,7 @@ def device():
 
 
 def set_device(name):
+    """Do the part of `dlt.engine.set_device` that is PyTensor's."""
     if linker() != "jax":
         if name == "gpu":
             raise EngineError("device gpu: the {} linker runs on the CPU; use jax".format(linker()))
@@ -148,10 +149,12 @@ def _first_device(jax, name):
 
 
 def softmax(scores):
+    """Do the part of `dlt.engine.softmax` that is PyTensor's."""
     return _special.softmax(scores, axis=1)
 
 
 def log_probability(p_y_given_x):
+    """Do the part of `dlt.engine.log_probability` that is PyTensor's."""
     node = p_y_given_x.owner
     if node is not None and isinstance(node.op, _special.Softmax):
         return _special.log_softmax(node.inputs[0], axis=node.op.axis)
@@ -159,12 +162,14 @@ def log_probability(p_y_given_x):
 
 
 def substitute(outputs, replacements):
+    """Do the part of `dlt.engine.substitute` that is PyTensor's."""
     from pytensor.graph.replace import clone_replace
 
     return clone_replace(outputs, replace=replacements)
 
 
 def row_window(data, start, length):
+    """Do the part of `dlt.engine.row_window` that is PyTensor's."""
     if linker() != "jax":
         return data[start : start + length]
     _teach_jax_windows()
@@ -244,6 +249,7 @@ def _make_shared_tensors():
 
 
 def shared_resident(array, name, compact):
+    """Do the part of `dlt.engine.shared_resident` that is PyTensor's."""
     shared = theano.shared(aligned(array), name=name, borrow=True)
     shared.tag.resident = True
     _make_resident(shared)
@@ -268,6 +274,7 @@ def _make_resident(shared):
 
 
 def index_loop(step, state):
+    """Do the part of `dlt.engine.index_loop` that is PyTensor's."""
     carried = [_turned(variable) for variable in state]
 
     def turned_step(index, *values):

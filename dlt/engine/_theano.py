@@ -8,7 +8,7 @@ import numpy as np
 
 from dlt import flags
 from dlt.arrays import aligned
-from dlt.engine._loading import import_engine, logger, wrong_version
+from dlt.engine._loading import import_engine, logger, no_compiler, wrong_version
 from dlt.errors import EngineError
 
 NAME = "Theano"
@@ -65,6 +65,7 @@ T = theano.tensor
 
 
 def linker():
+    """Do the part of `dlt.engine.linker` that is Theano's."""
     config = theano.config
     mode = config.mode if isinstance(config.mode, str) else "Mode"
     if mode == "FAST_COMPILE" or not config.cxx:
@@ -74,25 +75,25 @@ def linker():
 
 
 def set_linker(name):
-    if linker() != name and flags.missing_compiler():
-        missing = flags.missing_compiler()
-        raise EngineError(
-            "the linker c needs a compiler: found no {}; {}".format(
-                " and no ".join(missing), flags.how_to_install(missing)
-            )
-        )
+    """Do the part of `dlt.engine.set_linker` that is Theano's."""
+    missing = flags.missing_compiler()
+    if missing and linker() != name:
+        raise no_compiler(missing)
     theano.config.mode, theano.config.linker = "Mode", "cvm"
 
 
 def device():
+    """Do the part of `dlt.engine.device` that is Theano's."""
     return "cpu"
 
 
 def set_device(name):
+    """Do the part of `dlt.engine.set_device` that is Theano's."""
     _refuse_gpu(name)
 
 
 def libraries():
+    """Do the part of `dlt.engine.versions` that is Theano's."""
     return {"numpy": np.__version__}  # whose BLAS it uses
 
 
@@ -101,10 +102,12 @@ def floatX_changed():
 
 
 def softmax(scores):
+    """Do the part of `dlt.engine.softmax` that is Theano's."""
     return T.nnet.softmax(scores)
 
 
 def log_probability(p_y_given_x):
+    """Do the part of `dlt.engine.log_probability` that is Theano's."""
     # Its optimizer makes one stable operation of the logarithm, the softmax and the choice of
     # a label: 54 ms an epoch, where the sum below takes 69 and T.nnet.logsoftmax 135.
     node = p_y_given_x.owner
@@ -117,19 +120,23 @@ def log_probability(p_y_given_x):
 
 
 def shared_resident(array, name, compact):
+    """Do the part of `dlt.engine.shared_resident` that is Theano's."""
     # Functions read a numpy array where it lies, and bytes would have to be converted.
     return theano.shared(aligned(array), name=name, borrow=True)
 
 
 def substitute(outputs, replacements):
+    """Do the part of `dlt.engine.substitute` that is Theano's."""
     return theano.clone(outputs, replace=replacements)
 
 
 def row_window(data, start, length):
+    """Do the part of `dlt.engine.row_window` that is Theano's."""
     return data[start : start + length]
 
 
 def index_loop(step, state):
+    """Do the part of `dlt.engine.index_loop` that is Theano's."""
     # One call for each index. Its scan is slower: 62 to 105 ms an epoch at batch 600 where
     # calls take 57 to 65, and 150 to 200 at batch 20 where they take 88.
     index = T.lscalar("index")
