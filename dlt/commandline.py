@@ -9,6 +9,7 @@ import functools
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 
@@ -94,7 +95,10 @@ def this_command(argv=None, *more):
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments += [option for option in more if option not in arguments]
-    return " ".join(map(shlex.quote, [sys.executable or "python", sys.argv[0], *arguments]))
+    command = [sys.executable or "python", sys.argv[0], *arguments]
+    return (
+        subprocess.list2cmdline(command) if os.name == "nt" else " ".join(map(shlex.quote, command))
+    )
 
 
 def script(main):

@@ -72,6 +72,11 @@ class Patience:
             "a number above 0, and at most 1",
             0 < improvement_threshold <= 1,
         )
+        # numpy's numbers become Python's, which JSON can hold
+        patience, patience_increase, improvement_threshold = (
+            getattr(number, "item", lambda number=number: number)()
+            for number in (patience, patience_increase, improvement_threshold)
+        )
         self.initial_patience = patience
         self.patience_increase = patience_increase
         self.improvement_threshold = improvement_threshold

@@ -48,9 +48,12 @@ def parse(text):
     >>> parse("gcc__cxxflags=-O3")
     {'gcc.cxxflags': '-O3'}
     """
-    parts = [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
-    pairs = [part.split("=", 1) for part in parts if "=" in part]
+    pairs = [part.split("=", 1) for part in _parts(text) if "=" in part]
     return {name.replace("__", "."): value for name, value in pairs}
+
+
+def _parts(text):
+    return [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
 
 
 def choose_engine(environ, is_there=importlib.util.find_spec):
@@ -155,7 +158,15 @@ def prepare_pytensor(environ):
     >>> environ["PYTENSOR_FLAGS"]
     'floatX=float32,compiledir=/cache,base_compiledir=/cache,cxx='
     """
-    flags = parse(environ.get("THEANO_FLAGS", ""))
+    text = environ.get("THEANO_FLAGS", "")
+    flags = parse(text)
+    nameless = [part for part in _parts(text) if part and "=" not in part]
+    if nameless:
+        raise EngineError(
+            "THEANO_FLAGS: found {!r}; expected name=value, such as floatX=float32".format(
+                ", ".join(nameless)
+            )
+        )
     flags.pop("device", None)
     if "compiledir" in flags:
         flags.setdefault("base_compiledir", flags["compiledir"])
@@ -236,6 +247,8 @@ def how_to_install(missing):
     'install g++ and python3-dev (as Debian and Ubuntu call them)'
     """
     packages = " and ".join(_PACKAGES[name] for name in missing)
+    if "clang++" in missing:
+        return "install " + packages
     return "install {} (as Debian and Ubuntu call {})".format(
         packages, "it" if len(missing) == 1 else "them"
     )

@@ -158,6 +158,17 @@ def _member_problem(info, seen):
     return "twice" if seen else None
 
 
+def is_plain_name(name):
+    """Say whether an array of this name can be read back.
+
+    Examples
+    --------
+    >>> is_plain_name("W"), is_plain_name("../W")
+    (True, False)
+    """
+    return not _leads_elsewhere(name + ".npy")
+
+
 def _leads_elsewhere(name):
     """Say whether a name is none of an array: a path from the root or upwards, or unprintable."""
     parts = name.replace("\\", "/").split("/")

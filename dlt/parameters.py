@@ -21,7 +21,7 @@ import numpy as np
 
 from dlt.errors import DataError, SettingsError
 from dlt.files import write_atomically
-from dlt.npz import read_npz, write_npz
+from dlt.npz import is_plain_name, read_npz, write_npz
 from dlt.pickles import dumps_portable, load_pickles
 
 _DESCRIPTION = "__dlt__"
@@ -278,10 +278,43 @@ def _describe(arrays, settings):
     return {"format": _FORMAT, "params": kinds, "settings": settings}
 
 
+def check_saveable(arrays, settings):
+    """Refuse names and settings that could be written, but not read back.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    settings : dict
+        What JSON can hold.
+
+    Raises
+    ------
+    SettingsError
+
+    Examples
+    --------
+    >>> check_saveable({"../W": np.zeros(1)}, {})
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: params: found the name '../W'; expected letters, digits and _
+    """
+    for name in arrays:
+        if name == _DESCRIPTION or not is_plain_name(name):
+            raise SettingsError(
+                "params: found the name {}; expected letters, digits and _".format(ascii(name)[:80])
+            )
+    try:
+        _parse("settings", json.dumps(_describe(arrays, settings), sort_keys=True))
+    except DataError:
+        raise SettingsError(
+            "settings: found more than {} characters, or a whole number of more than {} digits; "
+            "expected less".format(_LONGEST, _MAX_DIGITS)
+        ) from None
+
+
 def _write(path, write, arrays, settings, previous=None):
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    if _DESCRIPTION in arrays:
-        raise SettingsError("params: found the name {}; expected another".format(_DESCRIPTION))
+    check_saveable(arrays, settings)
     description = json.dumps(_describe(arrays, settings), sort_keys=True)
     write_atomically(path, lambda file: write(file, arrays, description), previous)
 

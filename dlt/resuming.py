@@ -10,6 +10,7 @@ import dlt
 from dlt.engine import versions
 from dlt.errors import SettingsError
 from dlt.parameters import check_fit
+from dlt.run_folder import UNFINISHED_NAME
 
 
 def begin(folder, start, params, resume, log):
@@ -43,7 +44,9 @@ def begin(folder, start, params, resume, log):
         if earlier is not None and earlier.ended is None:
             log(
                 "found an unfinished run of {} updates in {}; --resume (resume=True) would have "
-                "continued it; starting anew".format(earlier.iteration, folder.path)
+                "continued it; starting anew, and keeping it as {}".format(
+                    earlier.iteration, folder.path, UNFINISHED_NAME
+                )
             )
         return start
     checkpoint = folder.load()

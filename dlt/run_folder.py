@@ -8,6 +8,7 @@ file                             what it holds
 ``settings.json``                everything the run was given
 ``checkpoint.npz``               where to go on (`dlt.checkpoint`)
 ``checkpoint.previous.npz``      the one before, in case that is damaged
+``checkpoint.unfinished.npz``    that of an earlier run, which this one did not resume
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
 ``.lock``                        what keeps a second run out
 ===============================  ============================================================
@@ -27,6 +28,7 @@ import re
 import time
 
 import filelock
+import numpy as np
 
 from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError, SettingsError
@@ -40,6 +42,7 @@ HISTORY_NAME = "history.csv"
 SETTINGS_NAME = "settings.json"
 CHECKPOINT_NAME = "checkpoint.npz"
 PREVIOUS_NAME = "checkpoint.previous.npz"
+UNFINISHED_NAME = "checkpoint.unfinished.npz"
 SNAPSHOTS_NAME = "snapshots"
 LOCK_NAME = ".lock"
 
@@ -66,7 +69,7 @@ def as_json(settings):
     {'sizes': [1, 2]}
     """
     try:
-        return json.loads(json.dumps(settings))
+        return json.loads(json.dumps(settings, default=_plain))
     except (TypeError, ValueError) as error:
         raise SettingsError(
             "settings: found what JSON cannot hold ({}); expected numbers, text, lists and "
@@ -131,6 +134,7 @@ class RunFolder:
         self._took = 0.0  # seconds
         self._saved = None  # the checkpoint that was saved last
         self._newest_is_damaged = False
+        self._unfinished = None  # name of an earlier run's checkpoint that is to be kept
         self._lock = None
 
     def __enter__(self):
@@ -186,9 +190,16 @@ class RunFolder:
         )
 
     def peek(self):
-        """Give the checkpoint that is there, None if there is none that can be read."""
-        with contextlib.suppress(DataError):
-            return read_checkpoint(self._file(CHECKPOINT_NAME))
+        """Give the checkpoint of an earlier run, None if there is none that can be read.
+
+        If that run is unfinished, its checkpoint is kept as `UNFINISHED_NAME`, also when this
+        one begins to save.
+        """
+        for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
+            with contextlib.suppress(DataError):
+                found = read_checkpoint(self._file(name))
+                self._unfinished = name if found.ended is None else None
+                return found
 
     def go_on(self, checkpoint):
         """Make the folder hold what a checkpoint that `load` gave tells, and go on from there."""
@@ -224,6 +235,8 @@ class RunFolder:
         started = time.monotonic()
         with self._explained():
             if self._saved is None:  # what an earlier run left is no substitute for this one's
+                if self._unfinished is not None:
+                    os.replace(self._file(self._unfinished), self._file(UNFINISHED_NAME))
                 write_checkpoint(newest, checkpoint)
                 _remove(previous)
             else:
@@ -285,6 +298,27 @@ class RunFolder:
 
     def _file(self, name):
         return os.path.join(self.path, name)
+
+
+def saved_settings(path):
+    """Give the settings of the run whose checkpoint is in a folder, or an empty dict.
+
+    Examples
+    --------
+    >>> saved_settings("no/such/folder")
+    {}
+    """
+    for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
+        with contextlib.suppress(DataError):
+            return read_checkpoint(os.path.join(os.fspath(path), name)).settings
+    return {}
+
+
+def _plain(value):
+    """Turn numpy's numbers into Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError("a value of type {}".format(type(value).__name__))
 
 
 def _try_writing(path):

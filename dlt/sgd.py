@@ -205,8 +205,9 @@ def minibatch_step(loss, params, learning_rate, inputs):
 def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
     """Compile many steps of minibatch SGD into one call.
 
-    The loop over the minibatches runs inside the compiled function. The updates, their
-    order and the losses are those of `minibatch_gradient_descent`, called n times.
+    The updates, their order and the losses are those of `minibatch_gradient_descent`, called n
+    times. The loop over the minibatches runs inside the compiled function where that is faster
+    (`dlt.engine.index_loop`).
 
     Parameters
     ----------

@@ -39,8 +39,12 @@ class StopOnSignal:
     def __call__(self):
         in_main_thread = threading.current_thread() is threading.main_thread()
         if not self._former and in_main_thread:
+            # First all of them, then any: a signal may come at every line.
+            self._former = {number: signal.getsignal(number) for number in SIGNALS}
             for number in SIGNALS:
-                self._former[number] = signal.signal(number, self._note)
+                signal.signal(number, self._note)
+            if self.signal is not None:
+                self._let_the_next_end_it()
         return self.signal is not None
 
     def __exit__(self, *exception):
@@ -51,5 +55,8 @@ class StopOnSignal:
 
     def _note(self, number, frame):
         self.signal = number
+        self._let_the_next_end_it()
+
+    def _let_the_next_end_it(self):
         for each in SIGNALS:  # also where compiled code would not let a handler run
             signal.signal(each, signal.SIG_DFL)

@@ -17,11 +17,11 @@ import numpy as np
 from dlt.checkpoint import Checkpoint
 from dlt.checks import whole_number
 from dlt.early_stopping import Patience
-from dlt.engine import theano
+from dlt.engine import describe, theano
 from dlt.errors import SettingsError
 from dlt.evaluation import Score, error_counter
 from dlt.history import HistoryRow
-from dlt.parameters import get_values, set_values
+from dlt.parameters import check_saveable, get_values, set_values
 from dlt.progress import Progress, silent
 from dlt.resuming import begin, engine_versions
 from dlt.run_folder import RunFolder, as_json
@@ -268,7 +268,9 @@ def train(
     for name, data in (("validation", valid_set), ("test", test_set)):
         _check_drop_last(name, n_examples(data[0]), batch_size, drop_last)
     given = _settings(learning_rate, batch_size, n_epochs, patience, drop_last)
-    given = as_json(dict(given, **(settings or {})))
+    given = as_json(_with_more(given, settings or {}))
+    if output_dir is not None:
+        check_saveable(get_values(classifier.params), given)
     with _run_folder(output_dir, resume, snapshot_every, keep, log) as folder:
         start = _Run.start(patience, given)
         if folder is not None:
@@ -360,6 +362,7 @@ class _Run:
         """Take in a stretch of updates that were made."""
         self._done = stretch.iteration
         if not np.isfinite(stretch.losses).all():
+            self._state = self._state._replace(seconds=seconds)
             first = int(np.argmin(np.isfinite(stretch.losses)))
             self._diverged_at = stretch.iteration - len(stretch.losses) + first + 1
             self._done = self._diverged_at  # how far the stretch went on must not show
@@ -388,7 +391,11 @@ class _Run:
     def _validated(self, state, stretch):
         """Add a validation to the state."""
         # fsum: exactly rounded, so the mean does not depend on how stretches were cut
-        loss = math.fsum(state.losses.tolist()) / len(state.losses)
+        losses = state.losses.tolist()
+        try:
+            loss = math.fsum(losses) / len(losses)
+        except OverflowError:  # of their sum, not of their mean
+            loss = math.fsum(value / len(losses) for value in losses)
         row = HistoryRow(
             stretch.iteration,
             (stretch.iteration - 1) // self._n_train_batches + 1,
@@ -502,7 +509,20 @@ def _settings(learning_rate, batch_size, n_epochs, patience, drop_last):
         "improvement_threshold": patience.improvement_threshold,
         "drop_last": drop_last,
         "floatX": theano.config.floatX,
+        "engine": describe(),
     }
+
+
+def _with_more(given, settings):
+    """Add the caller's settings, none of which may hide one of dlt's own."""
+    hidden = sorted(set(map(str, settings)) & set(given))
+    if hidden:
+        raise SettingsError(
+            "settings: found {}, which dlt notes itself; expected other names".format(
+                ", ".join(hidden)
+            )
+        )
+    return {**given, **{str(name): value for name, value in settings.items()}}
 
 
 def _number(value):

@@ -124,6 +124,7 @@ def main(argv=None):
     import dlt
     from dlt import engine
     from dlt.datasets import NAMES, choose_dataset
+    from dlt.run_folder import saved_settings
 
     if args.floatX:
         engine.set_floatX(args.floatX)
@@ -132,7 +133,11 @@ def main(argv=None):
     if args.device:
         engine.set_device(args.device)
     say(engine.describe())
-    dataset = choose_dataset(log=say) if args.dataset is None else args.dataset
+    dataset = args.dataset
+    if dataset is None and args.resume:
+        dataset = saved_settings(args.output_dir).get("dataset")
+    if dataset is None:
+        dataset = choose_dataset(log=say)
     if dataset not in NAMES:
         dataset = os.path.abspath(dataset)  # predict.py may run from another folder
     batch_size = args.batch_size
@@ -167,7 +172,6 @@ def main(argv=None):
                 "l1": args.l1,
                 "l2": args.l2,
                 "seed": args.seed,
-                "engine": engine.describe(),
             },
             log=say,
             resume=args.resume,
@@ -176,7 +180,9 @@ def main(argv=None):
             should_stop=should_stop,
         )
     if result.stopped_by == "request":
-        again = this_command(argv, "--resume")
+        # the data set by name: what is chosen without one depends on what is here by then
+        named = [] if args.dataset else ["--dataset", dataset]
+        again = this_command(argv, "--resume", *named)
         say("stopped after {} updates; continue with: {}".format(result.n_iterations, again))
         return 128 + should_stop.signal
     return report(result, args.output_dir, say)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from dlt import engine, flags
 from dlt.errors import EngineError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# What a shell starts in the background ignores Ctrl-C, and so would the scripts that are tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # PYTENSOR_FLAGS=mode=NUMBA (or CVM) runs all tests with that linker, the scripts included.
 _MODE = flags.parse(os.environ.get("PYTENSOR_FLAGS", "")).get("mode")

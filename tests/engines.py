@@ -161,8 +161,11 @@ def main(argv=None):
         if not passed:
             failed.append(log_of(version, linker))
     for version in VERSIONS:
-        if version not in found and (version in args.only or not args.only):
+        if version not in found:
             print("Python {}: not found, not tested".format(version))
+    for engine, tested in (("classic Theano", set(chosen) - set(newer)), ("PyTensor", newer)):
+        if not tested:
+            print("{}: not tested".format(engine))
     for path in failed:
         print("--- the end of {}:".format(os.path.relpath(path, ROOT)))
         print("\n".join(_read(path).splitlines()[-40:]))

@@ -25,12 +25,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
 
+import tqdm  # noqa: E402
 import train_logreg  # noqa: E402
 
 import dlt  # noqa: E402
@@ -40,6 +42,10 @@ from dlt.engine import set_floatX, set_linker  # noqa: E402
 from dlt.errors import DltError  # noqa: E402
 from dlt.history import read_history  # noqa: E402
 from dlt.progress import Progress  # noqa: E402
+
+# tqdm's lock is shared with forks: one that is killed while it holds it would stop them all.
+tqdm.tqdm.set_lock(threading.RLock())
+tqdm.tqdm.monitor_interval = 0  # no thread, which could hold it at a fork
 
 N_EPOCHS = 24
 SNAPSHOTS = {"snapshot_every": 3, "keep": 4}

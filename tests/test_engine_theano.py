@@ -80,6 +80,28 @@ def test_logarithms_of_small_probabilities_need_no_optimizer(flag):
     assert (status, out, err) == (0, "[[[0.0, -20000.0]], 20000.0, [[1.0, -1.0]]]", "")
 
 
+@pytest.mark.parametrize("flag", ["linker=py", "linker=vm", "mode=FAST_COMPILE"])
+def test_choosing_c_undoes_what_the_flags_chose(flag):
+    code = (
+        "from dlt import engine, theano; engine.set_linker('c'); print(engine.linker())\n"
+        "print(theano.compile.mode.get_default_mode().linker.use_cloop)"
+    )
+    assert run_python(code, THEANO_FLAGS=flag) == (0, "c\nTrue", "")
+
+
+def test_c_that_was_switched_off_is_refused():
+    status, _, err = run_python(
+        "from dlt import engine; engine.set_linker('c')", THEANO_FLAGS="cxx="
+    )
+    assert status == 1
+    assert "the linker c is switched off: found an empty cxx in THEANO_FLAGS" in err
+
+
+def test_flags_that_dlt_added_are_not_blamed_on_the_user():
+    _, err = report(THEANO_FLAGS="linker=zzz")
+    assert "found 'linker=zzz' in THEANO_FLAGS; Theano says" in err.splitlines()[-1]
+
+
 def test_a_loop_is_one_call_for_each_index():
     total = theano.shared(np.asarray(0, dtype="int64"), name="total")
     run = engine.index_loop(lambda i, so_far: [so_far + i, so_far], [total])

@@ -74,6 +74,12 @@ def test_theano_flags_come_before_pytensor_s(theano_flags, own, expected):
     assert environ.get("PYTENSOR_FLAGS") == expected
 
 
+@pytest.mark.parametrize("text, named", [("floatX", "floatX"), ("device=cpu, fast ,x", "fast, x")])
+def test_flags_without_a_value_are_named(text, named):
+    with pytest.raises(EngineError, match="found '{}'; expected name=value".format(named)):
+        flags.prepare_pytensor({"THEANO_FLAGS": text})
+
+
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A folder of packages that holds numpy, but no BLAS."""
@@ -167,6 +173,8 @@ def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
     )
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     assert flags.missing_compiler() == ["g++", "Python.h"]
+    assert flags.missing_compiler("/opt/g++") == ["Python.h"]
+    assert flags.how_to_install(["clang++"]) == "install Xcode's command line tools"
     assert flags.prepare_theano({}).endswith(
         "finds no g++ and no Python.h: functions run in Python, some 15 times slower; install "
         "g++ and python3-dev (as Debian and Ubuntu call them)"

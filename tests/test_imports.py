@@ -18,8 +18,9 @@ LAYERS = [
     {"pickles", "idx", "npz", "images", "fetching", "history"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},
     {"sgd", "evaluation", "checkpoint"},
-    {"run_folder", "resuming"},
-    {"training", "prediction"},
+    {"run_folder"},
+    {"resuming", "prediction"},
+    {"training"},
 ]
 
 

@@ -68,8 +68,10 @@ def test_the_engine_is_told_by_names_and_versions(linker, floatX):
     versions = engine_versions()
     assert (versions["linker"], versions["floatX"]) == (linker, floatX)
     assert theano.__version__ in versions["engine"]
-    libraries = {"jax": {"jax"}, "numba": {"numba", "numpy"}, "c": {"numpy"}}[linker]
-    assert set(versions) == {"dlt", "engine", "linker", "device", "floatX"} | libraries
+    libraries = {"jax": {"jax", "jaxlib"}, "numba": {"numba", "numpy"}, "c": {"numpy"}}[linker]
+    assert set(versions) == {
+        "dlt", "engine", "linker", "optimizer", "device", "floatX", *libraries
+    }  # fmt: skip
     assert all(isinstance(value, str) for value in versions.values())
 
 
@@ -119,7 +121,24 @@ def test_an_unfinished_run_is_mentioned_where_a_new_one_begins(tmp_path):
         begin(folder, now(), params(), False, lines.append)
         (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
         begin(folder, now(), params(), False, lines.append)
-    assert lines == [
-        "found an unfinished run of 20 updates in {}; --resume (resume=True) would have "
-        "continued it; starting anew".format(tmp_path)
-    ]
+    line = (
+        "found an unfinished run of {{}} updates in {}; --resume (resume=True) would have "
+        "continued it; starting anew, and keeping it as checkpoint.unfinished.npz".format(tmp_path)
+    )
+    assert lines == [line.format(20), line.format(20)]  # at last the one before the damaged one
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path, damaged):
+    with RunFolder(tmp_path) as folder:
+        folder.save(after(2))
+        folder.save(after(3))
+    kept = tmp_path / ("checkpoint.previous.npz" if damaged else "checkpoint.npz")
+    if damaged:
+        (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
+    before = kept.read_bytes()
+    for n in (1, 2):  # the second time there is a finished run to begin after
+        with RunFolder(tmp_path) as folder:
+            begin(folder, now(), params(), False, lambda line: None)
+            folder.save(after(n, ended="patience"))
+        assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == before

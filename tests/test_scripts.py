@@ -262,6 +262,24 @@ def test_a_run_that_diverges_at_once_leaves_no_model(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
+def test_a_run_that_diverges_in_its_first_updates_is_told_in_one_line(tmp_path):
+    process = train(
+        "--learning-rate", "1e38", "--floatX", "float32", "--l2", "1", "--output-dir", tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: the loss of minibatch update ")
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_resumed_run_takes_the_data_it_had(tmp_path):
+    first = train("--n-epochs", "2", "--output-dir", tmp_path)
+    # MNIST may be here by now: without --dataset a new run would choose it
+    again = run_script("train_logreg.py", "--n-epochs", "3", "--output-dir", tmp_path, "--resume")
+    assert (first.returncode, again.returncode, again.stderr) == (0, 0, "")
+    assert again.stdout.splitlines()[1].startswith("digits: 1200 training")
+    assert "\nepoch 3, minibatch 60/60" in again.stdout and "epoch 2," not in again.stdout
+
+
 def start_training(*args):
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "train_logreg.py"), "--dataset", "digits",

@@ -63,6 +63,24 @@ def test_nothing_is_changed_before_the_first_question():
     assert (silent.returncode, err) == (1, "interrupted\n")
 
 
+def test_a_signal_while_handlers_are_installed_counts_as_the_first(monkeypatch):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    install = signal.signal
+
+    def interrupted(number, handler):
+        former = install(number, handler)
+        if should_stop.signal is None:  # right after the first one is there
+            signal.raise_signal(number)
+        return former
+
+    with StopOnSignal() as should_stop:
+        monkeypatch.setattr(signal, "signal", interrupted)
+        assert should_stop() and should_stop.signal == SIGNALS[0]
+        # the next one ends it, whichever it is
+        assert {signal.getsignal(number) for number in SIGNALS} == {signal.SIG_DFL}
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
 def test_former_handlers_come_back():
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopOnSignal() as should_stop:

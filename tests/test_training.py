@@ -539,6 +539,52 @@ def test_other_data_settings_or_engine_are_refused_with_every_difference(tmp_pat
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"seed": 10**400}, "settings: found more than 1048576 characters, or a whole number of"),
+        ({"note": "x" * 2**20}, "settings: found more than 1048576 characters"),
+        ({"engine": "mine"}, "settings: found engine, which dlt notes itself; expected other"),
+        ({"n_epochs": 3, "floatX": 1}, "settings: found floatX, n_epochs, which dlt notes"),
+        ({"note": object()}, "settings: found what JSON cannot hold .a value of type object"),
+    ],
+)
+def test_settings_that_could_not_be_read_back_are_refused_at_once(
+    tmp_path, blobs, settings, message
+):
+    with pytest.raises(SettingsError, match=message):
+        run(blobs, output_dir=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_parameter_whose_name_could_not_be_read_back_is_refused_at_once(tmp_path, blobs):
+    model, y, loss = classifier()
+    model.params[0].name = "a//b"
+    with pytest.raises(SettingsError, match="params: found the name 'a//b'; expected letters"):
+        train(model, y, loss, blobs, batch_size=10, n_epochs=1, output_dir=tmp_path)
+
+
+def test_numpy_s_numbers_and_other_names_are_settings_too(tmp_path, blobs):
+    patience = Patience(np.int64(40), np.float64(2))
+    settings = {1: np.float32(0.5), "seed": np.uint8(3)}
+    _, result = run(
+        blobs, n_epochs=1, patience=patience, drop_last=np.bool_(True), settings=settings,
+        output_dir=tmp_path,
+    )  # fmt: skip
+    saved = json.loads((tmp_path / "settings.json").read_text())
+    assert (saved["patience"], saved["drop_last"], saved["1"], saved["seed"]) == (40, True, 0.5, 3)
+    assert result.n_epochs == 1
+
+
+def test_the_mean_of_huge_losses_is_their_mean(blobs, float64):
+    model, y, loss = classifier()
+    result = train(
+        model, y, loss * np.float64(1e307), blobs, learning_rate=1e-308, batch_size=5, n_epochs=1
+    )
+    # 20 losses of about log(3): their sum is more than a float64 can hold
+    assert result.history[0].train_loss == pytest.approx(1e307 * np.log(3), rel=0.5)
+
+
 def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path, blobs):
     with pytest.raises(SettingsError, match="output_dir: found None; expected the run's folder"):
         run(blobs, resume=True)
@@ -580,4 +626,4 @@ def test_an_unfinished_run_is_mentioned_before_a_new_one(tmp_path, blobs):
     run(blobs, output_dir=tmp_path, should_stop=after_asking(8))
     run(blobs, n_epochs=1, output_dir=tmp_path, log=lines.append)
     assert lines[0].startswith("found an unfinished run of ")
-    assert lines[0].endswith("--resume (resume=True) would have continued it; starting anew")
+    assert lines[0].endswith("starting anew, and keeping it as checkpoint.unfinished.npz")

@@ -24,7 +24,7 @@ import numpy as np
 
 from dlt import flags
 from dlt.arrays import aligned_copy
-from dlt.engine._loading import FLOAT_TYPES, bad_floatX
+from dlt.engine._loading import FLOAT_TYPES, bad_floatX, logger
 from dlt.errors import EngineError, SettingsError
 
 _engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))
@@ -61,8 +61,8 @@ def versions():
     Returns
     -------
     dict of str to str
-        ``engine`` (name and version), ``linker``, ``device``, ``floatX``, and the versions of
-        the libraries that do the arithmetic.
+        ``engine`` (name and version), ``linker``, ``optimizer``, ``device``, ``floatX``, and
+        the versions of the libraries that do the arithmetic.
 
     Examples
     --------
@@ -73,6 +73,7 @@ def versions():
         _engine.libraries(),
         engine="{} {}".format(NAME, theano.__version__),
         linker=linker(),
+        optimizer=theano.config.optimizer,
         device=device(),
         floatX=theano.config.floatX,
     )
@@ -388,3 +389,8 @@ def index_loop(step, state=()):
 _flagged_device = flags.device(os.environ)
 if _flagged_device is not None:  # cuda, cuda0 and gpu mean the GPU
     set_device("gpu" if flags.is_gpu(_flagged_device) else _flagged_device)
+    if flags.is_gpu(_flagged_device) and set("123456789") & set(_flagged_device):
+        logger.warning(
+            "THEANO_FLAGS: found device={}; the first GPU is used; for another one set "
+            "CUDA_VISIBLE_DEVICES".format(_flagged_device)
+        )

@@ -3,7 +3,6 @@
 import importlib
 import logging
 import operator
-import os
 import warnings
 
 from dlt import flags
@@ -16,15 +15,17 @@ FLOAT_TYPES = ("float32", "float64")
 logger = logging.getLogger("dlt")
 
 
-def import_engine(name, title, remedy):
+def import_engine(name, title, given, remedy):
     """Import a package that is Theano in all but its name.
 
     Parameters
     ----------
     name, title : str
         What it is called by Python and by people.
+    given : str
+        The flags as the user gave them, for the messages.
     remedy : str
-        How to install it.
+        How to get it.
 
     Returns
     -------
@@ -36,8 +37,6 @@ def import_engine(name, title, remedy):
     EngineError
         It cannot be imported, or refuses its flags, or floatX is none of `FLOAT_TYPES`.
     """
-    own = name.upper() + "_FLAGS"
-    given = os.environ.get(own, "")
     where = "THEANO_FLAGS" if name == "theano" else "THEANO_FLAGS or PYTENSOR_FLAGS"
     # Said below, for all flags in one line.
     warnings.filterwarnings("ignore", message=".*does not recognise this flag")
@@ -47,7 +46,7 @@ def import_engine(name, title, remedy):
         package.compile.mode.get_default_mode()  # reads mode, linker and optimizer
     except ImportError as error:
         raise EngineError(
-            "the engine is missing: {} could not be imported ({}); install it with: {}".format(
+            "the engine is missing: {} could not be imported ({}); {}".format(
                 title, _one_line(error), remedy
             )
         ) from error

@@ -7,6 +7,7 @@ a device. Written for PyTensor 3.0 and 3.3.
 import functools
 import importlib
 import importlib.util
+import logging
 import math
 import os
 import sys
@@ -37,7 +38,8 @@ _ORDINARY = (
 def _import():
     """Import PyTensor and choose its linker."""
     flags.prepare_pytensor(os.environ)
-    package = import_engine("pytensor", NAME, "pip install pytensor jax")
+    given = os.environ.get("PYTENSOR_FLAGS", "")
+    package = import_engine("pytensor", NAME, given, "install it with: pip install pytensor jax")
     if int(package.__version__.split(".")[0]) < 3:
         raise wrong_version(NAME, package, "3.0 or newer")
     config = package.config
@@ -45,6 +47,8 @@ def _import():
         config.mode = _MODES["jax"]
     for message in _ORDINARY:
         warnings.filterwarnings("ignore", message=message)
+    # The C linker says there that it uses numpy's BLAS for want of another.
+    logging.getLogger("pytensor.tensor.blas").setLevel(logging.ERROR)
     return package
 
 
@@ -68,8 +72,9 @@ def linker():
     mode = theano.config.mode
     if mode == "Mode":
         mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
-    elif not isinstance(mode, str):  # so it is while PyTensor compiles
-        mode = type(mode.linker).__name__.replace("Linker", "").upper()
+    elif mode not in _MODES.values():  # FAST_RUN and the like; a Mode while PyTensor compiles
+        mode = type(theano.compile.mode.get_mode(mode).linker).__name__
+        mode = mode.replace("Linker", "").upper()
     return {value: name for name, value in _MODES.items()}.get(mode, mode.lower())
 
 
@@ -103,7 +108,8 @@ def _jax():
 def libraries():
     """Do the part of `dlt.engine.versions` that is PyTensor's."""
     if linker() == "jax":
-        return {"jax": _jax().__version__}
+        names = ("jax", "jaxlib")
+        return {name: importlib.import_module(name).__version__ for name in names}
     # Numba and C use the BLAS that numpy and scipy bring.
     names = ("numpy", "numba") if linker() == "numba" else ("numpy",)
     return {name: importlib.import_module(name).__version__ for name in names}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 
 import numpy as np
@@ -24,9 +25,9 @@ def _import():
     _refuse_gpu(flags.device(os.environ) or flags.in_theanorc(os.environ).get("device"))
     if flags.numpy_version() >= (1, 24):
         raise EngineError(
-            "Theano: found numpy {}; expected one below 1.24; install it again with: "
-            "pip install 'numpy<1.22' 'scipy<1.8'".format(np.__version__)
+            "Theano: found numpy {}; expected one below 1.24; {}".format(np.__version__, _remedy())
         )
+    given = os.environ.get("THEANO_FLAGS", "")
     note = flags.prepare_theano(os.environ)
     if note:
         logger.warning(note)
@@ -36,9 +37,7 @@ def _import():
     logging.getLogger("theano.tensor.blas").setLevel(logging.ERROR)
     with warnings.catch_warnings():  # Theano was written for older Pythons
         warnings.simplefilter("ignore", DeprecationWarning)
-        package = import_engine(
-            "theano", NAME, "pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'"
-        )
+        package = import_engine("theano", NAME, given, _remedy())
     if not package.__version__.startswith("1.0."):
         raise wrong_version(NAME, package, "1.0.5")
     if os.environ.get("PYTENSOR_FLAGS"):
@@ -48,6 +47,12 @@ def _import():
             )
         )
     return package
+
+
+def _remedy():
+    if sys.version_info >= (3, 11):
+        return "use Python 3.8 to 3.10, where it still installs"
+    return "install it with: pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'"
 
 
 def _refuse_gpu(device):
@@ -76,10 +81,17 @@ def linker():
 
 def set_linker(name):
     """Do the part of `dlt.engine.set_linker` that is Theano's."""
-    missing = flags.missing_compiler()
+    missing = flags.missing_compiler(theano.config.cxx)
     if missing and linker() != name:
         raise no_compiler(missing)
+    if not theano.config.cxx:
+        raise EngineError(
+            "the linker c is switched off: found an empty cxx in THEANO_FLAGS or .theanorc; "
+            "expected a compiler, such as cxx=g++"
+        )
     theano.config.mode, theano.config.linker = "Mode", "cvm"
+    # Theano keeps the mode it once made of these settings.
+    theano.compile.mode.instantiated_default_mode = None
 
 
 def device():
@@ -137,8 +149,8 @@ def row_window(data, start, length):
 
 def index_loop(step, state):
     """Do the part of `dlt.engine.index_loop` that is Theano's."""
-    # One call for each index. Its scan is slower: 62 to 105 ms an epoch at batch 600 where
-    # calls take 57 to 65, and 150 to 200 at batch 20 where they take 88.
+    # One call for each index. Its scan is slower: 75 ms an epoch at batch 600 where calls take
+    # 60, and 180 at batch 20 where they take 88 (docs/engines.md).
     index = T.lscalar("index")
     *after, output = step(index, *state)
     compiled = theano.function([index], output, updates=list(zip(state, after)))
