@@ -224,8 +224,8 @@ def test_an_engine_that_is_unknown_or_not_installed_is_named():
     other = {"PyTensor": "theano", "Theano": "pytensor"}[engine.NAME]
     _, err = report(DLT_ENGINE=other)
     expected = {
-        "theano": "EngineError: Theano: found numpy {}; expected one below 1.24; install it "
-        "again with: pip install 'numpy<1.22' 'scipy<1.8'".format(np.__version__),
+        "theano": "EngineError: Theano: found numpy {}; expected one below 1.24; use Python 3.8 "
+        "to 3.10, where it still installs".format(np.__version__),
         "pytensor": "EngineError: the engine is missing: PyTensor could not be imported (No "
         "module named 'pytensor'); install it with: pip install pytensor jax",
     }
