@@ -12,6 +12,7 @@ Functions
 """
 
 import ast
+import io
 import re
 import stat
 import struct
@@ -268,9 +269,9 @@ def write_npz(file, arrays):
         for name, array in plain.items():
             info = zipfile.ZipInfo(name + ".npy")  # dated 1980-01-01, whatever the clock says
             info.create_system = 3  # what Unix writes, also on Windows
-            info.file_size = array.nbytes + _MAX_HEADER  # lets zipfile choose zip64 when needed
-            with archive.open(info, "w") as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+            member = io.BytesIO()  # not in pieces: what is open when Ctrl-C comes would complain
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            archive.writestr(info, member.getvalue())
         archive.close()
     except BaseException:
         # Abandoned. Closing it would raise a ValueError in place of what really happened, such
