@@ -195,11 +195,9 @@ class RunFolder:
         If that run is unfinished, its checkpoint is kept as `UNFINISHED_NAME`, also when this
         one begins to save.
         """
-        for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
-            with contextlib.suppress(DataError):
-                found = read_checkpoint(self._file(name))
-                self._unfinished = name if found.ended is None else None
-                return found
+        name, found = _newest_readable(self.path)
+        self._unfinished = name if found is not None and found.ended is None else None
+        return found
 
     def go_on(self, checkpoint):
         """Make the folder hold what a checkpoint that `load` gave tells, and go on from there."""
@@ -308,10 +306,16 @@ def saved_settings(path):
     >>> saved_settings("no/such/folder")
     {}
     """
+    _, found = _newest_readable(os.fspath(path))
+    return {} if found is None else found.settings
+
+
+def _newest_readable(folder):
+    """Give the newest checkpoint that can be read, and its name; None twice without one."""
     for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
         with contextlib.suppress(DataError):
-            return read_checkpoint(os.path.join(os.fspath(path), name)).settings
-    return {}
+            return name, read_checkpoint(os.path.join(folder, name))
+    return None, None
 
 
 def _plain(value):

@@ -361,8 +361,8 @@ class _Run:
     def _take(self, stretch, seconds, say):
         """Take in a stretch of updates that were made."""
         self._done = stretch.iteration
+        self._state = self._state._replace(seconds=seconds)
         if not np.isfinite(stretch.losses).all():
-            self._state = self._state._replace(seconds=seconds)
             first = int(np.argmin(np.isfinite(stretch.losses)))
             self._diverged_at = stretch.iteration - len(stretch.losses) + first + 1
             self._done = self._diverged_at  # how far the stretch went on must not show
@@ -371,7 +371,6 @@ class _Run:
             iteration=stretch.iteration,
             losses=np.concatenate([self._state.losses, stretch.losses.astype(np.float64)]),
             patience=self.patience.state(),
-            seconds=seconds,
         )
         if self._folder is not None or stretch.is_best:
             state = state._replace(params=get_values(self._params))
