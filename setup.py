@@ -10,6 +10,12 @@ def read(path):
         return file.read()
 
 
+# What builds the documents, the executed tutorial among them; not to be had for Python 3.8.
+docs = [
+    name + "; python_version >= '3.9'"
+    for name in ("sphinx>=7", "docutils>=0.21", "myst-nb>=1.0", "furo", "jupytext")
+]
+
 setup(
     # PyPI's "dlt" is an unrelated project: the distribution is called otherwise.
     name="theano-dlt",
@@ -21,7 +27,8 @@ setup(
     packages=["dlt", "dlt.engine", "dlt._data"],
     # The embedded digits lie in data/ of the clone and in dlt/_data/ of an installation.
     package_dir={"dlt": "dlt", "dlt.engine": "dlt/engine", "dlt._data": "data"},
-    package_data={"dlt._data": ["digits.pkl.gz", "README.md"]},
+    # What the page to draw digits on is put together from lies in dlt/_page/ of both.
+    package_data={"dlt": ["_page/*"], "dlt._data": ["digits.pkl.gz", "README.md"]},
     # Two engines that cannot share an environment: PyTensor needs numpy 2, and classic Theano
     # one below 1.22 (docs/engines.md). Below 3.8 and from 3.15 on, neither installs.
     python_requires=">=3.8,<3.15",
@@ -29,25 +36,33 @@ setup(
         "pytensor>=3.0,<3.4; python_version >= '3.11'",
         "jax>=0.7; python_version >= '3.11'",
         "numpy; python_version >= '3.11'",
+        "scipy; python_version >= '3.11'",
         "Theano==1.0.5; python_version < '3.11'",
         "numpy>=1.20,<1.22; python_version < '3.11'",
         "scipy<1.8; python_version < '3.11'",
         "filelock>=3.12",
-        "pillow",
+        "matplotlib>=3.6",
+        "pillow>=9.1",
         "pooch>=1.8",
-        "tqdm>=4.62",
+        "tqdm>=4.64",
     ],
     extras_require={
         "gpu": ["jax[cuda12]>=0.7; python_version >= '3.11'"],
-        "bench": ["matplotlib", "threadpoolctl", "scikit-learn"],
+        "bench": ["threadpoolctl", "scikit-learn"],
+        "docs": docs,
         "fuzz": ["atheris; python_version < '3.14' and sys_platform == 'linux'"],
+        "notebook": ["notebook", "ipywidgets", "jupytext"],
         "test": [
+            *docs,
             "pytest>=8",
+            "pytest-timeout",
+            "pytest-xdist",
             "hypothesis",
             "ruff",
             "scikit-learn",
-            "matplotlib",
             "threadpoolctl",
+            "ipywidgets",
+            "selenium",
             "setuptools>=68",
             "wheel",
         ],

@@ -33,6 +33,10 @@ from dlt.errors import EngineError
 #: The engines, best first.
 ENGINES = ("pytensor", "theano")
 
+#: Processes that compile take turns, and look every 1 to 2 seconds whether theirs has come;
+#: left alone, Theano looks every 5 to 10. It still takes 120 s for a turn to count as lost.
+_TAKE_TURNS = {"compile.wait": "1", "compile.timeout": "120"}
+
 _PYTHON_H = "Python.h"
 #: What Debian and Ubuntu call what is missing, and the rest of the world.
 _PACKAGES = {"g++": "g++", "clang++": "Xcode's command line tools", _PYTHON_H: "python3-dev"}
@@ -185,6 +189,8 @@ def prepare_theano(environ):
 
     ``cxx``: none, where there is no compiler or nothing to compile with.
 
+    ``compile.wait``: look more often than Theano would whether another process still compiles.
+
     Parameters
     ----------
     environ : dict of str to str
@@ -197,6 +203,8 @@ def prepare_theano(environ):
     """
     said = dict(in_theanorc(environ), **parse(environ.get("THEANO_FLAGS", "")))
     flags, note = [], None
+    if "compile.wait" not in said:
+        flags += ["{}={}".format(n, v) for n, v in _TAKE_TURNS.items() if n not in said]
     if "blas.ldflags" not in said:
         found = _bundled_blas()
         if found is not None:

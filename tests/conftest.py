@@ -29,6 +29,14 @@ def bare_environment(**changes):
     return environ
 
 
+@pytest.fixture(scope="module", autouse=True)
+def engine_left_as_it_was():
+    """Let no module change what the engine does in those that come after it."""
+    before = engine.theano.config.floatX, engine.linker(), engine.device()
+    yield
+    assert (engine.theano.config.floatX, engine.linker(), engine.device()) == before
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(23455)

@@ -5,14 +5,19 @@ Usage: python tests/engines.py [--only newest oldest | 3.8 3.12 ...] [--linkers]
 Python 3.8 to 3.10 bring classic Theano, 3.11 and later PyTensor. One line is printed for each
 environment; what the tests said is in a log beside it. With --linkers, the newest PyTensor
 runs them once more with each of its other linkers. A Python that is not here is named.
+
+Tests that take longer than LIMIT in one environment are ended, and the end of the log says where
+each of their processes was.
 """
 
 import argparse
+import contextlib
 import glob
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join(ROOT, ".venv-engines")
 VERSIONS = ["3.{}".format(minor) for minor in range(8, 15)]
 FIRST_PYTENSOR = "3.11"
+LIMIT = 30 * 60  # seconds; they take a third of it on two cores
 MODES = {"numba": "mode=NUMBA", "c": "mode=CVM"}
 
 
@@ -66,7 +72,7 @@ def environment(version, python):
                 [python, "-m", "venv", "--clear", folder],
                 [inside, "-m", "pip", "install", "--quiet", "--editable", ".[test]"],
             ):
-                subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=True)
+                subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=True, timeout=LIMIT)
         with open(stamp, "w", encoding="utf-8") as file:
             file.write(wanted)
     return inside
@@ -81,20 +87,48 @@ def run_tests(version, inside, linker, pytest_args):
         environ["PYTENSOR_FLAGS"] = MODES[linker]
     described = subprocess.run(
         [inside, "-c", "from dlt import engine; print(engine.describe())"],
-        cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True,
+        cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT,
     ).stdout.strip()  # fmt: skip
     described = described[: described.index(", floatX")]  # the tests run with both
     say("Python {}, {}: testing ...".format(version, described))
     started = time.monotonic()
-    with open(log_of(version, linker), "w", encoding="utf-8") as log:
-        status = subprocess.run(
-            [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *pytest_args],
-            cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT,
-        ).returncode  # fmt: skip
+    command = [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *pytest_args]
+    status = run_logged(command, environ, log_of(version, linker))
     result = last_line(_read(log_of(version, linker)))
+    if status is None:
+        result = "ended after {} s, before the tests had".format(LIMIT)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     line = "Python {}, {}: {}; {} min {} s".format(version, described, result, minutes, seconds)
     return status == 0, line
+
+
+def run_logged(command, environ, path):
+    """Run a command with its output in a file; give its exit code, or None after LIMIT seconds.
+
+    Whatever ends the wait ends the processes that it started as well.
+    """
+    with open(path, "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            return process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                end_session(process)
+
+
+def end_session(process):
+    """End a process and those it started, those of pytest after they have told where they were."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def last_line(output):
@@ -119,9 +153,19 @@ def _read(path):
 
 
 def say(text):
-    """Tell a person who waits; the results alone go to stdout."""
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr, flush=True)
+    """Tell those who wait; the results alone go to stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_end(path):
+    print("--- the end of {}:".format(os.path.relpath(path, ROOT)))
+    if os.path.exists(path):
+        print("\n".join(_read(path).splitlines()[-120:]), flush=True)
+
+
+def _interrupt(number, frame):
+    """End on SIGTERM as on Ctrl-C: what runs is ended too, and its log is shown."""
+    raise KeyboardInterrupt
 
 
 def parse(argv):
@@ -150,13 +194,18 @@ def main(argv=None):
     newer = [v for v in chosen if VERSIONS.index(v) >= VERSIONS.index(FIRST_PYTENSOR)]
     if args.linkers and newer:
         runs += [(newer[-1], linker) for linker in MODES]
+    signal.signal(signal.SIGTERM, _interrupt)
     failed = []
     for version, linker in runs:
         try:
             inside = environment(version, pythons[version])
             passed, line = run_tests(version, inside, linker, args.pytest_args)
-        except (subprocess.CalledProcessError, OSError) as error:
+        except (subprocess.SubprocessError, OSError) as error:
             passed, line = False, "Python {}: not tested: {}".format(version, error)
+        except KeyboardInterrupt:
+            print("Python {}: stopped".format(version), flush=True)
+            show_end(log_of(version, linker))
+            return 130
         print(line, flush=True)
         if not passed:
             failed.append(log_of(version, linker))
@@ -167,8 +216,7 @@ def main(argv=None):
         if not tested:
             print("{}: not tested".format(engine))
     for path in failed:
-        print("--- the end of {}:".format(os.path.relpath(path, ROOT)))
-        print("\n".join(_read(path).splitlines()[-40:]))
+        show_end(path)
     return 1 if failed or not runs else 0
 
 

@@ -107,3 +107,15 @@ def test_a_loop_is_one_call_for_each_index():
     run = engine.index_loop(lambda i, so_far: [so_far + i, so_far], [total])
     assert "Scan" not in {type(node.op).__name__ for node in run.compiled.maker.fgraph.toposort()}
     assert run(range(4)).tolist() == [0, 0, 1, 3]
+
+
+def test_waiting_for_another_process_to_compile_is_not_told():
+    code = (
+        "import logging; from dlt import theano\n"
+        "log = logging.getLogger('theano.gof.compilelock')\n"
+        "assert log.isEnabledFor(logging.INFO)\n"
+        "log.info('Waiting for existing lock'); log.warning('Overriding existing lock')"
+    )
+    status, out, err = run_python(code)
+    assert (status, out) == (0, "")
+    assert "Overriding existing lock" in err and "Waiting" not in err

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 
 import engines
 import pytest
 from conftest import ROOT
+
+pytestmark = pytest.mark.once
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 
@@ -86,6 +89,77 @@ def test_one_line_says_what_ran(tmp_path, monkeypatch, linker):
     passed, line = engines.run_tests(HERE, sys.executable, None, ["tests/no_such_file.py"])
     assert not passed and "no tests were run" in line
     assert "no_such_file" in (tmp_path / (HERE + ".log")).read_text()
+
+
+HANGS = (
+    "import subprocess, sys, time\n"
+    "def waits_for_ever():\n"
+    "    time.sleep(600)\n"
+    "child = subprocess.Popen(['sleep', '600'])\n"
+    "print('child', child.pid, flush=True)\n"
+    "waits_for_ever()\n"
+)
+
+
+def child_in(log, patience=30):
+    """Wait for the line "child PID" in a log, and give the PID."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if log.exists() and "\n" in log.read_text():
+            return int(log.read_text().split()[1])
+        time.sleep(0.05)
+    raise AssertionError("{} has no line".format(log))
+
+
+def is_gone(pid, patience=10):
+    """Say whether a process ends; one that nobody has waited for yet has ended as well."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        try:
+            with open("/proc/{}/stat".format(pid)) as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_tests_that_hang_are_ended_and_tell_where_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "LIMIT", 2)
+    log = tmp_path / "log"
+    command = [sys.executable, "-X", "faulthandler", "-c", HANGS]
+    assert engines.run_logged(command, dict(os.environ), str(log)) is None
+    said = log.read_text()
+    assert "Fatal Python error: Aborted" in said and "in waits_for_ever" in said
+    assert is_gone(child_in(log))
+
+
+def test_sigterm_shows_the_log_and_leaves_nothing_running(tmp_path):
+    code = (
+        "import sys, engines\n"
+        "engines.FOLDER = sys.argv.pop()\n"
+        "engines.environment = lambda version, python: sys.executable\n"
+        "def run_tests(version, inside, linker, pytest_args):\n"
+        "    engines.run_logged([inside, '-c', {!r}], {{}}, engines.log_of(version))\n"
+        "engines.run_tests = run_tests\n"
+        "sys.exit(engines.main(['--only', 'oldest']))\n"
+    ).format(HANGS)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=dict(os.environ, PYTHONPATH=str(ROOT / "tests")), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not list(tmp_path.glob("3.*.log")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    (log,) = tmp_path.glob("3.*.log")
+    child = child_in(log)
+    process.terminate()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out.startswith("Python {}: stopped\n--- the end of ".format(log.stem))
+    assert "\nchild {}\n".format(child) in out
+    assert is_gone(child)
 
 
 def test_an_environment_is_made_once_and_again_when_setup_py_changes(tmp_path, monkeypatch):

@@ -80,6 +80,10 @@ def test_flags_without_a_value_are_named(text, named):
         flags.prepare_pytensor({"THEANO_FLAGS": text})
 
 
+#: What every process on Theano is told, unless the user said otherwise.
+TURNS = "compile.wait=1,compile.timeout=120"
+
+
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A folder of packages that holds numpy, but no BLAS."""
@@ -103,14 +107,28 @@ def test_theano_s_own_search_for_a_blas_is_left_alone_where_it_works(site, monke
     monkeypatch.setattr(np, "__version__", "1.21.6")
     environ = {"THEANORC": str(site / "none")}
     assert flags.prepare_theano(environ) is None
-    assert environ == {"THEANORC": str(site / "none")}
+    assert environ == {"THEANORC": str(site / "none"), "THEANO_FLAGS": TURNS}
+
+
+@pytest.mark.parametrize(
+    "said, expected",
+    [
+        ("compile.wait=7", "compile.wait=7"),
+        ("compile.timeout=9", "compile.timeout=9,compile.wait=1"),
+        ("compile__wait=7,compile__timeout=9", "compile__wait=7,compile__timeout=9"),
+    ],
+)
+def test_how_long_to_wait_for_another_process_may_be_said(site, said, expected):
+    environ = {"THEANO_FLAGS": "blas.ldflags=," + said}
+    flags.prepare_theano(environ)
+    assert environ["THEANO_FLAGS"] == "blas.ldflags=," + expected
 
 
 def test_from_numpy_1_22_on_that_search_fails_and_is_switched_off(site, monkeypatch):
     monkeypatch.setattr(np, "__version__", "1.22.4")
     environ = {"THEANO_FLAGS": "floatX=float32"}
     flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "floatX=float32,blas.ldflags=''"
+    assert environ["THEANO_FLAGS"] == "floatX=float32,{},blas.ldflags=''".format(TURNS)
 
 
 @linux
@@ -122,7 +140,7 @@ def test_the_blas_that_numpy_or_scipy_bring_is_linked(site):
     environ = {}
     flags.prepare_theano(environ)
     assert environ["THEANO_FLAGS"] == (
-        "blas.ldflags='-L{0} -l:{1} -Wl,-rpath,{0}'".format(ours.parent, ours.name)
+        "{2},blas.ldflags='-L{0} -l:{1} -Wl,-rpath,{0}'".format(ours.parent, ours.name, TURNS)
     )
 
 
@@ -136,16 +154,18 @@ def test_a_folder_that_flags_cannot_name_is_not_linked(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "__version__", "1.23.5")
     environ = {}
     flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags=''"
+    assert environ["THEANO_FLAGS"] == TURNS + ",blas.ldflags=''"
 
 
 @pytest.mark.parametrize("where", ["THEANO_FLAGS", "THEANORC"])
 def test_what_the_user_set_is_not_overridden(site, monkeypatch, where):
     monkeypatch.setattr(np, "__version__", "1.22.4")
     monkeypatch.setattr(flags, "missing_compiler", lambda: ["g++"])
-    given = {"THEANO_FLAGS": "blas.ldflags=-lblas,cxx=/opt/g++"}
+    given = {"THEANO_FLAGS": "blas.ldflags=-lblas,cxx=/opt/g++,compile.wait=9"}
     if where == "THEANORC":
-        (site / "rc").write_text("[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n")
+        (site / "rc").write_text(
+            "[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n[compile]\nwait = 9\n"
+        )
         given = {"THEANORC": "{}{}{}".format(site / "none", os.pathsep, site / "rc")}
     environ = dict(given)
     assert flags.prepare_theano(environ) is None
@@ -156,7 +176,7 @@ def test_a_broken_settings_file_is_left_to_theano(site):
     (site / "rc").write_text("no section\n")
     environ = {"THEANORC": str(site / "rc"), "THEANO_FLAGS": "blas.ldflags="}
     flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags="
+    assert environ["THEANO_FLAGS"] == "blas.ldflags=," + TURNS
 
 
 def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
@@ -166,7 +186,7 @@ def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
     monkeypatch.setattr(sys, "platform", "linux")
     environ = {"THEANO_FLAGS": "blas.ldflags="}
     note = flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags=,cxx="
+    assert environ["THEANO_FLAGS"] == "blas.ldflags=,{},cxx=".format(TURNS)
     assert note == (
         "Theano finds no g++: functions run in Python, some 15 times slower; install g++ (as "
         "Debian and Ubuntu call it)"

@@ -64,6 +64,7 @@ def test_losses_of_two_epochs_on_mnist(mnist_folder, monkeypatch, linker, floatX
 
 
 # The engine's own choice of a linker is test_published's.
+@pytest.mark.once
 @pytest.mark.parametrize("mode", [name for name in engine.LINKERS if name != engine.linker()])
 @pytest.mark.parametrize("floatX", ["float32", "float64"])
 def test_the_published_run_on_the_other_linkers(mnist_folder, tmp_path, mode, floatX):

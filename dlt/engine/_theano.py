@@ -35,6 +35,8 @@ def _import():
     # link with, about which nothing is left to be done.
     warnings.filterwarnings("ignore", message=".*there is no c.. compiler")
     logging.getLogger("theano.tensor.blas").setLevel(logging.ERROR)
+    # Processes take turns at compiling, and Theano would tell of each wait in two lines.
+    logging.getLogger("theano.gof.compilelock").addFilter(_is_warning)
     with warnings.catch_warnings():  # Theano was written for older Pythons
         warnings.simplefilter("ignore", DeprecationWarning)
         package = import_engine("theano", NAME, given, _remedy())
@@ -47,6 +49,10 @@ def _import():
             )
         )
     return package
+
+
+def _is_warning(record):
+    return record.levelno >= logging.WARNING
 
 
 def _remedy():
