@@ -156,8 +156,7 @@ def _status(path, expected):
     try:
         return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        remedy = "check the path, or fetch the file first"
-        raise DataError(path, "no file there", expected, remedy) from None
+        raise DataError(path, "no file there", expected, "check the path") from None
     except OSError as error:
         raise _unreadable(path, error, expected) from error
     except ValueError:
@@ -543,9 +542,63 @@ def try_writing(folder):
     >>> import tempfile
     >>> try_writing(tempfile.mkdtemp())
     """
-    os.makedirs(str(folder), exist_ok=True)
+    try:
+        os.makedirs(str(folder), exist_ok=True)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error)) from error
     with tempfile.TemporaryFile(dir=str(folder)):
         pass
+
+
+def prepare_output_dir(folder, what):
+    """Do what `try_writing` does for a folder that the user chose as `output_dir`.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    what : str
+        What the folder is for, such as "the results".
+
+    Raises
+    ------
+    SettingsError
+        It cannot be made or written to.
+
+    Examples
+    --------
+    >>> prepare_output_dir("", "the results")
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: '': found a folder that cannot be written (No such file or \
+directory); expected one for the results; choose another output_dir
+    """
+    try:
+        try_writing(folder)
+    except OSError as error:
+        raise unwritable(folder, error, what) from error
+
+
+def unwritable(folder, error, what):
+    """Give the error for a folder of results that `try_writing`, or a writer, was refused.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    error : Exception
+        What the operating system said.
+    what : str
+        What the folder is for, such as "the results".
+
+    Examples
+    --------
+    >>> print(unwritable("runs", OSError(30, "Read-only file system"), "the results"))
+    'runs': found a folder that cannot be written (Read-only file system); expected one for the \
+results; choose another output_dir
+    """
+    return SettingsError(
+        "{!r}: found a folder that cannot be written ({}); expected one for {}; choose another "
+        "output_dir".format(os.fspath(folder), getattr(error, "strerror", None) or error, what)
+    )
 
 
 def remove_unfinished(folder):

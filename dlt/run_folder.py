@@ -21,7 +21,6 @@ current best as the search goes on, and models with their iteration in the name.
 """
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -32,7 +31,7 @@ import numpy as np
 
 from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError, SettingsError
-from dlt.files import remove_unfinished, try_writing, write_atomically
+from dlt.files import remove_unfinished, try_writing, unwritable, write_atomically
 from dlt.history import write_history
 from dlt.parameters import save_params
 from dlt.progress import silent
@@ -46,7 +45,7 @@ UNFINISHED_NAME = "checkpoint.unfinished.npz"
 SNAPSHOTS_NAME = "snapshots"
 LOCK_NAME = ".lock"
 
-_SNAPSHOT = re.compile(r"iteration_[0-9]{6,}\.npz")
+_SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
 def snapshot_name(iteration):
@@ -58,6 +57,31 @@ def snapshot_name(iteration):
     'iteration_000083.npz'
     """
     return "iteration_{:06d}.npz".format(iteration)
+
+
+def list_snapshots(path):
+    """List the intermediate models of a run.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A run folder.
+
+    Returns
+    -------
+    list of (int, str)
+        Minibatch updates and the model's file (`dlt.read_params`), in the order of training;
+        empty where no snapshots were asked for.
+
+    Examples
+    --------
+    >>> list_snapshots("no/such/folder")
+    []
+    """
+    folder = os.path.join(os.fspath(path), SNAPSHOTS_NAME)
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    found = ((_SNAPSHOT.fullmatch(name), os.path.join(folder, name)) for name in names)
+    return sorted((int(match.group(1)), file) for match, file in found if match)
 
 
 def as_json(settings):
@@ -141,7 +165,7 @@ class RunFolder:
         if self._must_exist and not os.path.isdir(self.path):
             raise self._nothing_to_resume()
         with self._explained():
-            _try_writing(self.path)
+            try_writing(self.path)
             self._lock = filelock.FileLock(self._file(LOCK_NAME), timeout=0)
             self._lock.acquire()
             for folder in (self.path, self._file(SNAPSHOTS_NAME)):
@@ -254,11 +278,7 @@ class RunFolder:
                 "has ended, or choose another output_dir".format(self.path)
             ) from None
         except (OSError, NotImplementedError) as error:  # the latter: no locks there
-            reason = getattr(error, "strerror", None) or error
-            raise SettingsError(
-                "{!r}: found a folder that cannot be written ({}); expected one for the results; "
-                "choose another output_dir".format(self.path, reason)
-            ) from error
+            raise unwritable(self.path, error, "the results") from error
 
     def _write_others(self, checkpoint):
         """Write what is made for people, and drop the snapshots that are not this run's."""
@@ -323,13 +343,6 @@ def _plain(value):
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError("a value of type {}".format(type(value).__name__))
-
-
-def _try_writing(path):
-    try:
-        try_writing(path)
-    except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def _remove(path):

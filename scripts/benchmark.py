@@ -2,7 +2,6 @@
 """Measure an epoch of dlt and of its peers: the same work, in turn, each in its own process."""
 
 import functools
-import importlib.util
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 from dlt.commandline import Parser, positive_int, script
 from dlt.errors import SettingsError
+from dlt.files import prepare_output_dir
 
 # Sums are rounded differently: an example on the border between two labels may change sides.
 TOLERANCE = 2  # examples
@@ -46,7 +46,7 @@ def main(argv=None):
     say = functools.partial(print, flush=True)
     names = peer_names(args.peers)
     sizes = batch_sizes(args.batch_size)
-    make_folder(args.output_dir)
+    prepare_output_dir(args.output_dir, "the results")
 
     from peers import machine, report
 
@@ -63,7 +63,7 @@ def main(argv=None):
             facts["results"].append(measure(names, args, batch_size, folder, say))
             report.write(facts, args.output_dir)  # after each: an hour's work is not lost
     say("\n" + report.markdown(facts))
-    draw(facts, args.output_dir, say)
+    report.draw(facts, args.output_dir)
     say("saved in {}".format(args.output_dir))
     return check(facts["results"])
 
@@ -100,18 +100,6 @@ def batch_sizes(text):
             "batch_size: found {!r}; expected whole numbers, 1 or more, such as 600,20".format(text)
         )
     return [int(size) for size in sizes]
-
-
-def make_folder(path):
-    try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            "{}: found a folder that cannot be written to ({}); expected one that can; choose "
-            "another --output-dir".format(path, error.strerror)
-        ) from error
 
 
 def load(dataset, sizes, folder, say):
@@ -159,15 +147,6 @@ def measure(names, args, batch_size, folder, say):
             )
         )
     return summarize(found, batch_size, largest_difference(found.competitors))
-
-
-def draw(facts, folder, say):
-    if importlib.util.find_spec("matplotlib") is None:
-        say("no picture: matplotlib is not installed; pip install '.[bench]'")
-        return
-    from peers.report import draw
-
-    draw(facts, folder)
 
 
 def check(results):

@@ -36,9 +36,9 @@ def main(argv=None):
     args = parse(argv)
     say = functools.partial(print, flush=True)
     from dlt import engine
-    from dlt.files import try_writing, write_atomically
+    from dlt.files import prepare_output_dir, write_atomically
 
-    try_writing(args.output_dir)
+    prepare_output_dir(args.output_dir, "the results")
     engine.set_floatX("float32")
     say(engine.describe())
     say("| examples | inputs | labels | ms / epoch | ns / (example x input x label) |")
@@ -86,11 +86,8 @@ def epoch_seconds(n, n_in, n_out, epochs):
 
 def draw(rows, path):
     """Draw time against work, both logarithmic, with the line through the middle row."""
-    try:
-        import matplotlib
-    except ImportError:
-        print("no picture: matplotlib is not installed", file=sys.stderr)
-        return
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -15,7 +15,7 @@ from dlt.checkpoint import read_checkpoint
 from dlt.errors import DataError, SettingsError
 from dlt.history import read_history
 from dlt.parameters import read_params
-from dlt.run_folder import RunFolder, as_json
+from dlt.run_folder import RunFolder, as_json, list_snapshots
 
 
 def names(folder):
@@ -107,6 +107,21 @@ def test_snapshots_hold_the_model_of_their_moment_and_the_newest_stay(tmp_path):
     assert settings == after(1).settings
     # a snapshot is never newer than the checkpoint
     assert read_checkpoint(tmp_path / "checkpoint.npz").snapshots == (60, 80, 100)
+
+
+def test_snapshots_are_listed_in_the_order_of_training(tmp_path):
+    assert list_snapshots(tmp_path) == []
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    assert list_snapshots(tmp_path) == []
+    # the last name would come first by its letters
+    names = ["iteration_000090.npz", "iteration_999999.npz", "iteration_1000000.npz"]
+    others = ["mine.npz", "iteration_90.npz", "iteration_000090.npz.tmp", ".0123456789abcdef.tmp"]
+    for name in [*reversed(names), *others, "iteration_{}.npz".format("9" * 19)]:
+        (folder / name).write_bytes(b"")
+    assert list_snapshots(tmp_path) == [
+        (iteration, str(folder / name)) for iteration, name in zip((90, 999999, 1000000), names)
+    ]
 
 
 def test_going_on_makes_the_files_what_the_checkpoint_tells(tmp_path):
