@@ -210,16 +210,19 @@ def zipped(members):
 
 
 def pictures():
-    """Return a small picture of each format that this Pillow can write."""
+    """Return a small picture of each format that this Pillow can write, and a larger one."""
     from PIL import Image
 
     drawn = np.zeros((28, 28), "u1")
     drawn[4:24, 12:16] = 255
+    small, larger = Image.fromarray(drawn), Image.fromarray(drawn).resize((60, 60))
     found = []
-    for kind in ("PNG", "JPEG", "BMP", "GIF", "WEBP"):
+    # the small ones are taken as they are, the larger one goes the whole way
+    for kind, picture in (("PNG", small), ("JPEG", small), ("BMP", small), ("GIF", small),
+                          ("WEBP", small), ("PNG", larger)):  # fmt: skip
         file = io.BytesIO()
         try:
-            Image.fromarray(drawn).save(file, kind)
+            picture.save(file, kind)
         except (KeyError, OSError):
             continue
         found.append(file.getvalue())
