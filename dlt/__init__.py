@@ -65,6 +65,15 @@ _EXPORTS = {
     "write_history": "history",
     "read_history": "history",
     "read_picture": "images",
+    "plot_digits": "plotting",
+    "plot_weights": "plotting",
+    "plot_learning_curves": "plotting",
+    "plot_confusion_matrix": "plotting",
+    "plot_mistakes": "plotting",
+    "tile_images": "plotting",
+    "animate_weights": "plotting",
+    "save_figure": "plotting",
+    "save_animation": "plotting",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -107,6 +107,27 @@ def read_history(path):
         raise DataError(path, error, expected, "train again") from None
 
 
+def lowest_error(history):
+    """Give the lowest validation error, leaving out what is no fraction; None if none is one.
+
+    Parameters
+    ----------
+    history : iterable of HistoryRow
+
+    Returns
+    -------
+    float or None
+
+    Examples
+    --------
+    >>> row = HistoryRow(83, 1, 0.75, 0.125, 5000.0, 1.5)
+    >>> lowest_error([row._replace(validation_error=float("nan")), row])
+    0.125
+    """
+    errors = (row.validation_error for row in history)
+    return min((error for error in errors if 0 <= error <= 1), default=None)
+
+
 def _row(line):
     if len(line) != len(_TYPES):
         raise ValueError("a line of {} values".format(len(line)))

@@ -16,7 +16,7 @@ LAYERS = [
     {"files", "checks", "flags", "arrays", "early_stopping", "progress", "commandline", "stopping"},
     {"engine"},
     {"pickles", "idx", "npz", "images", "fetching", "history"},
-    {"datasets", "parameters", "shared", "losses", "regularization", "models"},
+    {"datasets", "parameters", "shared", "losses", "regularization", "models", "plotting"},
     {"sgd", "evaluation", "checkpoint"},
     {"run_folder"},
     {"resuming", "prediction"},
@@ -79,7 +79,8 @@ def test_import_is_silent_and_touches_no_network_and_no_file():
         "import dlt\n"
         "ours = os.path.dirname(dlt.__file__)\n"
         "loaded = [m for m in sys.modules if m.split('.')[0] in\n"
-        "          ('pytensor', 'theano', 'jax', 'numpy', 'pooch', 'requests', 'tqdm', 'PIL')]\n"
+        "          ('pytensor', 'theano', 'jax', 'numpy', 'pooch', 'requests', 'tqdm', 'PIL',\n"
+        "           'matplotlib')]\n"
         "opened = [a[0] for e, a in seen if e == 'open' and not str(a[0]).startswith(ours)]\n"
         "opened = [p for p in opened if not str(p).endswith(('.py', '.pyc', '.so', '.pth'))]\n"
         "written = [a for e, a in seen if e == 'open' and isinstance(a[1], str) and 'w' in a[1]\n"
