@@ -50,7 +50,7 @@ _EXPORTS = {
     "Score": "evaluation",
     "error_counter": "evaluation",
     "train": "training",
-    "TrainingResult": "training",
+    "TrainingResult": "results",
     "get_values": "parameters",
     "set_values": "parameters",
     "save_params": "parameters",

@@ -7,11 +7,96 @@ import os
 
 import numpy as np
 
-from dlt.engine import FLOAT_TYPES, T, theano
+from dlt.engine import FLOAT_TYPES, T, shared_resident, substitute, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression
 from dlt.parameters import read_params
 from dlt.run_folder import PARAMS_NAME
+
+
+class Probabilities:
+    """A classifier as a function of arrays, compiled when it is first called.
+
+    Parameters
+    ----------
+    x : Theano variable
+        The symbolic inputs.
+    p_y_given_x : Theano matrix, shape (B, L)
+        The model's probabilities, an expression of `x`.
+    row_shape : tuple of int
+        Shape of one example.
+    fixed : dict of shared variable to ndarray, optional
+        What parameters are to be, whatever the shared variables hold later.
+    model : str
+        What the message for rows of another shape calls the model.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression
+    >>> x = T.matrix("x")
+    >>> classifier = LogisticRegression(x, n_in=2, n_out=2)
+    >>> Probabilities(x, classifier.p_y_given_x, (2,))([[0.0, 0.5]]).tolist()
+    [[0.5, 0.5]]
+    """
+
+    def __init__(self, x, p_y_given_x, row_shape, fixed=(), model="the model"):
+        self._x, self._p_y_given_x, self._fixed = x, p_y_given_x, dict(fixed)
+        self._row_shape, self._model = tuple(row_shape), model
+        self._function = None
+
+    def __call__(self, x):
+        """Give the probability of each label.
+
+        Parameters
+        ----------
+        x : array, shape (B, ...)
+            As the training inputs: pixels in [0, 1), 0 for the background.
+
+        Returns
+        -------
+        ndarray, floatX, shape (B, L)
+            Rows add up to 1.
+
+        Raises
+        ------
+        DataError
+            The rows have another shape, or values that are not finite.
+        """
+        x = self._as_array(x)
+        if x.ndim == 0 or x.shape[1:] != self._row_shape:
+            raise DataError(
+                "x",
+                "an array of shape {}".format(x.shape),
+                "(B, {}), as {} was trained on".format(
+                    ", ".join(map(str, self._row_shape)), self._model
+                ),
+                "use the data set it was trained on",
+            )
+        if not np.isfinite(x).all():
+            raise DataError("x", "NaN or infinite values", "pixels", "leave out such rows")
+        if self._function is None:
+            self._function = self._compiled()
+        return np.asarray(self._function(x))
+
+    def _as_array(self, x):
+        try:
+            return np.asarray(x, dtype=self._x.dtype)
+        except (TypeError, ValueError):
+            raise DataError(
+                "x", "something that is no array of numbers", "rows of one length"
+            ) from None
+
+    def __getstate__(self):
+        # compiled functions are for this process only: see the page on pickling them
+        return dict(self.__dict__, _function=None)
+
+    def _compiled(self):
+        replacements = {
+            param: shared_resident(value, name=param.name, borrow=False)
+            for param, value in self._fixed.items()
+        }
+        (p_y_given_x,) = substitute([self._p_y_given_x], replacements)
+        return theano.function([self._x], p_y_given_x)
 
 
 class Predictor:
@@ -25,6 +110,8 @@ class Predictor:
 
     Attributes
     ----------
+    W, b : ndarray, floatX
+        The parameters.
     n_in, n_out : int
         Number of inputs and of labels.
     settings : dict
@@ -49,15 +136,25 @@ class Predictor:
     """
 
     def __init__(self, path):
-        self.path = _params_file(os.fspath(path))
-        arrays, self.settings = read_model(self.path)
-        self.n_in, self.n_out = arrays[0].shape
+        self.path = params_file(path)
+        (self.W, self.b), self.settings = read_model(self.path)
+        self.n_in, self.n_out = self.W.shape
         x = T.matrix("x")
         classifier = LogisticRegression(x, self.n_in, self.n_out)
-        for param, array in zip(classifier.params, arrays):
-            param.set_value(array, borrow=True)
-        self._dtype = x.dtype
-        self._function = theano.function([x], classifier.p_y_given_x)
+        classifier.W.set_value(self.W)
+        classifier.b.set_value(self.b)
+        self._probabilities = Probabilities(
+            x, classifier.p_y_given_x, (self.n_in,), model="the model of {}".format(self.path)
+        )
+
+    @property
+    def dataset(self):
+        """Name or path of the data set it was trained on, for `dlt.load_data`.
+
+        ``"mnist"`` where the file does not say.
+        """
+        found = self.settings.get("dataset")
+        return found if isinstance(found, str) else "mnist"
 
     def probabilities(self, x):
         """Give the probability of each label.
@@ -75,34 +172,28 @@ class Predictor:
         Raises
         ------
         DataError
-            The rows have another length than `n_in`.
+            The rows have another length than `n_in`, or values that are not finite.
         """
-        x = np.asarray(x, dtype=self._dtype)
-        if x.ndim != 2 or x.shape[1] != self.n_in:
-            raise DataError(
-                "x",
-                "an array of shape {}".format(x.shape),
-                "(B, {}), as the model of {} was trained on".format(self.n_in, self.path),
-                "use the data set it was trained on",
-            )
-        return np.asarray(self._function(x))
+        return self._probabilities(x)
 
     def predict(self, x):
         """Give the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
 
 
-def read_model(path):
+def read_model(path, dtype=None):
     """Read the parameters of a logistic regression, and check that they are one's.
 
     Parameters
     ----------
     path : str or os.PathLike
         A file of parameters; it may come from a stranger.
+    dtype : {"float32", "float64"}, optional
+        What to cast them to. Default: floatX.
 
     Returns
     -------
-    arrays : list of ndarray, floatX
+    arrays : list of ndarray, dtype
         ``W``, shape (n_in, n_out), and ``b``, shape (n_out,).
     settings : dict
 
@@ -113,22 +204,39 @@ def read_model(path):
     """
     arrays, settings = read_params(path)
     _check_sizes(path, arrays)
+    dtype = dtype or theano.config.floatX
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
-        cast = [array.astype(theano.config.floatX) for array in arrays.values()]
-    _check_finite(path, *cast)
+        cast = [array.astype(dtype) for array in arrays.values()]
+    _check_finite(path, dtype, *cast)
     return cast, settings
 
 
-def _params_file(path):
-    """Find the parameters in a run folder; leave a file as it is."""
+def params_file(path):
+    """Find the parameters in a run folder; leave a file as it is.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DataError
+        There is nothing.
+    """
+    path, remedy = os.fspath(path), "train a model first, with train_logreg.py"
     if not os.path.exists(path):
-        raise DataError(
-            path,
-            "no such folder or file",
-            "a run folder or a file of parameters",
-            "train a model first, with train_logreg.py",
-        )
-    return os.path.join(path, PARAMS_NAME) if os.path.isdir(path) else path
+        expected = "a run folder or a file of parameters"
+        raise DataError(path, "no such folder or file", expected, remedy)
+    if not os.path.isdir(path):
+        return path
+    path = os.path.join(path, PARAMS_NAME)
+    if not os.path.exists(path):
+        raise DataError(path, "no file there", "the parameters of a run", remedy)
+    return path
 
 
 def _check_sizes(path, arrays):
@@ -149,11 +257,11 @@ def _check_sizes(path, arrays):
     )
 
 
-def _check_finite(path, *arrays):
+def _check_finite(path, dtype, *arrays):
     if not all(np.isfinite(array).all() for array in arrays):
         raise DataError(
             path,
             "NaN or infinite parameters",
-            "finite numbers that {} can hold".format(theano.config.floatX),
+            "finite numbers that {} can hold".format(dtype),
             "train with a smaller rate",
         )

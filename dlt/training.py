@@ -22,7 +22,9 @@ from dlt.errors import SettingsError
 from dlt.evaluation import Score, error_counter
 from dlt.history import HistoryRow
 from dlt.parameters import check_saveable, get_values, set_values
+from dlt.prediction import Probabilities
 from dlt.progress import Progress, silent
+from dlt.results import TrainingResult
 from dlt.resuming import begin, engine_versions
 from dlt.run_folder import RunFolder, as_json
 from dlt.sgd import check_learning_rate, minibatch_stretch
@@ -45,37 +47,6 @@ score : Score or None
     Validation errors, where this stretch ends with a validation.
 is_best : bool
     Whether that is the lowest validation error so far.
-"""
-
-TrainingResult = collections.namedtuple(
-    "TrainingResult",
-    "best_params best_iteration best_validation test history n_iterations n_epochs seconds "
-    "stopped_by diverged_at",
-)
-TrainingResult.__doc__ = """What a training run found.
-
-Fields
-------
-best_params : dict of str to ndarray, or None
-    Copies of the parameters with the fewest validation errors; None if training
-    diverged before the first validation.
-best_iteration : int or None
-    Minibatch updates they had seen.
-best_validation, test : Score or None
-    Their errors on the validation and on the test set.
-history : list of HistoryRow
-    One row for each validation.
-n_iterations : int
-    Minibatch updates made, up to the one at which training diverged if it did.
-n_epochs : int
-    Epochs begun; patience may cut the last one short.
-seconds : float
-    Time in the loop, with validations and with what the JAX linker compiles at a first
-    call, without testing. A resumed run counts on.
-stopped_by : {"patience", "n_epochs", "divergence", "request"}
-    ``"request"``: `should_stop` said so. Nothing was tested then: the run may go on.
-diverged_at : int or None
-    Number (from 1) of the update whose loss was NaN or infinite.
 """
 
 
@@ -223,7 +194,7 @@ def train(
     log : callable, optional
         Takes each line of the report, such as `print`.
     progress : bool, optional
-        Show a progress bar; by default only on a terminal.
+        Show a progress bar; by default only on a terminal and in a notebook.
     resume : bool
         Go on from the checkpoint in `output_dir`. Data, settings and engine have to be
         those of the checkpoint; `n_epochs` may be larger. The result, and every file but
@@ -292,10 +263,10 @@ def train(
         loop = early_stopping_loop(
             run_stretch, count[0], n_train_batches, n_epochs, run.patience, start.iteration
         )
-        bar = Progress(n_iterations, "minibatch", progress, log, start.iteration)
+        bar = Progress(run.expected(), "minibatch", progress, log, start.iteration)
         with bar, np.errstate(all="ignore"):
             run.follow(loop, bar, should_stop or (lambda: False))
-        return run.result(count_test_errors=count[1])
+        return run.result(classifier, train_set[0], count_test_errors=count[1])
 
 
 class _Run:
@@ -339,6 +310,10 @@ class _Run:
             data=None,
         )
 
+    def expected(self):
+        """Give the number of updates there will be if patience is not extended any more."""
+        return min(self._n_iterations, self.patience.last_iteration() + 1)
+
     def follow(self, loop, bar, should_stop):
         """Take in every stretch; however it ends, what was found is saved."""
         started = time.perf_counter() - self._state.seconds
@@ -346,7 +321,7 @@ class _Run:
             if not should_stop():
                 for stretch in loop:
                     bar.advance(len(stretch.losses))
-                    self._take(stretch, time.perf_counter() - started, bar.say)
+                    self._take(stretch, time.perf_counter() - started, bar)
                     if self._diverged_at is not None:
                         break
                     if should_stop() and self._is_saveable(self._state):
@@ -358,7 +333,7 @@ class _Run:
             raise
         self._save()
 
-    def _take(self, stretch, seconds, say):
+    def _take(self, stretch, seconds, bar):
         """Take in a stretch of updates that were made."""
         self._done = stretch.iteration
         self._state = self._state._replace(seconds=seconds)
@@ -385,7 +360,9 @@ class _Run:
             if self._folder is not None:
                 self._folder.save_soon(state)
         if stretch.score is not None:
-            self._say(state.history[-1], stretch.score, say)
+            bar.expect(self.expected())
+            bar.note("validation error {}".format(stretch.score))
+            self._say(state.history[-1], stretch.score, bar.say)
 
     def _validated(self, state, stretch):
         """Add a validation to the state."""
@@ -438,7 +415,7 @@ class _Run:
         if self._folder is not None and self._to_save.iteration and has_news:
             self._folder.save(self._to_save._replace(ended=None if ended == "request" else ended))
 
-    def result(self, count_test_errors):
+    def result(self, classifier, train_x, count_test_errors):
         """Put the best parameters back, test them, and sum up."""
         state, stopped_by = self._state, self._stopped_by()
         best = state.best_params
@@ -455,6 +432,13 @@ class _Run:
             seconds=state.seconds,
             stopped_by=stopped_by,
             diverged_at=self._diverged_at,
+            probabilities=best
+            and Probabilities(
+                classifier.input,
+                classifier.p_y_given_x,
+                train_x.get_value(borrow=True).shape[1:],
+                dict(zip(self._params, best.values())),
+            ),
         )
 
     def _stopped_by(self):

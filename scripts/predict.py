@@ -63,10 +63,7 @@ def predict_pictures(predictor, pictures):
 def predict_test_set(predictor, dataset, n_examples):
     from dlt import load_data
 
-    trained_on = predictor.settings.get("dataset")
-    if dataset is None:
-        dataset = trained_on if isinstance(trained_on, str) else "mnist"
-    _, _, (x, y) = load_data(dataset, log=print)
+    _, _, (x, y) = load_data(dataset or predictor.dataset, log=print)
     probabilities = predictor.probabilities(x[:n_examples])
     for i, p_y_given_x in enumerate(probabilities):
         label = p_y_given_x.argmax()

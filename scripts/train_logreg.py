@@ -119,35 +119,22 @@ def add_resuming_options(add):
 def main(argv=None):
     args = parse(argv)
     say = functools.partial(print, flush=True)
+    set_engine(args)
     import numpy
 
     import dlt
-    from dlt import engine
-    from dlt.datasets import NAMES, choose_dataset
-    from dlt.run_folder import saved_settings
+    from dlt.engine import describe
 
-    if args.floatX:
-        engine.set_floatX(args.floatX)
-    if args.mode:
-        engine.set_linker(args.mode)
-    if args.device:
-        engine.set_device(args.device)
-    say(engine.describe())
-    dataset = args.dataset
-    if dataset is None and args.resume:
-        dataset = saved_settings(args.output_dir).get("dataset")
-    if dataset is None:
-        dataset = choose_dataset(log=say)
-    if dataset not in NAMES:
-        dataset = os.path.abspath(dataset)  # predict.py may run from another folder
-    batch_size = args.batch_size
-    if batch_size is None:
-        batch_size = BATCH_SIZE.get(dataset, DEFAULT_BATCH_SIZE)
+    say(describe())
+    dataset = name_of_dataset(args, say)
     datasets = dlt.load_data(dataset, log=say)
     n_in, n_out = datasets[0][0].shape[1], int(datasets[0][1].max()) + 1
     say("{}: {} training, {} validation, {} test examples of {} values, {} labels".format(
         dataset, *[len(y) for _, y in datasets], n_in, n_out))  # fmt: skip
 
+    batch_size = args.batch_size
+    if batch_size is None:
+        batch_size = BATCH_SIZE.get(dataset, DEFAULT_BATCH_SIZE)
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     rng = None if args.seed is None else numpy.random.default_rng(args.seed)
     classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
@@ -167,12 +154,7 @@ def main(argv=None):
             ),
             drop_last=args.drop_last,
             output_dir=args.output_dir,
-            settings={
-                "dataset": dataset,
-                "l1": args.l1,
-                "l2": args.l2,
-                "seed": args.seed,
-            },
+            settings={"dataset": dataset, "l1": args.l1, "l2": args.l2, "seed": args.seed},
             log=say,
             resume=args.resume,
             snapshot_every=args.snapshot_every,
@@ -186,6 +168,31 @@ def main(argv=None):
         say("stopped after {} updates; continue with: {}".format(result.n_iterations, again))
         return 128 + should_stop.signal
     return report(result, args.output_dir, say)
+
+
+def set_engine(args):
+    """Compute as the options say; what they leave open stays as the flags have it."""
+    from dlt import engine
+
+    if args.floatX:
+        engine.set_floatX(args.floatX)
+    if args.mode:
+        engine.set_linker(args.mode)
+    if args.device:
+        engine.set_device(args.device)
+
+
+def name_of_dataset(args, say):
+    """Give the data set that was asked for, that of the run to resume, or what can be had."""
+    from dlt.datasets import NAMES, choose_dataset
+    from dlt.run_folder import saved_settings
+
+    dataset = args.dataset
+    if dataset is None and args.resume:
+        dataset = saved_settings(args.output_dir).get("dataset")
+    if dataset is None:
+        dataset = choose_dataset(log=say)
+    return dataset if dataset in NAMES else os.path.abspath(dataset)  # predict.py may run elsewhere
 
 
 def report(result, output_dir, say):

@@ -25,7 +25,7 @@ def test_probabilities_agree_with_numpy(tmp_path, rng, floatX, arrays, ending):
     np.testing.assert_allclose(predictor.probabilities(x), expected, rtol=1e-4)
     np.testing.assert_array_equal(predictor.predict(x), expected.argmax(axis=1))
     assert (predictor.n_in, predictor.n_out) == (5, 3)
-    assert predictor.settings == {"dataset": "digits"}
+    assert predictor.settings == {"dataset": "digits"} and predictor.dataset == "digits"
     assert predictor.probabilities(x).dtype == floatX
 
 
@@ -36,6 +36,7 @@ def test_a_file_of_the_other_floatX_is_cast(tmp_path, floatX):
     assert theano.config.floatX == floatX
     assert predictor.probabilities([[0, 0]]).dtype == floatX
     assert predictor.predict(np.array([[0, 1]], dtype=other)).tolist() == [1]
+    assert predictor.dataset == "mnist"  # the file does not say
 
 
 def test_parameters_that_are_not_finite_are_refused(tmp_path):
@@ -51,6 +52,13 @@ def test_parameters_too_large_for_floatX_are_refused(tmp_path, floatX):
     else:
         with pytest.raises(DataError, match="NaN or infinite .* numbers that float32 can hold"):
             Predictor(tmp_path / "params.npz")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_refused(tmp_path, arrays, value):
+    save_params(tmp_path / "params.npz", arrays)
+    with pytest.raises(DataError, match="x: found NaN or infinite values; expected pixels"):
+        Predictor(tmp_path / "params.npz").predict([[0, 0, 0, 0, 0], [0, 0, value, 0, 0]])
 
 
 def test_rows_of_another_length_are_refused(tmp_path, arrays):
@@ -73,6 +81,13 @@ def test_other_models_are_refused(tmp_path, arrays, found):
     save_params(tmp_path / "params.npz", arrays)
     with pytest.raises(DataError, match="found the arrays {}; expected W".format(found)):
         Predictor(tmp_path / "params.npz")
+
+
+@pytest.mark.parametrize("x", [[["a"] * 5], [[0.5] * 5, [0.5]]])
+def test_what_is_no_array_of_numbers_is_refused(tmp_path, x, arrays):
+    save_params(tmp_path / "params.npz", arrays)
+    with pytest.raises(DataError, match="x: found something that is no array of numbers; expec"):
+        Predictor(tmp_path / "params.npz").predict(x)
 
 
 def test_a_missing_model_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""Progress: nothing but lines where there is no terminal."""
+"""Progress: nothing but lines where there is neither a terminal nor a notebook."""
 
 import fcntl
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 
+import pytest
 from conftest import ROOT
 
 CODE = (
@@ -47,3 +48,59 @@ def test_a_bar_begins_where_an_earlier_one_ended():
         [sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, text=True
     )
     assert "7/10" in process.stderr and "0/10 " not in process.stderr.replace("10/10", "")
+
+
+def test_the_total_may_change_and_a_note_stand_beside_it():
+    code = (
+        "from dlt.progress import Progress\n"
+        "with Progress(5001, 'minibatch', True) as progress:\n"
+        "    progress.expect(9962)\n"
+        "    progress.note('validation error 7.5 %')\n"
+        "    progress._bar.refresh()\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, text=True
+    )
+    assert "0/5001" in process.stderr and "0/9962" in process.stderr
+    assert "validation error 7.5 %]" in process.stderr
+
+
+NOTEBOOK = """
+import sys
+{}
+import dlt
+x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
+model = dlt.LogisticRegression(x, n_in=784, n_out=10)
+NLL = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+dlt.train(model, y, NLL, dlt.load_data("digits"), batch_size=20, n_epochs=4)
+"""
+
+
+def outputs_in_a_notebook(first_line):
+    """Run a training in a notebook cell; its outputs, as its user sees them, and the widgets."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(NOTEBOOK.format(first_line))]
+    )
+    client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": ROOT}})
+    return client.execute().cells[0].outputs, client.widget_state
+
+
+def test_a_notebook_shows_one_bar_and_the_result():
+    pytest.importorskip("ipywidgets")
+    outputs, widgets = outputs_in_a_notebook("")
+    assert [output.output_type for output in outputs] == ["display_data", "execute_result"]
+    shown, result = (output.data for output in outputs)
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    (bar,) = [w for w in widgets.values() if w["_model_name"] == "FloatProgressModel"]
+    assert bar["value"] == bar["max"] == 240 and bar["bar_style"] != "danger"
+    assert result["text/html"].startswith("<table><caption>ended with the last epoch asked for")
+
+
+def test_a_notebook_without_widgets_shows_one_line_that_changes():
+    outputs, _ = outputs_in_a_notebook("sys.modules['ipywidgets'] = None")
+    *bar, result = outputs
+    assert {(part.output_type, part.name) for part in bar} == {("stream", "stderr")}
+    text = "".join(part.text for part in bar)
+    assert "\n" not in text and "240/240 [" in text and "validation error " in text
+    assert "text/html" in result.data

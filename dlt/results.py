@@ -1,0 +1,162 @@
+"""Results: what a training run found, to be read, shown, drawn and used.
+
+Source: page "Getting Started", sections "Testing" and "Plotting Intermediate Results".
+"""
+
+import collections
+import html
+
+from dlt.errors import SettingsError
+
+_FIELDS = (
+    "best_params best_iteration best_validation test history n_iterations n_epochs seconds "
+    "stopped_by diverged_at probabilities"
+)
+_ENDS = {
+    "patience": "stopped by patience",
+    "n_epochs": "ended with the last epoch asked for",
+    "divergence": "stopped by divergence",
+    "request": "stopped on request",
+}
+
+
+class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
+    """What a training run found; at a prompt and in a notebook it shows as a short table.
+
+    Fields
+    ------
+    best_params : dict of str to ndarray, or None
+        Copies of the parameters with the fewest validation errors; None if training
+        diverged before the first validation.
+    best_iteration : int or None
+        Minibatch updates they had seen.
+    best_validation, test : Score or None
+        Their errors on the validation and on the test set.
+    history : list of HistoryRow
+        One row for each validation.
+    n_iterations : int
+        Minibatch updates made, up to the one at which training diverged if it did.
+    n_epochs : int
+        Epochs begun; patience may cut the last one short.
+    seconds : float
+        Time in the loop, with validations and with what the JAX linker compiles at a first
+        call, without testing. A resumed run counts on.
+    stopped_by : {"patience", "n_epochs", "divergence", "request"}
+        ``"request"``: `should_stop` said so. Nothing was tested then: the run may go on.
+    diverged_at : int or None
+        Number (from 1) of the update whose loss was NaN or infinite.
+    probabilities : callable, or None
+        Gives the probability of each label, shape (B, L), for rows of inputs, with
+        `best_params`; see `dlt.prediction.Probabilities`.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, T, negative_log_likelihood, train
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=2, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    >>> data = ([[0.0, 0.9], [0.9, 0.0]] * 10, [0, 1] * 10)
+    >>> result = train(model, y, NLL, [data] * 3, batch_size=10, n_epochs=3)
+    >>> result.predict([[0.1, 0.8], [0.7, 0.0]]).tolist()
+    [0, 1]
+    >>> shown = repr(result._replace(seconds=0.5))
+    >>> print(shown.rpartition("\\n")[0])  # all but the last line, which tells floatX
+    ended with the last epoch asked for: 3 epochs, 6 updates, 0.5 s
+      best validation error  0.000000 %  0 of 20, after 2 updates
+      test error             0.000000 %  0 of 20
+    """
+
+    __slots__ = ()
+
+    def predict(self, x):
+        """Give the most probable label of each row of `x`, with the best parameters.
+
+        Parameters
+        ----------
+        x : array, shape (B, ...)
+            As the training inputs: pixels in [0, 1), 0 for the background.
+
+        Returns
+        -------
+        ndarray, int64, shape (B,)
+
+        Raises
+        ------
+        SettingsError
+            Training diverged before there were any best parameters.
+        DataError
+            The rows have another shape than the training inputs.
+        """
+        if self.probabilities is None:
+            raise SettingsError(
+                "result: found no parameters, as training diverged before the first validation; "
+                "expected some to predict with; train with a smaller learning_rate"
+            )
+        return self.probabilities(x).argmax(axis=1)
+
+    def plot(self, loss_label="training loss"):
+        """Draw the learning curves; see `dlt.plot_learning_curves`.
+
+        Parameters
+        ----------
+        loss_label : str
+            What the loss is, and its unit, such as "training NLL (nats per example)".
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from dlt.plotting import plot_learning_curves
+
+        return plot_learning_curves(self.history, self.best_iteration, loss_label)
+
+    def __repr__(self):
+        rows = self._rows()
+        widths = [max(len(row[i]) for row in rows) for i in range(2)] if rows else []
+        lines = [
+            "  {:{}}  {:{}}  {}".format(name, widths[0], figure, widths[1], rest)
+            for name, figure, rest in rows
+        ]
+        return "\n".join([self._summary(), *lines])
+
+    def _repr_html_(self):
+        cells = [
+            "<tr><th>{}</th><td>{}</td><td>{}</td></tr>".format(*map(html.escape, row))
+            for row in self._rows()
+        ]
+        return "<table><caption>{}</caption>{}</table>".format(
+            html.escape(self._summary()), "".join(cells)
+        )
+
+    def _summary(self):
+        return "{}: {}, {}, {:.1f} s".format(
+            _ENDS[self.stopped_by],
+            _count(self.n_epochs, "epoch"),
+            _count(self.n_iterations, "update"),
+            self.seconds,
+        )
+
+    def _rows(self):
+        """List what is known as (name, figure, remark), all text."""
+        rows = []
+        if self.best_validation is not None:
+            updates = _count(self.best_iteration, "update")
+            found = "{}, after {}".format(_of(self.best_validation), updates)
+            rows.append(("best validation error", str(self.best_validation), found))
+        if self.test is not None:
+            rows.append(("test error", str(self.test), _of(self.test)))
+        if self.best_params is not None:
+            shapes = ["{} {}".format(name, a.shape) for name, a in self.best_params.items()]
+            dtypes = sorted({a.dtype.name for a in self.best_params.values()})
+            rows.append(("parameters", ", ".join(dtypes), ", ".join(shapes)))
+        if self.diverged_at is not None:
+            rows.append(("diverged at update", str(self.diverged_at), "loss not finite"))
+        return rows
+
+
+def _of(score):
+    return "{} of {}".format(score.n_errors, score.n_examples)
+
+
+def _count(n, thing):
+    return "{} {}{}".format(n, thing, "" if n == 1 else "s")
