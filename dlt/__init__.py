@@ -64,6 +64,7 @@ _EXPORTS = {
     "HistoryRow": "history",
     "write_history": "history",
     "read_history": "history",
+    "visualize": "visualization",
     "read_picture": "images",
     "plot_digits": "plotting",
     "plot_weights": "plotting",

@@ -1,0 +1,307 @@
+"""Visualization: what a saved run learned, as figures, without the code that trained it.
+
+The figures are those of `dlt.plotting`; here they are drawn from the files of a run folder
+and from the data set the run was trained on, and written beside them.
+
+Source: page "Getting Started", section "Plotting Intermediate Results": training saves
+models, and a script of its own draws from what was saved.
+"""
+
+import collections
+import contextlib
+import os
+
+import numpy as np
+
+from dlt import plotting
+from dlt.datasets import load_data
+from dlt.errors import DataError, DltError, SettingsError
+from dlt.files import prepare_output_dir
+from dlt.history import lowest_error, read_history
+from dlt.prediction import Predictor, read_model
+from dlt.progress import silent
+from dlt.run_folder import HISTORY_NAME, list_snapshots
+
+#: The figures, in the order in which they are best looked at, and the animation.
+NAMES = ("digits", "weights", "learning_curves", "confusion_matrix", "mistakes")
+ANIMATION_NAME = "weights.gif"
+#: The folder within a run folder that figures go to.
+FIGURES_NAME = "figures"
+FORMATS = ("png", "svg", "pdf")
+#: The examples whose mistakes can be drawn; the values are their places in `load_data`'s answer.
+EXAMPLES = {"valid": 1, "test": 2}
+
+_MAX_FRAMES = 100  # of the animation: 20 seconds
+_N_DIGITS = 50
+_WHAT = {"valid": "validation examples", "test": "test examples"}
+
+Visualized = collections.namedtuple("Visualized", "files missing")
+Visualized.__doc__ = """The figures of a run.
+
+Fields
+------
+files : dict of str to str
+    What each file shows, by its path.
+missing : str or None
+    Where the data set could not be had: what was not drawn, why, and what to do.
+"""
+
+
+def visualize(run_folder, output_dir=None, format="png", dataset=None, examples="test", log=silent):
+    """Draw what a run learned, from its saved files.
+
+    Everything is read and drawn before anything is written: a bad file leaves no half of the
+    figures behind. Figures in the run folder that are older than the model, and that this call
+    does not draw, are removed and told: all that are left show the same model. In another
+    `output_dir` nothing is removed. The run may still be going on.
+
+    Parameters
+    ----------
+    run_folder : str or os.PathLike
+        Where the run left ``best_params.npz`` and ``history.csv``, and perhaps snapshots.
+    output_dir : str or os.PathLike, optional
+        Where the figures go; made if it is not there. Default: ``figures`` in `run_folder`.
+    format : {"png", "svg", "pdf"}
+        Of the figures; the animation of the snapshots is a GIF.
+    dataset : str or os.PathLike, optional
+        For `dlt.load_data`. Default: what the model was trained on; where that cannot be had,
+        the figures that need no data are drawn all the same.
+    examples : {"test", "valid"}
+        The examples whose mistakes are drawn.
+    log : callable, optional
+        Takes a line of text before anything slow, one if there are no snapshots to animate,
+        and one for each figure that is removed; such as `print`.
+
+    Returns
+    -------
+    Visualized
+
+    Raises
+    ------
+    DataError
+        A file of the run is missing or broken, or the data set that was named cannot be used.
+    SettingsError
+        An argument is none of the above, the model's inputs are not the pixels of square
+        pictures, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dlt import HistoryRow, save_params, write_history
+    >>> folder = tempfile.mkdtemp()
+    >>> params = {"W": np.eye(784)[:, :10], "b": np.zeros(10)}
+    >>> save_params(os.path.join(folder, "best_params.npz"), params, {"dataset": "digits"})
+    >>> write_history(os.path.join(folder, "history.csv"), [HistoryRow(60, 1, 1.5, 0.25, 5000, 1)])
+    >>> found = visualize(folder, log=print)
+    no weights.gif: the run kept no snapshots; train with snapshot_every (--snapshot-every 1)
+    >>> [os.path.basename(path) for path in found.files]
+    ['digits.png', 'weights.png', 'learning_curves.png', 'confusion_matrix.png', 'mistakes.png']
+    """
+    _check_choice("format", format, FORMATS)
+    _check_choice("examples", examples, EXAMPLES)
+    run_folder = os.fspath(run_folder)
+    if os.path.isfile(run_folder):
+        raise DataError(run_folder, "a file", "a run folder", "name the folder that it lies in")
+    model = Predictor(run_folder)
+    history_path = os.path.join(run_folder, HISTORY_NAME)
+    history = read_history(history_path)
+    with _said_of(run_folder):
+        frames, what = draw_snapshots(run_folder, history)
+    with _said_of(history_path):
+        drawn = {"learning_curves": draw_history(history, model.settings)}
+    with _said_of(model.path):
+        drawn["weights"] = draw_weights(model.W)
+    more, missing = draw_examples(model, dataset, examples, log)
+    drawn.update(more)
+
+    ours = output_dir is None
+    output_dir = os.path.join(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
+    writes = {
+        "{}.{}".format(name, format): (plotting.save_figure, *drawn[name])
+        for name in NAMES
+        if name in drawn
+    }
+    if frames:
+        writes[ANIMATION_NAME] = (plotting.save_animation, frames, what)
+    else:
+        log(what)
+    prepare_output_dir(output_dir, "the figures")
+    if ours:
+        _remove_older(output_dir, model.path, keep=writes, log=log)
+    return Visualized(_write(output_dir, writes), missing)
+
+
+def _remove_older(folder, model_path, keep, log):
+    """Remove the figures in a folder that were drawn before the model was saved."""
+    names = ["{}.{}".format(name, format) for name in NAMES for format in FORMATS]
+    for name in [*names, ANIMATION_NAME]:
+        path = os.path.join(folder, name)
+        with contextlib.suppress(FileNotFoundError):
+            if name not in keep and os.stat(path).st_mtime_ns < os.stat(model_path).st_mtime_ns:
+                os.unlink(path)
+                log("removed {}, which is older than the model".format(path))
+
+
+def _write(folder, writes):
+    """Write what was drawn into a folder; give what each file shows."""
+    files = {}
+    for name, (save, content, what) in writes.items():
+        path = os.path.join(folder, name)
+        save(path, content)
+        files[path] = what
+    return files
+
+
+@contextlib.contextmanager
+def _said_of(path):
+    """Put the name of the file before what plotting has against its content."""
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError("{!r}: {}".format(path, error)) from error
+
+
+def draw_weights(W):
+    """Draw a model's weights: the Figure, and what it shows."""
+    return plotting.plot_weights(W), "weights of {} labels, {:.2g} to {:.2g}".format(
+        W.shape[1], W.min(), W.max()
+    )
+
+
+def draw_history(history, settings):
+    """Draw a run's learning curves: the Figure, and what it shows."""
+    curves = plotting.plot_learning_curves(history, loss_label=_loss_label(settings))
+    what = "1 validation" if len(history) == 1 else "{} validations".format(len(history))
+    lowest = lowest_error(history)
+    if lowest is not None:
+        what = "{}, the lowest error {:.2f} %".format(what, 100 * lowest)
+    return curves, what
+
+
+def draw_snapshots(run_folder, history):
+    """Draw the frames of the animation of a run's snapshots, at most 100.
+
+    Parameters
+    ----------
+    run_folder : str or os.PathLike
+    history : list of HistoryRow
+
+    Returns
+    -------
+    frames : list of PIL.Image.Image
+    what : str
+        What they show, or why there are none.
+    """
+    snapshots = list_snapshots(run_folder)
+    n_frames = min(len(snapshots), _MAX_FRAMES)
+    chosen = np.linspace(0, len(snapshots) - 1, n_frames).round().astype(int)
+    weights = {}
+    for iteration, path in [snapshots[i] for i in chosen]:
+        W = _weights_if_there(path)
+        if W is not None:
+            weights[iteration] = W
+    if not weights:
+        return [], (
+            "no weights.gif: the run kept no snapshots; train with snapshot_every "
+            "(--snapshot-every 1)"
+        )
+    errors = {row.iteration: row.validation_error for row in history}
+    captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
+    frames = plotting.animate_weights(weights.values(), captions)
+    return frames, "{} of {} snapshots, after {} to {} updates".format(
+        len(frames), len(snapshots), min(weights), max(weights)
+    )
+
+
+def _weights_if_there(path):
+    """Read a snapshot's weights; None if a run that is going on has dropped it meanwhile."""
+    try:
+        (W, _), _ = read_model(path)
+    except DataError:
+        if os.path.lexists(path):
+            raise
+        return None
+    return W
+
+
+def draw_examples(model, dataset=None, examples="test", log=silent):
+    """Draw examples of a data set, and which of them the model mistakes.
+
+    Parameters
+    ----------
+    model : Predictor
+    dataset, examples, log
+        As `visualize` takes them.
+
+    Returns
+    -------
+    drawn : dict of str to (Figure, str)
+        Figures by name, with what they show; none where the data cannot be had.
+    missing : str or None
+        Why there are none.
+    """
+    try:
+        (x, y), examples_xy = _load_examples(model, dataset, examples, log)
+    except DltError as error:
+        if dataset is not None:
+            raise
+        return {}, (
+            "no digits, confusion_matrix and mistakes, which need the data set: {}; name it as "
+            "dataset (--dataset)".format(error)
+        )
+    n_digits = min(_N_DIGITS, len(x))
+    title = "The first {} training examples".format(n_digits)
+    digits = plotting.plot_digits(x[:n_digits], y[:n_digits], title=title)
+    with _said_of(model.path):
+        mistakes = _draw_mistakes(model, *examples_xy, what=_WHAT[examples])
+    return {"digits": (digits, title.lower()), **mistakes}, None
+
+
+def _draw_mistakes(model, x, y, what):
+    p_y_given_x = model.probabilities(x)
+    y_pred = p_y_given_x.argmax(axis=1)
+    n_errors = int((y_pred != y).sum())
+    matrix = plotting.plot_confusion_matrix(y, y_pred, model.n_out, what=what)
+    mistakes = plotting.plot_mistakes(x, y, p_y_given_x, what=what)
+    counted = "{} errors in {} {}".format(n_errors, len(y), what)
+    if model.settings.get("drop_last") is True:
+        counted += " (all of them; the run counted whole minibatches only)"
+    return {
+        "confusion_matrix": (matrix, counted),
+        "mistakes": (mistakes, "the most confident of {} mistakes".format(n_errors)),
+    }
+
+
+def _load_examples(model, dataset, examples, log):
+    """Load the training set, and the set that the model is to be tried on."""
+    dataset = model.dataset if dataset is None else dataset
+    datasets = load_data(dataset, log=log)
+    x, y = datasets[EXAMPLES[examples]]
+    if x.shape[1] != model.n_in or y.max() >= model.n_out:
+        raise DataError(
+            dataset,
+            "examples of {} values and labels up to {}".format(x.shape[1], y.max()),
+            "{} values and labels up to {}, as the model has".format(model.n_in, model.n_out - 1),
+            "use the data set it was trained on",
+        )
+    return datasets[0], (x, y)
+
+
+def _loss_label(settings):
+    """Say what the training loss is, as far as the settings tell."""
+    if "l1" not in settings or "l2" not in settings:
+        return "training loss"
+    penalized = settings["l1"] or settings["l2"]
+    return "training loss\n(NLL + penalty)" if penalized else "training NLL\n(nats per example)"
+
+
+def _caption(iteration, error):
+    text = "Weights after {} updates".format(iteration)
+    return text if error is None else "{}, validation error {:.2f} %".format(text, 100 * error)
+
+
+def _check_choice(name, found, allowed):
+    if found not in allowed:
+        raise SettingsError(
+            "{}: found {!r}; expected one of {}".format(name, found, ", ".join(allowed))
+        )

@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Draw what a run has learned, from its saved files: weights, curves, mistakes."""
+
+import os
+import sys
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, script
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "run_folder",
+        nargs="?",
+        default=os.path.join("runs", "logreg"),
+        metavar="RUN_FOLDER",
+        help="the folder that train_logreg.py wrote",
+    )
+    parser.add_argument(
+        "--output-dir",
+        metavar="FOLDER",
+        help="where the figures go (default: figures in the run folder)",
+    )
+    parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="of figures")
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME_OR_PATH",
+        help="the data set to draw examples from (default: the one the model was trained on)",
+    )
+    parser.add_argument(
+        "--examples",
+        choices=("valid", "test"),
+        default="test",
+        help="the examples whose mistakes are drawn",
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    from dlt.visualization import visualize
+
+    found = visualize(
+        args.run_folder, args.output_dir, args.format, args.dataset, args.examples, log=print
+    )
+    for path, what in found.files.items():
+        print("{}: {}".format(path, what))
+    if found.missing:
+        print(found.missing, file=sys.stderr)
+    return 1 if found.missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
