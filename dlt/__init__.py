@@ -75,6 +75,7 @@ _EXPORTS = {
     "animate_weights": "plotting",
     "save_figure": "plotting",
     "save_animation": "plotting",
+    "export_page": "drawing_page",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -20,7 +20,7 @@ LAYERS = [
     {"sgd", "evaluation", "checkpoint"},
     {"run_folder"},
     {"resuming", "prediction"},
-    {"results", "visualization"},
+    {"results", "visualization", "drawing_page"},
     {"training"},
 ]
 

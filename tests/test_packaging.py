@@ -1,4 +1,4 @@
-"""The wheel carries the package and the digits, and works away from the checkout."""
+"""The wheel carries the package, the digits and the page, and works away from the checkout."""
 
 import email
 import os
@@ -11,7 +11,8 @@ from conftest import ROOT
 
 CODE = (
     "import dlt, dlt.engine; train_set, _, _ = dlt.load_data('digits');"
-    "print(dlt.__file__, train_set[0].shape, dlt.__version__)"
+    "print(dlt.__file__, train_set[0].shape, dlt.__version__);"
+    "from dlt.drawing_page import page_html; print(page_html([[0.0, 0.0]], [0.0, 0.0]), end='')"
 )
 
 
@@ -54,7 +55,7 @@ def test_each_python_gets_the_engine_that_runs_on_it(wheel, minor):
     assert "3.7.17" not in supported and "3.15.0" not in supported
 
 
-def test_an_installed_wheel_loads_the_digits(wheel, tmp_path):
+def test_an_installed_wheel_loads_the_digits_and_makes_the_page(wheel, tmp_path):
     assert wheel.name.startswith("theano_dlt-")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
@@ -68,3 +69,4 @@ def test_an_installed_wheel_loads_the_digits(wheel, tmp_path):
     )
     assert process.stdout.startswith(str(tmp_path / "site" / "dlt" / "__init__.py"))
     assert "(1200, 784)" in process.stdout
+    assert process.stdout.endswith("</html>\n")

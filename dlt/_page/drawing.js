@@ -1,0 +1,91 @@
+// The drawing: strokes on a canvas. The ink is black on nothing; the paper is the page's.
+
+/** Width of the pen, as a part of the paper. A digit of usual size gets MNIST's strokes. */
+const PEN = 0.08;
+
+/** Pixels along a side of the canvas, at most. read_picture averages only larger ones first. */
+const MAX_SIZE = 560;
+
+/** A place on the paper, from 0 to 1. @typedef {{x: number, y: number}} Point */
+
+/** Strokes, and the canvas that shows them. */
+class Drawing {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {number} side of the field that the model sees
+   * @param {function(): void} changed called after each change
+   */
+  constructor(canvas, side, changed) {
+    this.size = Math.min(MAX_SIZE, 40 * side);
+    canvas.width = canvas.height = this.size;
+    this.context = canvas.getContext("2d", { willReadFrequently: true });
+    this.changed = changed;
+    /** @type {Point[][]} */
+    this.strokes = [];
+    this.isDown = false;
+  }
+
+  /** Put the pen down. @param {Point} point */
+  begin(point) {
+    this.strokes.push([point]);
+    this.isDown = true;
+    this.changed();
+  }
+
+  /** Draw on; nothing while the pen is up. @param {Point} point */
+  extend(point) {
+    if (!this.isDown) return;
+    this.strokes[this.strokes.length - 1].push(point);
+    this.changed();
+  }
+
+  /** Lift the pen. */
+  end() {
+    this.isDown = false;
+  }
+
+  /** Take back the last stroke. */
+  undo() {
+    this.replace(this.strokes.slice(0, -1));
+  }
+
+  /** Take back all strokes. */
+  clear() {
+    this.replace([]);
+  }
+
+  /** Draw these strokes only. @param {Point[][]} strokes */
+  replace(strokes) {
+    this.end();
+    this.strokes = strokes;
+    this.changed();
+  }
+
+  /** Draw everything again. */
+  paint() {
+    const { context, size } = this;
+    context.clearRect(0, 0, size, size);
+    context.lineWidth = PEN * size;
+    context.lineCap = context.lineJoin = "round";
+    for (const stroke of this.strokes) {
+      const [{ x: left, y: top }] = stroke;
+      context.beginPath();
+      if (stroke.every(({ x, y }) => x === left && y === top)) {
+        // a line without length: not every browser draws its round ends
+        context.arc(left * size, top * size, context.lineWidth / 2, 0, 2 * Math.PI);
+        context.fill();
+      } else {
+        for (const { x, y } of stroke) context.lineTo(x * size, y * size);
+        context.stroke();
+      }
+    }
+  }
+
+  /** @returns {Picture} how much ink there is in each pixel of the canvas */
+  picture() {
+    const { data } = this.context.getImageData(0, 0, this.size, this.size);
+    const grey = new Uint8Array(this.size * this.size);
+    for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i + 3]; // the opacity
+    return { grey, width: this.size, height: this.size };
+  }
+}

@@ -1,0 +1,74 @@
+// The model: logistic regression, softmax(x W + b), in float32 as dlt computes it.
+
+/**
+ * Decode float32 numbers, little-endian whatever this machine is.
+ * @param {string} base64
+ * @returns {Float32Array}
+ */
+function decodeFloats(base64) {
+  const text = atob(base64);
+  const bytes = new DataView(new ArrayBuffer(text.length));
+  for (let i = 0; i < text.length; i++) bytes.setUint8(i, text.charCodeAt(i));
+  const floats = new Float32Array(text.length / 4);
+  for (let i = 0; i < floats.length; i++) floats[i] = bytes.getFloat32(4 * i, true);
+  return floats;
+}
+
+/**
+ * Turn scores into probabilities.
+ * The greatest score is taken off first: e to the power of a large one would be infinite.
+ * @param {Float32Array} scores
+ * @returns {Float32Array} numbers that add up to 1
+ */
+function softmax(scores) {
+  const greatest = scores.reduce((a, b) => Math.max(a, b));
+  const powers = scores.map((score) => Math.exp(Math.fround(score - greatest)));
+  const sum = powers.reduce((a, b) => Math.fround(a + b), 0);
+  return powers.map((power) => power / sum);
+}
+
+/** A trained logistic regression. */
+class Model {
+  /** @param {{W: string, b: string}} saved base64; W has a row for each input */
+  constructor(saved) {
+    this.W = decodeFloats(saved.W);
+    this.b = decodeFloats(saved.b);
+    this.nOut = this.b.length;
+    this.nIn = this.W.length / this.nOut;
+    this.side = Math.sqrt(this.nIn);
+    /** 99 of 100 weights are smaller than this: one scale of colours for all labels. */
+    this.limit = this.W.map(Math.abs).sort()[Math.floor(0.99 * (this.W.length - 1))];
+  }
+
+  /**
+   * Give x W + b. Math.fround rounds a product to float32; the array rounds what is stored.
+   * @param {Float32Array} x nIn pixels in [0, 1)
+   * @returns {Float32Array} a score for each label
+   */
+  scores(x) {
+    const scores = new Float32Array(this.nOut);
+    for (let i = 0; i < this.nIn; i++) {
+      if (x[i] === 0) continue;
+      for (let k = 0; k < this.nOut; k++) {
+        scores[k] += Math.fround(x[i] * this.W[i * this.nOut + k]);
+      }
+    }
+    return scores.map((score, k) => score + this.b[k]);
+  }
+
+  /**
+   * @param {Float32Array} x
+   * @returns {Float32Array} the probability of each label
+   */
+  probabilities(x) {
+    return softmax(this.scores(x));
+  }
+
+  /**
+   * @param {number} label
+   * @returns {Float32Array} its weights, one for each pixel
+   */
+  weights(label) {
+    return Float32Array.from({ length: this.nIn }, (_, i) => this.W[i * this.nOut + label]);
+  }
+}

@@ -1,0 +1,49 @@
+// Drawing with a mouse, a finger or a pen.
+
+/**
+ * Find out where on the paper a pointer is.
+ * @param {PointerEvent} event
+ * @param {Element} paper
+ * @returns {Point}
+ */
+function place(event, paper) {
+  const box = paper.getBoundingClientRect();
+  return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+}
+
+/**
+ * List the places a pointer was at since the event before: there are more than events.
+ * @param {PointerEvent} event
+ * @returns {PointerEvent[]}
+ */
+function coalesced(event) {
+  const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+  return events.length > 0 ? events : [event];
+}
+
+/**
+ * Let one pointer at a time draw.
+ * @param {HTMLCanvasElement} paper
+ * @param {Drawing} drawing
+ */
+function drawWithPointer(paper, drawing) {
+  let drawingPointer = null;
+  // where the page's text is selected, a press on the paper would drag the selection along
+  paper.addEventListener("dragstart", (event) => event.preventDefault());
+  paper.addEventListener("pointerdown", (event) => {
+    if (drawingPointer !== null || event.button !== 0) return;
+    drawingPointer = event.pointerId;
+    paper.setPointerCapture(event.pointerId);
+    drawing.begin(place(event, paper));
+  });
+  paper.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawingPointer) return;
+    for (const one of coalesced(event)) drawing.extend(place(one, paper));
+  });
+  // comes after pointerup and pointercancel, and when the capture is lost otherwise
+  paper.addEventListener("lostpointercapture", (event) => {
+    if (event.pointerId !== drawingPointer) return;
+    drawingPointer = null;
+    drawing.end();
+  });
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env python
+"""Write a page to draw digits on, which a saved model recognises: one HTML file for a browser."""
+
+import os
+import sys
+
+# The dlt beside this script, whatever else may be installed under that name.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from dlt.commandline import Parser, script
+
+
+def parse(argv):
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=os.path.join("runs", "logreg"),
+        metavar="RUN_FOLDER",
+        help="a run folder or a file of parameters",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="the page (default: draw.html beside the parameters)"
+    )
+    return parser.parse_args(argv)
+
+
+@script
+def main(argv=None):
+    args = parse(argv)
+    from dlt.drawing_page import PAGE_NAME, export_page
+
+    folder = args.model if os.path.isdir(args.model) else os.path.dirname(args.model)
+    output = args.output or os.path.join(folder, PAGE_NAME)
+    export_page(output, args.model)
+    size = round(os.path.getsize(output) / 1000)
+    print("wrote {}, {} kB; open it in a browser".format(output, size))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,749 @@
+"""The page to draw digits on, used in real headless Chromium; and the script that writes it.
+
+What the page does is compared with `dlt.Predictor` and `dlt.read_picture`. Mouse, touch and
+keys are the browser's own events.
+"""
+
+import base64
+import functools
+import http.server
+import json
+import threading
+
+import numpy as np
+import pytest
+from browser import chromium
+from test_scripts import run_script
+
+import dlt
+from dlt import T, engine
+from dlt.drawing_page import export_page, page_html
+from dlt.errors import DataError, SettingsError
+from dlt.images import read_picture
+
+pytestmark = pytest.mark.once
+
+# Where a pen goes to write a digit, stroke by stroke, as (across, down) parts of the paper.
+ZERO = [[(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7), (0.7, 0.5),
+         (0.65, 0.3), (0.5, 0.2)]]  # fmt: skip
+ONE = [[(0.52, 0.2), (0.5, 0.5), (0.48, 0.8)]]
+SEVEN = [[(0.34, 0.24), (0.66, 0.2), (0.52, 0.5), (0.45, 0.8)], [(0.35, 0.52), (0.68, 0.48)]]
+
+EMPTY = "Nothing is drawn yet."
+HOSTILE = (
+    "</script><script>window.injected = 1</script><img src=x onerror='injected = 2'>&lt;$model\""
+)
+
+
+# --- the model, the pages and the browser --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run on the embedded digits. It starts from zeros: no chance in it."""
+    folder = tmp_path_factory.mktemp("run")
+    x, y = T.matrix("x"), T.ivector("y")
+    classifier = dlt.LogisticRegression(x, n_in=784, n_out=10)
+    loss = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
+    dlt.train(
+        classifier, y, loss, dlt.load_data("digits"), batch_size=20, n_epochs=20,
+        output_dir=folder, settings={"dataset": "digits"},
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictor(run):
+    """The same model, in float32."""
+    before = engine.theano.config.floatX
+    engine.set_floatX("float32")
+    yield dlt.Predictor(run)
+    engine.set_floatX(before)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+class Page:
+    """The page in the browser, and hands to use it."""
+
+    def __init__(self, browser, path):
+        self.browser = browser
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        for kind in ("browser", "performance"):
+            browser.get_log(kind)  # what came before is not this page's
+        browser.get(path.as_uri())
+
+    def js(self, code, *args):
+        return self.browser.execute_script(code, *args)
+
+    def element(self, name):
+        return self.browser.find_element("id", name)
+
+    def text(self, name):
+        self.settle()
+        return self.element(name).text
+
+    def settle(self):
+        """Wait until what was changed is shown: that is at the next frame."""
+        self.browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0]))")
+
+    def actions(self):
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        return ActionChains(self.browser, duration=10)
+
+    def drag(self, *strokes):
+        """Draw strokes with the mouse."""
+        paper = self.element("paper")
+        size = paper.size["width"]
+        for stroke in strokes:
+            offsets = [(round((x - 0.5) * size), round((y - 0.5) * size)) for x, y in stroke]
+            actions = self.actions().move_to_element_with_offset(paper, *offsets[0])
+            actions.click_and_hold()
+            for offset in offsets[1:]:
+                actions.move_to_element_with_offset(paper, *offset)
+            actions.release().perform()
+        self.settle()
+
+    def touch(self, *strokes):
+        """Draw strokes with a finger."""
+        box = self.js("return document.getElementById('paper').getBoundingClientRect().toJSON()")
+        for stroke in strokes:
+            kinds = ["touchStart"] + ["touchMove"] * (len(stroke) - 1)
+            for kind, (x, y) in zip(kinds, stroke):
+                at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+                self._touch(kind, [at])
+            self._touch("touchEnd", [])
+        self.settle()
+
+    def _touch(self, kind, points):
+        parameters = {"type": kind, "touchPoints": points}
+        self.browser.execute_cdp_cmd("Input.dispatchTouchEvent", parameters)
+
+    def draw(self, strokes):
+        """Draw without events."""
+        self.js("dlt.draw(arguments[0])", [[{"x": x, "y": y} for x, y in s] for s in strokes])
+        self.settle()
+
+    def keys(self, *keys):
+        """Press keys, wherever the focus is."""
+        self.actions().send_keys(*keys).perform()
+        self.settle()
+
+    def field(self):
+        """What the model sees, or None."""
+        field = self.js("return dlt.field()")
+        return None if field is None else np.array(field, dtype=np.float32)
+
+    def field_by_pillow(self, path, side=28):
+        """What `read_picture` makes of a picture of the paper."""
+        url = self.js("return document.getElementById('paper').toDataURL('image/png')")
+        path.write_bytes(base64.b64decode(url.partition(",")[2]))
+        return read_picture(path, side)[0]
+
+    def probabilities(self, rows):
+        code = "return arguments[0].map((x) => dlt.probabilities(x))"
+        return np.array(self.js(code, np.asarray(rows).tolist()))
+
+    def shown(self):
+        """The table: label, number and whether it is marked, for each row."""
+        rows = self.js(
+            "return Array.from(document.querySelectorAll('#bars tbody tr'), (row) => ["
+            "row.cells[0].innerText, row.cells[2].innerText,"
+            "getComputedStyle(row.cells[3]).visibility])"
+        )
+        return [(label, number, mark == "visible") for label, number, mark in rows]
+
+    def wait(self, condition):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.browser, 60).until(lambda _: condition())
+
+    def widen(self, width):
+        self.browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page in the browser; in the end there must be no word on its console."""
+    yield functools.partial(Page, browser)
+    assert browser.get_log("browser") == []
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    export_page(run / "draw.html", run)
+    return run / "draw.html"
+
+
+@pytest.fixture
+def page(open_page, exported):
+    return open_page(exported)
+
+
+@pytest.fixture
+def open_model(open_page, tmp_path):
+    """Open the page of a model that is given by its arrays."""
+
+    def write_and_open(W, b, about=""):
+        path = tmp_path / "model.html"
+        path.write_text(page_html(W, b, about), encoding="utf-8")
+        return open_page(path)
+
+    return write_and_open
+
+
+# --- the arithmetic ------------------------------------------------------------------------------
+
+
+def test_100_digits_get_the_same_probabilities(page, predictor):
+    _, _, (x, _) = dlt.load_data("digits")
+    found, expected = page.probabilities(x[:100]), predictor.probabilities(x[:100])
+    assert expected.dtype == "float32" and found.shape == (100, 10)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert (found == found.astype(np.float32)).all()
+
+
+def test_100_mnist_digits_get_the_same_probabilities(page, predictor, mnist_folder):
+    _, _, (x, _) = dlt.load_data("mnist")
+    found, expected = page.probabilities(x[:100]), predictor.probabilities(x[:100])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_large_scores_have_a_softmax(open_model):
+    # exp(4096) is infinite; of two scores as high the softmax is a half each
+    W = np.zeros((4, 3))
+    W[0], W[1] = [4096, 4096, 0], [0, -4096, 0]
+    page = open_model(W, np.zeros(3))
+    found = page.probabilities([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
+    assert found[:2].tolist() == [[0.5, 0.5, 0], [1, 0, 0]]
+    np.testing.assert_allclose(found[2], 1 / 3, rtol=1e-7)
+
+
+def test_scores_that_float32_cannot_hold_give_no_answer(open_model):
+    page = open_model(np.full((784, 2), 3e38), np.zeros(2))
+    page.draw(ONE)
+    assert page.text("answer") == "No answer: its numbers are too large."
+    assert page.shown() == [("0", "–", False), ("1", "–", False)]
+
+
+@pytest.mark.parametrize("side, n_out", [(28, 2), (16, 3), (1, 2), (5, 12), (90, 10)])
+def test_any_side_and_any_number_of_labels(open_model, tmp_path, rng, side, n_out):
+    W, b = rng.normal(size=(side**2, n_out)), rng.normal(size=n_out)
+    page = open_model(W, b)
+    for strokes in ([[(0.5, 0.5)]], SEVEN):  # the dot is smaller than the box of the widest field
+        page.draw(strokes)
+        field = page.field()
+        assert np.abs(field - page.field_by_pillow(tmp_path / "paper.png", side)).max() <= 1 / 256
+    scores = field @ W + b
+    expected = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    np.testing.assert_allclose(page.probabilities([field])[0], expected, atol=1e-5)
+    shown = page.shown()
+    assert [label for label, _, _ in shown] == [str(k) for k in range(n_out)]
+    assert [marked for _, _, marked in shown].index(True) == expected.argmax()
+    numbers = [float(number.replace(" %", "")) for _, number, _ in shown]
+    np.testing.assert_allclose(numbers, 100 * expected, rtol=0, atol=0.0501)
+    heights = "return Array.from(document.querySelectorAll('#bars th'), (e) => e.offsetHeight)"
+    assert len(set(page.js(heights)[3:])) == 1  # those behind the header, also of label 10
+    assert page.js("const c = document.getElementById('weights'); return [c.width, c.height]") == [
+        side, side]  # fmt: skip
+
+
+# --- the way to the field ------------------------------------------------------------------------
+
+
+def strokes_by_chance(rng):
+    """One to four strokes somewhere, large or small, well inside the paper or at its edge."""
+    size = rng.uniform(0.02, 1)
+    corner = rng.uniform(0, 1 - size, 2)
+    return [
+        (corner + size * rng.uniform(0, 1, (rng.integers(1, 7), 2))).tolist()
+        for _ in range(rng.integers(1, 5))
+    ]
+
+
+def test_a_drawing_becomes_the_field_that_read_picture_makes(page, tmp_path, rng):
+    drawings = [ZERO, ONE, SEVEN, SEVEN[:1], [[(0.5, 0.5)]], [[(0.1, 0.5), (0.9, 0.5)]]]
+    drawings += [strokes_by_chance(rng) for _ in range(40)]
+    # Around 80 x 50 pixels: of the box's 20, 12.5, which Python rounds to the even number.
+    drawings += [
+        [[(0.2, 0.2 + high / 560), (0.2, 0.2), (0.2 + wide / 560, 0.2)]]
+        for high in (34, 35, 36)
+        for wide in (4, 5, 6)
+    ]
+    for strokes in drawings:
+        page.draw(strokes)
+        field = page.field()
+        difference = np.abs(field - page.field_by_pillow(tmp_path / "paper.png")) * 256
+        assert difference.max() <= 1, strokes
+        assert field.max() == 255 / 256 and field.min() == 0
+
+
+def test_by_hand_a_dot(page):
+    # A disc: as wide as high, so it fills a box of 20 x 20. Its centre of mass is 9.5 from the
+    # corner, or a hair less; whole shifts that bring it into [13.5, 14.5) are 4, or 5.
+    page.draw([[(0.2, 0.7)]])
+    field = page.field().reshape(28, 28)
+    for axis in (0, 1):
+        places = np.flatnonzero(field.max(axis=axis))
+        assert places.tolist() == list(range(places[0], places[0] + 20)) and places[0] in (4, 5)
+    assert field.sum() == pytest.approx(np.pi * 10**2, rel=0.08)
+
+
+def test_what_is_shown_is_what_the_model_sees(page):
+    page.draw(SEVEN)
+    pixels = page.js(
+        "const c = document.getElementById('field');"
+        "return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    )
+    rgba = np.array(pixels).reshape(784, 4)
+    for colour in range(3):
+        assert (rgba[:, colour] == page.field() * 256).all()
+
+
+# --- drawing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label, strokes", [(0, ZERO), (1, ONE), (7, SEVEN)])
+def test_drawing_with_the_mouse(page, label, strokes, predictor):
+    assert page.text("answer") == EMPTY and page.field() is None
+    page.drag(*strokes)
+    (expected,) = predictor.probabilities([page.field()])
+    assert expected.argmax() == label
+    shown = page.shown()
+    assert [(name, mark) for name, _, mark in shown] == [(str(k), k == label) for k in range(10)]
+    numbers = [float(number.replace(" %", "")) for _, number, _ in shown]
+    np.testing.assert_allclose(numbers, 100 * expected, rtol=0, atol=0.0501)
+    answer = "{} with probability {}".format(label, shown[label][1])
+    assert " ".join(page.text("answer").split()) == answer
+    assert page.text("weights-caption") == "weights of {}".format(label)
+
+
+@pytest.mark.parametrize("label, strokes", [(0, ZERO), (1, ONE), (7, SEVEN)])
+def test_drawing_with_a_finger(page, label, strokes):
+    page.widen(360)
+    page.touch(*strokes)
+    assert page.text("answer").startswith(str(label))
+    assert page.js("return scrollX + scrollY") == 0  # the paper did not move under the finger
+
+
+def test_a_prediction_while_the_pen_is_down(page):
+    page.actions().move_to_element(page.element("paper")).click_and_hold().move_by_offset(
+        0, 60
+    ).perform()
+    assert page.text("answer") != EMPTY
+    page.actions().release().perform()
+
+
+def test_the_mouse_draws_only_while_its_first_button_is_down(page):
+    page.actions().move_to_element(page.element("paper")).move_by_offset(30, 30).perform()
+    page.actions().context_click(page.element("paper")).perform()
+    assert page.text("answer") == EMPTY and page.field() is None
+    page.drag(*ONE)
+    field = page.field()
+    page.actions().move_to_element(page.element("paper")).move_by_offset(90, 0).perform()
+    assert (page.field() == field).all()
+
+
+def test_selected_text_does_not_hold_up_the_mouse(page):
+    page.drag(*SEVEN)
+    expected = page.field()
+    page.element("clear").click()
+    page.js("getSelection().selectAllChildren(document.body)")
+    page.drag(*SEVEN)
+    assert page.js("return getSelection().toString()") != ""
+    np.testing.assert_array_equal(page.field(), expected)
+
+
+def test_a_stroke_goes_on_outside_of_the_paper(page):
+    page.drag([(0.5, 0.5), (1.05, 0.5), (0.5, 0.8)])
+    field = page.field()
+    page.draw([[(0.5, 0.5), (1.05, 0.5), (0.5, 0.8)]])
+    assert np.abs(field - page.field()).mean() < 0.02
+
+
+def test_undo_and_clear(page):
+    page.drag(SEVEN[0])
+    seven, answer = page.field(), page.text("answer")
+    page.drag(SEVEN[1])
+    assert (page.field() != seven).any()
+    page.element("undo").click()
+    assert (page.field() == seven).all() and page.text("answer") == answer
+    page.element("undo").click()
+    assert page.field() is None and page.text("answer") == EMPTY
+    page.element("undo").click()  # there is nothing to undo: nothing happens
+    page.drag(*SEVEN)
+    page.element("clear").click()
+    assert page.field() is None and page.text("answer") == EMPTY
+    assert page.shown() == [(str(k), "–", False) for k in range(10)]
+
+
+# --- the keyboard --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key():
+    return pytest.importorskip("selenium.webdriver.common.keys").Keys
+
+
+def test_tab_reaches_everything(page, key):
+    found = []
+    for _ in range(3):
+        page.keys(key.TAB)
+        focus = "document.activeElement"
+        found.append(page.js("return {}.id".format(focus)))
+        assert page.js("return getComputedStyle({}).outlineStyle".format(focus)) == "solid"
+    assert found == ["paper", "undo", "clear"]
+    assert page.js("return document.querySelectorAll('a, button, input, [tabindex]').length") == 3
+
+
+def test_drawing_with_the_keyboard(page, key):
+    page.keys(key.TAB)
+    assert page.element("pen").is_displayed()
+    page.keys(key.ARROW_LEFT * 6)
+    assert page.field() is None  # the pen is up
+    page.keys(" ", key.ARROW_RIGHT * 10, key.ARROW_DOWN * 6)
+    assert page.element("pen").get_attribute("class") == "down"
+    page.actions().key_down(key.ARROW_LEFT).send_keys(key.ARROW_DOWN * 7).key_up(
+        key.ARROW_LEFT
+    ).perform()
+    page.keys(key.ARROW_DOWN * 3, key.ARROW_RIGHT * 12, key.ENTER)
+    assert page.element("pen").get_attribute("class") == ""
+    assert page.text("answer").startswith("2")
+    two = page.field()
+    page.keys(key.ARROW_UP * 9)
+    assert (page.field() == two).all()
+    # the same by hand: a step is a 40th of the paper, and two arrows at a time make a slant
+    corners = [(0, 0), (10, 0), (10, 6), (9, 6), (2, 13), (2, 16), (14, 16)]
+    page.draw([[(0.35 + x / 40, 0.25 + y / 40) for x, y in corners]])
+    assert np.abs(page.field() - two).max() <= 4 / 256
+    page.keys(" ", key.ARROW_UP, "U")
+    assert np.abs(page.field() - two).max() <= 4 / 256
+    page.keys(key.ESCAPE)
+    assert page.text("answer") == EMPTY
+
+
+@pytest.mark.parametrize("name", ["ESCAPE", "DELETE"])
+def test_keys_that_clear(page, key, name):
+    page.keys(key.TAB, " ", key.ARROW_DOWN * 9, " ", key.ARROW_LEFT * 9, " ", key.ARROW_UP)
+    assert page.field() is not None
+    page.keys(getattr(key, name))
+    assert page.field() is None
+    page.keys(key.ARROW_UP)
+    assert page.field() is None  # the pen was lifted
+
+
+def test_leaving_the_paper_lifts_the_pen(page, key):
+    page.keys(key.TAB, " ", key.ARROW_DOWN * 9)
+    field = page.field()
+    page.keys(key.TAB)
+    assert not page.element("pen").is_displayed()
+    page.actions().key_down(key.SHIFT).send_keys(key.TAB).key_up(key.SHIFT).perform()
+    page.keys(key.ARROW_RIGHT * 9)
+    assert (page.field() == field).all()
+
+
+def test_the_pen_stays_on_the_paper(page, key):
+    page.widen(360)  # so narrow that the arrow keys would scroll
+    page.keys(key.TAB, " ", key.ARROW_UP * 45, key.ARROW_LEFT * 45)
+    assert page.js("return document.getElementById('pen').style.cssText") == "left: 4%; top: 4%;"
+    page.keys(key.ARROW_DOWN * 45, key.ARROW_RIGHT * 45)
+    assert page.js("return document.getElementById('pen').style.cssText") == "left: 96%; top: 96%;"
+    assert page.js("return scrollX + scrollY") == 0
+
+
+def test_other_keys_are_left_alone(page, key):
+    page.drag(*ONE)
+    one = page.field()
+    page.actions().key_down(key.ALT).send_keys("u").key_up(key.ALT).perform()
+    page.keys("x", "7")
+    assert (page.field() == one).all()
+    page.keys(key.TAB, " ")  # now a button has the focus: undo
+    assert page.text("answer") == EMPTY
+
+
+# --- for everyone --------------------------------------------------------------------------------
+
+
+def test_a_prediction_is_announced_once_the_drawing_rests(page):
+    status = page.element("status")
+    assert (status.get_attribute("role"), status.get_attribute("textContent")) == ("status", "")
+    page.browser.execute_async_script(
+        "const [[[x, y]], done] = arguments; const status = document.getElementById('status');"
+        "window.said = []; new MutationObserver(() => said.push(status.textContent))"
+        "    .observe(status, {childList: true});"
+        "const more = (n) => {"  # a stroke that grows with each frame
+        "  dlt.draw([[{x, y}, {x, y: y + n / 50}]]);"
+        "  if (n < 30) requestAnimationFrame(() => more(n + 1)); else done(); }; more(1);",
+        [ONE[0][0]],
+    )
+    page.wait(lambda: page.js("return said.length"))
+    (marked,) = [(label, number) for label, number, mark in page.shown() if mark]
+    assert page.js("return said") == ["{}, probability {}".format(*marked)]
+    page.element("clear").click()
+    page.wait(lambda: status.get_attribute("textContent") == EMPTY)
+
+
+def test_controls_and_pictures_have_names(page):
+    for drawn in (False, True):
+        if drawn:
+            page.draw(SEVEN)
+        names = page.js(
+            "return Array.from(document.querySelectorAll('canvas, button'),"
+            "(e) => [e.id, e.getAttribute('aria-label') || e.innerText])"
+        )
+        order = ["paper", "undo", "clear", "field", "weights", "votes", "legend"]
+        assert [name for name, _ in names] == order
+        assert all(len(label) > 3 for _, label in names)
+    assert dict(map(tuple, names))["weights"] == "Weights of label 7, as colours"
+    described = page.element("paper").get_attribute("aria-describedby")
+    assert "arrow keys" in page.text(described)
+    assert page.js("return document.documentElement.lang") == "en"
+    assert page.element("paper").get_attribute("role") == "application"
+
+
+@pytest.mark.parametrize("width", [320, 360, 800, 1300])
+def test_narrow_and_wide_screens(page, width):
+    page.widen(width)
+    where = (
+        "return Array.from(document.querySelectorAll('section, #bars, #sum, .note, canvas'),"
+        "(e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })"
+    )
+    empty = page.js(where)
+    assert page.js("return document.documentElement.scrollWidth") <= width
+    page.draw(SEVEN)
+    assert page.js("return document.documentElement.scrollWidth") <= width
+    np.testing.assert_allclose(page.js(where), empty, atol=0.1)  # nothing moves for an answer
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(page, scheme):
+    """A contrast of 4.5 at least, as WCAG 2.2 has it (1.4.3)."""
+    page.browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    try:
+        page.draw(SEVEN)
+        pairs = page.js(
+            "const paint = (e) => getComputedStyle(e).backgroundColor;"
+            "const ground = (e) => !e ? 'rgb(255, 255, 255)' :"
+            "    paint(e) !== 'rgba(0, 0, 0, 0)' ? paint(e) : ground(e.parentElement);"
+            "return Array.from(document.querySelectorAll('h1, h2, p, strong, th, td, button, kbd,"
+            " figcaption, .legend span')).filter((e) => e.offsetParent)"
+            "    .map((e) => [getComputedStyle(e).color, ground(e)])"
+        )
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(pairs) > 50 and len({tuple(pair) for pair in pairs}) >= 4
+    for ink, ground in pairs:
+        light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def luminance(colour):
+    """Relative luminance of "rgb(r, g, b)", by the formula of WCAG 2.2."""
+    parts = np.array([int(part) for part in colour[4:-1].split(",")]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+# --- what comes from files, and what goes out ----------------------------------------------------
+
+
+def test_hostile_text_stays_text(open_model):
+    page = open_model(np.zeros((4, 2)), np.zeros(2), about=HOSTILE + "\n\ud800\u202e")
+    assert page.js("return window.injected") is None
+    assert page.js("return document.images.length + document.scripts.length") == 2
+    text = page.js("return document.querySelector('header p').textContent")
+    assert text == HOSTILE + "\ufffd\ufffd\ufffd It runs in this page: what you draw stays here."
+    page.draw(ONE)
+    assert page.text("answer").startswith("0")
+
+
+@pytest.mark.parametrize(
+    "dataset, told",
+    [
+        (HOSTILE, "trained on script>&lt;img src=x onerror='injected = 2'>&amp;lt;$model&quot;"),
+        ("<script>window.injected = 1", "trained on &lt;script&gt;window.injected = 1."),
+        ("/home/ada/secret/mine.pkl", "trained on mine.pkl."),
+        ("C:\\Users\\ada\\mine\\", "trained on mine."),
+        ("x" * 1000, "trained on " + "x" * 60 + "."),
+        (["mnist"], "10 labels."),
+        ("", "10 labels."),
+    ],
+)
+def test_what_the_settings_say_is_escaped_and_short(tmp_path, dataset, told):
+    told = told.replace("script>&lt;img", "script&gt;&lt;img").replace("='", "=&#x27;")
+    told = told.replace(" 2'>", " 2&#x27;&gt;")
+    settings = {"dataset": dataset}
+    dlt.save_params(tmp_path / "m.npz", {"W": np.zeros((784, 10)), "b": np.zeros(10)}, settings)
+    export_page(tmp_path / "m.html", tmp_path / "m.npz")
+    assert told in (tmp_path / "m.html").read_text(encoding="utf-8")
+
+
+def test_the_page_tells_what_the_run_found(page, run):
+    error = min(row.validation_error for row in dlt.read_history(run / "history.csv"))
+    assert page.js("return document.querySelector('header p').textContent") == (
+        "The model is a logistic regression with 784 inputs and 10 labels, trained on digits, "
+        "with a validation error of {:.2f} %. It runs in this page: what you draw stays "
+        "here.".format(100 * error)
+    )
+
+
+def test_a_page_asks_for_nothing(page):
+    page.drag(*SEVEN)
+    messages = [json.loads(e["message"])["message"] for e in page.browser.get_log("performance")]
+    urls = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert urls[0].endswith("/draw.html")
+    assert [url for url in urls[1:] if not url.startswith("data:")] == []
+
+
+@pytest.fixture
+def server(run):
+    """A web server for the folder of the run; `server.asked` lists what it was asked for."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            self.server.asked.append(self.path)
+            super().do_GET()
+
+    handler = functools.partial(Handler, directory=str(run))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.asked = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_may_ask_for_nothing(server, exported, browser):
+    address = "http://127.0.0.1:{}/".format(server.server_port)
+    browser.get_log("browser")
+    browser.get(address + "draw.html")
+    refused = browser.execute_async_script(
+        "const [address, done] = arguments;"
+        "const image = new Promise((end) => {"
+        "  const made = new Image(); made.onload = () => end('came');"
+        "  made.onerror = () => end('refused'); made.src = address + 'image.png'; });"
+        "const text = fetch(address + 'text').then(() => 'came', () => 'refused');"
+        "const script = document.createElement('script');"
+        "script.textContent = 'window.injected = 1'; document.body.append(script);"
+        "Promise.all([image, text]).then((ends) => done([...ends, window.injected || 'refused']));",
+        address,
+    )
+    assert refused == ["refused", "refused", "refused"]
+    assert server.asked == ["/draw.html"]
+    violations = [entry["message"] for entry in browser.get_log("browser")]
+    assert len(violations) >= 3 and all("Content Security Policy" in v for v in violations)
+
+
+def test_two_exports_are_the_same_bytes(run, tmp_path, exported):
+    export_page(tmp_path / "again.html", str(run))
+    assert (tmp_path / "again.html").read_bytes() == exported.read_bytes()
+
+
+# --- without a browser ---------------------------------------------------------------------------
+
+
+def test_a_broken_history_is_told(tmp_path):
+    dlt.save_params(tmp_path / "best_params.npz", {"W": np.zeros((4, 2)), "b": np.zeros(2)})
+    (tmp_path / "history.csv").write_text("nothing\n")
+    with pytest.raises(DataError, match="history.csv: found a first line 'nothing'; expected"):
+        export_page(tmp_path / "draw.html", tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best_params.npz", "history.csv"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e30", "-0.5"])
+def test_an_error_that_is_none_is_not_told(tmp_path, text):
+    dlt.save_params(tmp_path / "best_params.npz", {"W": np.zeros((4, 2)), "b": np.zeros(2)})
+    header = ",".join(dlt.HistoryRow._fields)
+    (tmp_path / "history.csv").write_text("{}\n1,1,0.5,{},10.0,1.0\n".format(header, text))
+    export_page(tmp_path / "draw.html", tmp_path)
+    assert "validation error" not in (tmp_path / "draw.html").read_text(encoding="utf-8")
+
+
+def test_a_model_that_float32_cannot_hold_is_refused(tmp_path, float64):
+    dlt.save_params(tmp_path / "m.npz", {"W": np.full((4, 2), 1e300), "b": np.zeros(2)})
+    with pytest.raises(DataError, match="infinite parameters; expected .* float32 can hold"):
+        export_page(tmp_path / "draw.html", tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize(
+    "W, b, found",
+    [
+        (np.zeros((4, 2)), np.zeros(3), r"W \(4, 2\) and b \(3,\)"),
+        (np.zeros(4), np.zeros(4), r"W \(4,\) and b \(4,\)"),
+        (np.zeros((4, 2)), 0.0, r"W \(4, 2\) and b \(\)"),
+    ],
+)
+def test_parameters_of_other_shapes_are_refused(W, b, found):
+    expected = r"; expected W \(n_in, n_out\) and b \(n_out,\)"
+    with pytest.raises(SettingsError, match="found " + found + expected):
+        page_html(W, b)
+
+
+def test_the_page_does_not_take_another_files_place(run):
+    with pytest.raises(SettingsError, match="best_params.npz: found a name without .html at its"):
+        export_page(run / "best_params.npz", run)
+
+
+def test_the_script(run, tmp_path, exported):
+    process = run_script("export_page.py", run, "--output", "page.htm", cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert (tmp_path / "page.htm").read_bytes() == exported.read_bytes()
+    size = round(exported.stat().st_size / 1000)
+    assert process.stdout == "wrote page.htm, {} kB; open it in a browser\n".format(size)
+
+
+def test_the_script_puts_the_page_beside_the_parameters(tmp_path):
+    folder = tmp_path / "runs" / "logreg"
+    folder.mkdir(parents=True)
+    dlt.save_params(folder / "best_params.npz", {"W": np.zeros((784, 10)), "b": np.zeros(10)})
+    for args in ([], ["runs/logreg"], ["runs/logreg/best_params.npz"]):
+        process = run_script("export_page.py", *args, cwd=tmp_path)
+        assert (process.returncode, process.stderr) == (0, "")
+        (folder / "draw.html").unlink()
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["none"], "none: found no such folder or file; expected a run folder or a file of"),
+        (
+            ["empty"],
+            "best_params.npz: found no file there; expected the parameters of a run; "
+            "train a model first",
+        ),
+        (["oblong.npz"], "the model has 783 inputs; expected a square number, one input for"),
+        (["small.npz", "--output", "no/where.html"], "no/where.html: cannot be written (No such"),
+        (["small.npz", "--output", "empty"], "empty: found a name without .html at its end"),
+        (["small.npz", "--output", "folder.html"], "folder.html: exists and is not a file"),
+        (["small.npz", "twice"], "unrecognized arguments: twice; see --help"),
+    ],
+)
+def test_bad_input_gets_one_line_and_code_2(tmp_path, args, message):
+    for name, n_in in (("oblong", 783), ("small", 4)):
+        dlt.save_params(tmp_path / name, {"W": np.zeros((n_in, 2)), "b": np.zeros(2)})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.html").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    process = run_script("export_page.py", *args, cwd=tmp_path)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert message in process.stderr and process.stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
