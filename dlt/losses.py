@@ -63,7 +63,7 @@ def zero_one_loss(p_y_given_x, y, reduction="sum"):
     r"""Count the examples whose most probable label is not the right one.
 
     .. math:: \ell_{0,1} = \sum_{i=0}^{|D|-1} I_{f(x^{(i)}) \ne y^{(i)}},
-       \quad f(x) = {\rm argmax}_k P(Y = k | x, \theta)
+       \quad f(x) = \arg\max_k P(Y = k | x, \theta)
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from dlt.engine import T, shared_resident, softmax, theano
 class LogisticRegression:
     r"""Multi-class logistic regression.
 
-    .. math:: P(Y = k | x, W, b) = {\rm softmax}_k (x W + b)
+    .. math:: P(Y = k | x, W, b) = \mathrm{softmax}_k (x W + b)
 
     Parameters
     ----------

@@ -2,7 +2,8 @@ r"""Regularization: penalties on the size of the parameters, added to the loss.
 
 The page's regularized loss is
 
-.. math:: E(\theta, D) = NLL(\theta, D) + \lambda_1 \|\theta\|_1 + \lambda_2 \|\theta\|_2^2
+.. math:: E(\theta, D) =
+   NLL(\theta, D) + \lambda_1 \lVert\theta\rVert_1 + \lambda_2 \lVert\theta\rVert_2^2
 
 Which parameters are penalized is said at the call: usually the weight matrices
 and not the biases, as in the page's later chapters.
@@ -18,7 +19,7 @@ from dlt.errors import SettingsError
 
 
 def l1(params):
-    r"""Sum of absolute values, :math:`\|\theta\|_1 = \sum_j |\theta_j|`.
+    r"""Sum of absolute values, :math:`\lVert\theta\rVert_1 = \sum_j |\theta_j|`.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def l1(params):
 
 
 def l2_sqr(params):
-    r"""Sum of squares, :math:`\|\theta\|_2^2 = \sum_j \theta_j^2` (the *squared* norm).
+    r"""Sum of squares, :math:`\lVert\theta\rVert_2^2 = \sum_j \theta_j^2` (the *squared* norm).
 
     Its weight in the loss is also called weight decay.
 

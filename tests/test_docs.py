@@ -5,6 +5,8 @@ import re
 import pytest
 from conftest import ROOT
 
+import dlt
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -24,9 +26,10 @@ def test_links_lead_to_files(page):
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-def test_every_promise_stands_beside_a_test_that_exists():
-    named = list(names_of_tests(ROOT / "docs" / "reliability.md"))
-    assert len(named) > 25
+@pytest.mark.parametrize("name, at_least", [("reliability.md", 25), ("getting_started.md", 18)])
+def test_every_promise_stands_beside_a_test_that_exists(name, at_least):
+    named = list(names_of_tests(ROOT / "docs" / name))
+    assert len(named) > at_least
     missing = [
         (file, name)
         for file, name in named
@@ -35,7 +38,23 @@ def test_every_promise_stands_beside_a_test_that_exists():
     assert missing == []
 
 
+def test_every_slip_of_the_page_names_its_test():
+    text = (ROOT / "docs" / "getting_started.md").read_text("utf-8")
+    rows = re.findall(r"^\|(.*)\|$", text.split("## Slips of the original")[1], re.MULTILINE)[2:]
+    assert len(rows) == 16
+    assert [row for row in rows if not re.search(r"`test_\w+\.py::test_\w+`", row)] == []
+    assert [row for row in rows if row.count("|") != 3] == []  # four columns
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_line_is_a_place_left_to_fill(page):
     lines = page.read_text("utf-8").splitlines()
     assert [line for line in lines if re.fullmatch(r"[A-Z]{4,}", line)] == []
+
+
+def test_every_public_name_is_in_the_api_reference():
+    text = (ROOT / "docs" / "api.md").read_text("utf-8")
+    listed = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == dlt.__all__
+    summary = re.findall(r"^   (\w+)$", text.split("## ")[0], re.MULTILINE)
+    assert sorted([*summary, "theano", "T"]) == dlt.__all__

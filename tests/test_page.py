@@ -130,4 +130,63 @@ def test_saving_and_loading(model, tmp_path):
     v.set_value(pickle.load(save_file), borrow=True)
     save_file.close()
     assert float(w.get_value()[0, 0]) == 0.5
+    w.set_value(numpy.zeros((784, 10), dtype=theano.config.floatX))
     dlt.load_params(tmp_path / "path.pkl", classifier.params)
+    numpy.testing.assert_array_equal(w.get_value(), numpy.full((784, 10), 0.5))
+
+
+# --- slips that only show beside their correction ------------------------------------------------
+
+
+def losses_of_rows(p_y_given_x, labels, reduction):
+    """Give dlt's two losses of hand-made rows of probabilities."""
+    p, y = T.matrix("p_y_given_x"), T.ivector("y")
+    losses = [loss(p, y, reduction) for loss in (dlt.negative_log_likelihood, dlt.zero_one_loss)]
+    rows = numpy.asarray(p_y_given_x, dtype=theano.config.floatX)
+    return theano.function([p, y], losses)(rows, numpy.asarray(labels, dtype="int32"))
+
+
+def test_sums_and_labels_end_one_before_their_number():
+    # The page sums over i = 0..|D| and j = 0..|theta|, and has labels 0..L. Of three examples
+    # of label 1, the first and the last are taken for a 0; log 4 + log 4/3 + log 8 = log 128/3.
+    NLL, errors = losses_of_rows([[0.75, 0.25], [0.25, 0.75], [0.875, 0.125]], [1, 1, 1], "sum")
+    assert float(NLL) == pytest.approx(numpy.log(128 / 3), rel=1e-6)
+    assert int(errors) == 2
+    theta = [T.constant([3.0, -4.0])]
+    norms = theano.function([], [dlt.l1(theta), dlt.l2_sqr(theta)])()
+    assert [float(norm) for norm in norms] == [7, 25]
+    classifier = dlt.LogisticRegression(T.matrix("x"), n_in=784, n_out=10)
+    assert classifier.b.get_value().shape == (10,)  # entries 0..9: a label 10 would have none
+    with pytest.raises(dlt.SettingsError, match="found label 10; expected labels from 0 to 9"):
+        dlt.train(classifier, T.ivector("y"), None, [([[0.0] * 784], [10])] * 3)
+
+
+def test_the_right_label_s_entry_is_taken_from_each_row():
+    # The page's comment says that arange gives [0,1,2,...,len(y)]: an index too many.
+    p_y_given_x = [[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.5, 0.25]]
+    NLL, errors = losses_of_rows(p_y_given_x, [2, 0, 1], "none")
+    numpy.testing.assert_allclose(NLL, numpy.log([4, 8, 2]), rtol=1e-6)
+    assert errors.tolist() == [1, 1, 0]
+
+
+def test_training_on_one_piece_after_another_is_training_on_the_whole(model, digits):
+    # The page's note for data too large for the GPU, set right: a shared variable holds a piece
+    # of several minibatches, and set_value puts the next one in.
+    x, y, classifier, p_y_given_x = model
+    data_x, data_y = (array.astype(theano.config.floatX) for array in digits[0])
+    loss = dlt.negative_log_likelihood(p_y_given_x, y, reduction="mean")
+    initial = dlt.get_values(classifier.params)
+
+    def step_over(train_set):
+        return dlt.minibatch_gradient_descent(loss, classifier.params, 0.13, x, y, train_set, 20)
+
+    step = step_over(shared_dataset((data_x, data_y)))
+    whole = [float(step(index)) for index in range(60)]
+    dlt.set_values(classifier.params, initial)
+    shared_x, shared_y = shared_dataset((data_x[:400], data_y[:400]))
+    step, by_pieces = step_over((shared_x, shared_y)), []
+    for start in (0, 400, 800):
+        shared_x.set_value(data_x[start : start + 400])
+        shared_y.owner.inputs[0].set_value(data_y[start : start + 400])
+        by_pieces += [float(step(index)) for index in range(20)]
+    numpy.testing.assert_allclose(by_pieces, whole, rtol=1e-4)

@@ -1,0 +1,97 @@
+"""How the HTML pages are built (`make docs`): Sphinx, MyST-NB, furo.
+
+The pages need nothing from the network, neither to be built nor to be read: formulas are MathML,
+which browsers draw themselves.
+"""
+
+import logging
+import os
+import pathlib
+import re
+import sys
+
+import sphinx.util.logging
+from docutils import nodes
+from docutils.utils.math import MathError, latex2mathml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# The pages are of the `dlt` beside them, here and in the process that runs the notebook.
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT)] + [path for path in [os.environ.get("PYTHONPATH")] if path]
+)
+
+import dlt  # noqa: E402
+
+# A package of furo's turns on the log of every library. Theirs has nothing to say here.
+for name in ("pytensor", "traitlets"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+
+project = "dlt"
+author = "the authors of dlt"
+version = release = dlt.__version__
+html_title = "dlt {}".format(release)
+html_math_renderer = "mathml"
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_copy_source = html_show_sourcelink = False
+html_show_copyright = False
+exclude_patterns = ["_build"]
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars, and what compilers say
+
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autosummary_generate = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Fields", "params_style")]
+
+
+def skip_member(app, what, name, member, skip, options):
+    """Leave out the fields of namedtuples: the class's own docstring describes them."""
+    return True if type(member).__name__ == "_tuplegetter" else skip
+
+
+def visit_math(translator, node):
+    write_mathml(translator, node)
+
+
+def visit_displaymath(translator, node):
+    write_mathml(translator, node, as_block=True)
+
+
+def write_mathml(translator, node, as_block=False):
+    """Write a formula as MathML. Lines of `cases` end in \\cr, as GitHub takes \\\\ for a \\."""
+    tex = node.astext().replace(r"\cr", r"\\")
+    try:
+        html = latex2mathml.tex2mathml(tex, as_block=as_block)
+    except MathError as error:
+        sphinx.util.logging.getLogger(__name__).warning("%s", error, location=node)
+        html = "<code>{}</code>".format(translator.encode(node.astext()))
+    # Bars are as high as letters: their stretching would take in the whole line.
+    html = re.sub(
+        "<mo[^>]*>([|‖])</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', html
+    )
+    # What stands after "log" or "max" should stand off a little
+    html = html.replace("<mo>&ApplyFunction;</mo>", '<mspace width="0.17em"></mspace>')
+    translator.body.append('<div class="math">{}</div>'.format(html) if as_block else html)
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_member)
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_displaymath, None))
