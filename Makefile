@@ -56,6 +56,7 @@ format: $(VENV)/installed-test
 $(VENV)/created:
 	@echo "making a virtual environment in $(VENV) ..."
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip  # Python 3.8's looks for versions for ever
 	touch $@
 
 $(VENV)/installed: setup.py $(VENV)/created

@@ -24,7 +24,7 @@ from dlt.files import write_atomically
 from dlt.history import lowest_error, read_history
 from dlt.images import box_of, side_of
 from dlt.prediction import params_file, read_model
-from dlt.run_folder import HISTORY_NAME
+from dlt.run_folder import HISTORY_NAME, PARAMS_NAME
 
 #: The name of the page in a run folder.
 PAGE_NAME = "draw.html"
@@ -53,12 +53,12 @@ def export_page(path, model_path):
     model_path : str or os.PathLike
         A run folder, or a file of parameters (see `dlt.Predictor`). It may come from a
         stranger: nothing in it can become part of the page but as text and numbers. The same
-        files give the same bytes.
+        files give the same bytes. Of a run, the page tells the validation error too.
 
     Raises
     ------
     DataError
-        The model, or the history beside it, is missing or broken.
+        The model is missing or broken, or its run's history is broken.
     SettingsError
         Another ending; the file cannot be written; the model's inputs are not the pixels of a
         square picture.
@@ -79,7 +79,8 @@ def export_page(path, model_path):
             "{}: found a name without .html at its end; expected one with it, for a page; choose "
             "another".format(path)
         )
-    (W, b), settings = read_model(params_file(model_path), dtype="float32")
+    model_path = params_file(model_path)
+    (W, b), settings = read_model(model_path, dtype="float32")
     about = _about(W.shape, settings.get("dataset"), _validation_error(model_path))
     page = page_html(W, b, about).encode("utf-8")
     write_atomically(path, lambda file: file.write(page))
@@ -173,8 +174,9 @@ def _about(shape, dataset, error):
 
 
 def _validation_error(model_path):
-    """Give the lowest validation error of a run folder's history, None where there is none."""
-    path = os.path.join(os.fspath(model_path), HISTORY_NAME)
-    if not os.path.lexists(path):
+    """Give the lowest validation error of the run that left these parameters; None without one."""
+    folder, name = os.path.split(model_path)
+    path = os.path.join(folder, HISTORY_NAME)
+    if name != PARAMS_NAME or not os.path.lexists(path):
         return None
     return lowest_error(read_history(path))

@@ -255,6 +255,8 @@ def _normalise(path, grey, side):
     # and so do the greys, as each step cuts off what is beyond black and white.
     for size in ((width, ink.shape[0]), (width, height)):
         box = box.resize(size, image_module.Resampling.LANCZOS)
+    if not np.asarray(box).any():  # specks so few and far between that scaling dissolves them
+        raise _blank(path)
     steps = {
         "inverted": inverted,
         "grain averaged out": smooth.size != shrunk.size,
@@ -330,12 +332,16 @@ def _grain(grey):
 def _check_contrast(path, grey):
     """Raise DataError if nothing in the picture is clearly brighter than its border."""
     if grey.max() - _ground(grey) < _MIN_CONTRAST:
-        raise DataError(
-            path,
-            "a blank picture (no ink)",
-            "one digit that differs clearly from its background",
-            "note that transparent parts count as white",
-        )
+        raise _blank(path)
+
+
+def _blank(path):
+    return DataError(
+        path,
+        "a blank picture (no ink)",
+        "one digit that differs clearly from its background",
+        "note that transparent parts count as white",
+    )
 
 
 def _ink(path, grey):

@@ -22,9 +22,11 @@ lines are those of Okabe and Ito, "Color Universal Design" (2008).
 """
 
 import contextlib
+import functools
 import io
 import math
 import numbers
+import operator
 import os
 import threading
 import warnings
@@ -53,6 +55,8 @@ _WIDTH = 6.0  # inches of every figure
 _DPI = 100  # 600 pixels, as shown in a notebook; files have twice as many
 _SAVED_WIDTH = 1200  # pixels
 _LONGEST_GIF = 65535  # pixels: GIF writes a side's length in 16 bits
+_LONGEST_SHOWN = 655350  # milliseconds: and in hundredths of a second, how long a picture is shown
+_TALLEST = 65535  # pixels that older releases of matplotlib draw at most
 _MARGIN = 0.1  # inches, as all lengths here
 _TEXT = 9  # points: 12.5 pixels of 600
 _SMALL = 8  # points: 11 pixels of 600, the least that is used
@@ -143,7 +147,11 @@ def _settle(figure):
 
 def _plain_numbers():
     """Write ticks so that no factor such as 1e-6 stands apart, where it would cover something."""
-    return FuncFormatter(lambda value, _: "{:.10g}".format(value).replace("-", "\N{MINUS SIGN}"))
+    return FuncFormatter(_plain_number)
+
+
+def _plain_number(value, _):
+    return "{:.10g}".format(value).replace("-", "\N{MINUS SIGN}")
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -170,7 +178,8 @@ def plot_digits(x, y=None, n_columns=10, title=None):
     Raises
     ------
     SettingsError
-        The arrays do not have these shapes, or hold NaN; the title is no text.
+        The arrays do not have these shapes, or hold NaN; the title is no text; with so few
+        columns the figure would be too tall to be drawn.
 
     Examples
     --------
@@ -332,6 +341,11 @@ def _sheet(pictures, captions, n_columns, title, below=0.0, **scale):
     top = _MARGIN if title is None else _MARGIN + _inches(title.count("\n") + 1) + 0.06
     n_rows = math.ceil(len(pictures) / n_columns)
     height = math.ceil((top + n_rows * pitch + below + _MARGIN) * 50) / 50  # whole pixels
+    if height * _SAVED_WIDTH / _WIDTH > _TALLEST:
+        raise SettingsError(
+            "n_columns: found {} for {} pictures, too tall a figure; expected more columns, or "
+            "fewer pictures".format(n_columns, len(pictures))
+        )
     left = (_WIDTH - min(n_columns, len(pictures)) * cell) / 2 + (cell - side) / 2
     with _style():
         figure = _figure(height)
@@ -385,7 +399,9 @@ def _text_width(text, size):
 # --- curves --------------------------------------------------------------------------------------
 
 
-def plot_learning_curves(history, best_iteration=None, loss_label="training loss"):
+def plot_learning_curves(
+    history, best_iteration=None, loss_label="training loss", initial_patience=None
+):
     """Show how training loss and validation error went, and where patience was extended.
 
     Parameters
@@ -399,6 +415,9 @@ def plot_learning_curves(history, best_iteration=None, loss_label="training loss
     loss_label : str
         What the loss is, and its unit; it is a negative log-likelihood (NLL) only with no
         penalty in it. A long one needs a line break, or it is shortened.
+    initial_patience : float, minibatch updates, optional
+        Patience before the first validation, which no history tells: without it, nothing is
+        said of an extension at the first row.
 
     Returns
     -------
@@ -409,14 +428,13 @@ def plot_learning_curves(history, best_iteration=None, loss_label="training loss
     ------
     SettingsError
         The history is empty, or is none; no row has `best_iteration`, or its validation
-        error is NaN; `loss_label` is no text.
+        error is NaN; `loss_label` is no text, or `initial_patience` no number above 0.
 
     Notes
     -----
     Marks above the lower axes tell where patience was extended, a star which model is the best.
-    Patience counts as extended at a row if it is larger there than in the row before. What
-    it was before the first validation is in no history, so nothing is said of the first
-    row. (With the page's numbers it cannot be extended there.)
+    Patience counts as extended at a row if it is larger there than in the row before, or, at
+    the first, than `initial_patience`. (With the page's numbers it cannot be extended there.)
 
     Examples
     --------
@@ -430,6 +448,9 @@ def plot_learning_curves(history, best_iteration=None, loss_label="training loss
     iteration, epoch, loss, error, patience = _columns(history)
     best = _best_row(iteration, error, best_iteration)
     loss_label = _text("loss_label", loss_label)
+    first = (
+        patience[0] if initial_patience is None else _positive("initial_patience", initial_patience)
+    )
     with _style():
         figure = _figure(4.6, layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
@@ -443,8 +464,8 @@ def plot_learning_curves(history, best_iteration=None, loss_label="training loss
         figure.align_ylabels([upper, lower])
         _say_what_is_missing(upper, loss)
         _say_what_is_missing(lower, error)
-        _add_epochs(upper, iteration, epoch)
-        _mark_extensions(lower, iteration[1:][patience[1:] > patience[:-1]])
+        _add_epochs(upper, iteration, epoch, first)
+        _mark_extensions(lower, iteration[patience > np.append(first, patience[:-1])])
         _mark_best(lower, iteration, error, best)
         if lower.get_legend_handles_labels()[0]:
             below = -0.28 - 0.13 * lower.get_xlabel().count("\n")  # of the axes' height
@@ -568,18 +589,22 @@ def _say_what_is_missing(axes, values):
         axes.set_yticks([])
 
 
-def _add_epochs(axes, iteration, epoch):
+def _add_epochs(axes, iteration, epoch, patience):
     """Add an axis of epochs, where the history tells how many updates make one."""
     n_train_batches = iteration[0] / epoch[0] if epoch[0] > 0 else 0.0
-    # of a single row nobody knows whether it ended its epoch
+    # Half the patience may end a little before each epoch, and a single row may end anywhere.
     if (
         len(iteration) < 2
-        or n_train_batches < 1
+        or not 1 <= n_train_batches <= patience / 2 - 1
         or not np.array_equal(iteration, epoch * n_train_batches)
     ):
         return
     above = axes.secondary_xaxis(
-        "top", functions=(lambda x: x / n_train_batches, lambda x: x * n_train_batches)
+        "top",
+        functions=(
+            functools.partial(operator.mul, 1 / n_train_batches),
+            functools.partial(operator.mul, n_train_batches),
+        ),
     )
     above.set_xlabel("epochs")
     above.xaxis.set_major_locator(MaxNLocator(8, steps=_STEPS, integer=True))
@@ -851,11 +876,13 @@ def save_animation(path, frames, milliseconds=200, last_milliseconds=2000):
         Ends in ``.gif``.
     frames : sequence of PIL.Image.Image
         At least one, all of one size, 1 to 65535 pixels each way. They share one palette, so
-        that colours do not flicker.
+        that colours do not flicker. Equal ones that follow each other are written as one that
+        is shown as long as they together.
     milliseconds : int
         How long each frame is shown, 20 to 60000, in steps of 10.
     last_milliseconds : int
-        How long the last one is.
+        How long the last one is. All of it takes at most 655350, as a GIF shows no picture
+        longer.
 
     Raises
     ------
@@ -876,6 +903,11 @@ def save_animation(path, frames, milliseconds=200, last_milliseconds=2000):
     frames = _frames(frames)
     each = whole_number("milliseconds", milliseconds, 20, 60000)
     last = whole_number("last_milliseconds", last_milliseconds, 20, 60000)
+    if each * (len(frames) - 1) + last > _LONGEST_SHOWN:
+        raise SettingsError(
+            "milliseconds: found {} for each of {} frames and {} for the last; expected at most {} "
+            "in all".format(each, len(frames), last, _LONGEST_SHOWN)
+        )
     palette = _palette(frames)
     first, *rest = [_in_colours(frame, palette) for frame in frames]
     content = io.BytesIO()
@@ -949,8 +981,13 @@ def _colours(pixels):
 
 def _nearest(colours, palette):
     """Give the index of the nearest entry for each colour."""
-    products = colours.astype(np.float32) @ palette.T.astype(np.float32)
-    return ((palette**2).sum(axis=1) - 2 * products).argmin(axis=1)
+    entries = palette.astype(np.float32)
+    squares = (entries**2).sum(axis=1)
+    found = [
+        (squares - 2 * (some.astype(np.float32) @ entries.T)).argmin(axis=1)
+        for some in np.array_split(colours, 1 + len(colours) // 4096)  # or memory grows with them
+    ]
+    return np.concatenate(found)
 
 
 def _frame(figure):
@@ -963,6 +1000,7 @@ def _frame(figure):
 def _grey(rows, scale_rows):
     """Turn rows of pixels into grey values 0 to 255."""
     if scale_rows:
+        rows = rows / 2.0 if rows.dtype == np.float64 else rows.astype(np.float64)
         least, most = (edge(axis=1, keepdims=True) for edge in (rows.min, rows.max))
         rows = (rows - least) / np.where(most > least, most - least, 1.0)
     elif rows.min() < 0 or rows.max() > 1:

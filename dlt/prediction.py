@@ -40,7 +40,8 @@ class Probabilities:
     """
 
     def __init__(self, x, p_y_given_x, row_shape, fixed=(), model="the model"):
-        self._x, self._p_y_given_x, self._fixed = x, p_y_given_x, dict(fixed)
+        self._x, self._p_y_given_x = x, p_y_given_x
+        self._fixed = {param: np.array(value) for param, value in dict(fixed).items()}
         self._row_shape, self._model = tuple(row_shape), model
         self._function = None
 
@@ -60,7 +61,8 @@ class Probabilities:
         Raises
         ------
         DataError
-            The rows have another shape, or values that are not finite.
+            The rows have another shape, or values that are not finite, or the scores that come
+            of them are not.
         """
         x = self._as_array(x)
         if x.ndim == 0 or x.shape[1:] != self._row_shape:
@@ -73,14 +75,25 @@ class Probabilities:
                 "use the data set it was trained on",
             )
         if not np.isfinite(x).all():
-            raise DataError("x", "NaN or infinite values", "pixels", "leave out such rows")
+            raise _not_finite()
         if self._function is None:
             self._function = self._compiled()
-        return np.asarray(self._function(x))
+        p_y_given_x = np.asarray(self._function(x))
+        if not np.isfinite(p_y_given_x).all():
+            raise DataError(
+                "x",
+                "scores that {} cannot hold, of {}".format(self._x.dtype, self._model),
+                "finite ones",
+                "train with a smaller rate",
+            )
+        return p_y_given_x
 
     def _as_array(self, x):
         try:
-            return np.asarray(x, dtype=self._x.dtype)
+            with np.errstate(over="ignore"):  # infinite then, and refused
+                return np.asarray(x, dtype=self._x.dtype)
+        except OverflowError:  # a whole number of hundreds of digits
+            raise _not_finite() from None
         except (TypeError, ValueError):
             raise DataError(
                 "x", "something that is no array of numbers", "rows of one length"
@@ -97,6 +110,10 @@ class Probabilities:
         }
         (p_y_given_x,) = substitute([self._p_y_given_x], replacements)
         return theano.function([self._x], p_y_given_x)
+
+
+def _not_finite():
+    return DataError("x", "NaN or infinite values", "pixels", "leave out such rows")
 
 
 class Predictor:

@@ -45,7 +45,8 @@ class Progress:
             total=total,
             unit=unit,
             initial=done,
-            disable=None if show is None else not show,  # None: tqdm asks if it is a terminal
+            # None: tqdm asks if it is a terminal. There is no stderr where there is no console.
+            disable=True if sys.stderr is None else None if show is None else not show,
             file=sys.stderr,
             leave=False,
             smoothing=0.1,

@@ -60,7 +60,7 @@ def gradient_updates(loss, params, learning_rate):
     1.5
 
     Source: page "Getting Started", section "Stochastic Gradient Descent"; the page's own
-    line pairs the whole list with the whole list, which no engine accepts.
+    line takes the list of parameters for one variable.
     """
     check_learning_rate(learning_rate)
     gradients = _gradients(loss, params)
@@ -105,7 +105,7 @@ def gradient_descent(loss, params, learning_rate, x, y, train_set):
 
 
 def stochastic_gradient_descent(loss, params, learning_rate, x, y, train_set):
-    """Compile SGD in its purest form: every step looks at a single example.
+    """Compile SGD with one example in each step.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from dlt.datasets import load_data
 from dlt.errors import DataError, DltError, SettingsError
 from dlt.files import prepare_output_dir
 from dlt.history import lowest_error, read_history
-from dlt.prediction import Predictor, read_model
+from dlt.prediction import Predictor, params_file, read_model
 from dlt.progress import silent
 from dlt.run_folder import HISTORY_NAME, list_snapshots
 
@@ -33,6 +33,7 @@ EXAMPLES = {"valid": 1, "test": 2}
 
 _MAX_FRAMES = 100  # of the animation: 20 seconds
 _N_DIGITS = 50
+_MOST_PATIENCE = 1e15  # minibatch updates, as `dlt.Patience` takes them
 _WHAT = {"valid": "validation examples", "test": "test examples"}
 
 Visualized = collections.namedtuple("Visualized", "files missing")
@@ -51,9 +52,9 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     """Draw what a run learned, from its saved files.
 
     Everything is read and drawn before anything is written: a bad file leaves no half of the
-    figures behind. Figures in the run folder that are older than the model, and that this call
-    does not draw, are removed and told: all that are left show the same model. In another
-    `output_dir` nothing is removed. The run may still be going on.
+    figures behind. Figures in the run folder are as old as the model that they show; those of an
+    older one that this call does not draw are removed and told: all that are left show the
+    same model. In another `output_dir` nothing is removed. The run may still be going on.
 
     Parameters
     ----------
@@ -102,16 +103,18 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     run_folder = os.fspath(run_folder)
     if os.path.isfile(run_folder):
         raise DataError(run_folder, "a file", "a run folder", "name the folder that it lies in")
-    model = Predictor(run_folder)
+    model_path = params_file(run_folder)
+    model_time = os.stat(model_path).st_mtime_ns
+    model = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
     with _said_of(run_folder):
-        frames, what = draw_snapshots(run_folder, history)
+        frames, what = _draw_snapshots(run_folder, history)
     with _said_of(history_path):
-        drawn = {"learning_curves": draw_history(history, model.settings)}
+        drawn = {"learning_curves": _draw_history(history, model.settings)}
     with _said_of(model.path):
-        drawn["weights"] = draw_weights(model.W)
-    more, missing = draw_examples(model, dataset, examples, log)
+        drawn["weights"] = _draw_weights(model.W)
+    more, missing = _draw_examples(model, dataset, examples, log)
     drawn.update(more)
 
     ours = output_dir is None
@@ -127,19 +130,22 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
         log(what)
     prepare_output_dir(output_dir, "the figures")
     if ours:
-        _remove_older(output_dir, model.path, keep=writes, log=log)
-    return Visualized(_write(output_dir, writes), missing)
+        _remove_older(output_dir, model_time, keep=writes, log=log)
+    files = _write(output_dir, writes)
+    if ours:
+        for path in files:
+            os.utime(path, ns=(model_time, model_time))
+    return Visualized(files, missing)
 
 
-def _remove_older(folder, model_path, keep, log):
-    """Remove the figures in a folder that were drawn before the model was saved."""
+def _remove_older(folder, model_time, keep, log):
+    """Remove the figures in a folder that show an older model."""
     names = ["{}.{}".format(name, format) for name in NAMES for format in FORMATS]
     for name in [*names, ANIMATION_NAME]:
         path = os.path.join(folder, name)
-        with contextlib.suppress(FileNotFoundError):
-            if name not in keep and os.stat(path).st_mtime_ns < os.stat(model_path).st_mtime_ns:
-                os.unlink(path)
-                log("removed {}, which is older than the model".format(path))
+        if name not in keep and os.path.isfile(path) and os.stat(path).st_mtime_ns < model_time:
+            os.unlink(path)
+            log("removed {}, which is older than the model".format(path))
 
 
 def _write(folder, writes):
@@ -161,16 +167,18 @@ def _said_of(path):
         raise SettingsError("{!r}: {}".format(path, error)) from error
 
 
-def draw_weights(W):
+def _draw_weights(W):
     """Draw a model's weights: the Figure, and what it shows."""
     return plotting.plot_weights(W), "weights of {} labels, {:.2g} to {:.2g}".format(
         W.shape[1], W.min(), W.max()
     )
 
 
-def draw_history(history, settings):
+def _draw_history(history, settings):
     """Draw a run's learning curves: the Figure, and what it shows."""
-    curves = plotting.plot_learning_curves(history, loss_label=_loss_label(settings))
+    curves = plotting.plot_learning_curves(
+        history, loss_label=_loss_label(settings), initial_patience=_initial_patience(settings)
+    )
     what = "1 validation" if len(history) == 1 else "{} validations".format(len(history))
     lowest = lowest_error(history)
     if lowest is not None:
@@ -178,7 +186,7 @@ def draw_history(history, settings):
     return curves, what
 
 
-def draw_snapshots(run_folder, history):
+def _draw_snapshots(run_folder, history):
     """Draw the frames of the animation of a run's snapshots, at most 100.
 
     Parameters
@@ -224,7 +232,7 @@ def _weights_if_there(path):
     return W
 
 
-def draw_examples(model, dataset=None, examples="test", log=silent):
+def _draw_examples(model, dataset=None, examples="test", log=silent):
     """Draw examples of a data set, and which of them the model mistakes.
 
     Parameters
@@ -287,6 +295,13 @@ def _load_examples(model, dataset, examples, log):
     return datasets[0], (x, y)
 
 
+def _initial_patience(settings):
+    """Give the patience that a run began with, as far as the settings tell."""
+    found = settings.get("patience")
+    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return found if is_number and 0 < found <= _MOST_PATIENCE else None
+
+
 def _loss_label(settings):
     """Say what the training loss is, as far as the settings tell."""
     if "l1" not in settings or "l2" not in settings:
@@ -297,7 +312,9 @@ def _loss_label(settings):
 
 def _caption(iteration, error):
     text = "Weights after {} updates".format(iteration)
-    return text if error is None else "{}, validation error {:.2f} %".format(text, 100 * error)
+    if error is None or not 0 <= error <= 1:
+        return text
+    return "{}, validation error {:.2f} %".format(text, 100 * error)
 
 
 def _check_choice(name, found, allowed):

@@ -10,6 +10,7 @@ _OPTIONS = (
     "--headless",
     "--no-sandbox",  # needed where the tests run as root
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
@@ -30,7 +31,7 @@ def chromium(profile):
     Both programs are named to selenium, which would otherwise fetch what it does not find.
     """
     webdriver = pytest.importorskip("selenium.webdriver")
-    browser, driver = _find(*_CHROMIUM), _find("chromedriver", "chromium.chromedriver")
+    browser, driver = _find(*_CHROMIUM), _find("chromedriver")
     if not browser or not driver:
         pytest.skip("no browser here: install Chromium (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()

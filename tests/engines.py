@@ -27,6 +27,7 @@ FOLDER = os.path.join(ROOT, ".venv-engines")
 VERSIONS = ["3.{}".format(minor) for minor in range(8, 15)]
 FIRST_PYTENSOR = "3.11"
 LIMIT = 30 * 60  # seconds; they take a third of it on two cores
+INSTALL_LIMIT = 20 * 60  # for each command; an old pip may try out versions for ever
 MODES = {"numba": "mode=NUMBA", "c": "mode=CVM"}
 
 
@@ -70,9 +71,12 @@ def environment(version, python):
         with open(log_of(version), "w", encoding="utf-8") as log:
             for command in (
                 [python, "-m", "venv", "--clear", folder],
+                [inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip"],
                 [inside, "-m", "pip", "install", "--quiet", "--editable", ".[test]"],
             ):
-                subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=True, timeout=LIMIT)
+                subprocess.run(
+                    command, cwd=ROOT, stdout=log, stderr=log, check=True, timeout=INSTALL_LIMIT
+                )
         with open(stamp, "w", encoding="utf-8") as file:
             file.write(wanted)
     return inside

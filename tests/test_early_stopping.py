@@ -60,7 +60,7 @@ def test_patience_counts_minibatch_updates_not_examples():
     "patience, n_train_batches, expected", [(5000, 83, 83), (5, 83, 2), (100, 83, 50), (2, 1, 1)]
 )
 def test_validation_frequency_is_whole(patience, n_train_batches, expected):
-    # Slip of the page: patience/2 is 2.5 on Python 3, and iter % 2.5 is seldom 0.
+    # Slip of the page: half of 5 is 2.5 on Python 3, and (iter + 1) % 2.5 is 0 at every fifth only.
     frequency = Patience(patience).validation_frequency(n_train_batches)
     assert frequency == expected and isinstance(frequency, int)
 

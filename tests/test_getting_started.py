@@ -72,6 +72,8 @@ PAGE_FORMULAS = [
     r"\mathcal{L}(\theta, \mathcal{D})",
     r"\ell(\theta, \mathcal{D})",
     r"\theta",
+    r"f: \mathbb{R}^D \to \lbrace 0, \ldots, L - 1 \rbrace",
+    r"\mathcal{D} \cap \mathcal{D}_ \text{train} = \emptyset",
     r"\ell_{0,1}(\theta, \mathcal{D}) = " + _SUM + r"I_{f(x^{(i)}) \neq y^{(i)}}",
     r"f(x) = \arg\max_k P(Y = k \mid x, \theta)",
     r"I_c = \begin{cases} 1 & \text{if } c \text{ is true} \cr 0 & \text{otherwise} \end{cases}",
@@ -99,7 +101,8 @@ print("REPORT " + json.dumps({
     "spread": [float(spread[B]) for B in sorted(spread)],
     "squared_length": squared_length,
     "penalties": [float(value) for value in penalties(1.0, param_of_two)],
-    "squares": [float((W ** 2).sum()) for _, W in sorted(weights.items())],
+    "squares": [float((run.best_params["W"] ** 2).sum()) for _, run in sorted(runs.items())],
+    "errors_with_decay": [run.best_validation.n_errors for _, run in sorted(runs.items())],
     "stopped_at": iteration,
     "best_iteration": rule.best_iteration,
     "patience": rule.patience,
@@ -111,6 +114,7 @@ print("REPORT " + json.dumps({
     "stopped_by": result.stopped_by,
     "snapshots": [path.name for path in snapshots],
     "chosen": list(chosen),
+    "chosen_test": list(results[chosen].test),
     "scores": [[*key, *value.best_validation] for key, value in results.items()],
     "test_errors": int((p_of_test.argmax(axis=1) != test_y).sum()),
     "figures": {name: len(png) for name, png in figures.items()},
@@ -206,6 +210,8 @@ def test_the_spread_of_the_gradient_falls_like_one_over_the_batch_size(found):
 def test_weight_decay_makes_weights_smaller(found):
     without, with_decay = found["squares"]
     assert with_decay < 0.5 * without  # the text says: less than half
+    without, with_decay = found["errors_with_decay"]
+    assert with_decay >= without  # and that the validation error does not become lower
 
 
 def test_the_page_s_loop_and_train_see_the_same(found):
@@ -221,6 +227,8 @@ def test_the_model_was_selected_by_validation(found):
     first = next(score for score in found["scores"] if score[2] == fewest)
     assert found["chosen"] == first[:2] and len(found["scores"]) == 4
     assert all(n_examples == 297 for *_, n_examples in found["scores"])
+    n_errors, n_examples = found["chosen_test"]
+    assert n_errors / n_examples > 1.5 * fewest / 297  # the text says: much higher
 
 
 def test_what_was_saved_was_used(found):

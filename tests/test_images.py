@@ -391,7 +391,9 @@ def test_specks_and_grain_alone_give_a_row_or_are_blank(tmp_path, size):
     chequered = np.indices(size).sum(axis=0) % 2 * 255
     point = np.zeros(size)
     point[-1, -1] = 255
-    for pixels in (chequered, point, random.randint(0, 256, size), random.rand(*size) < 0.1):
+    two_points = np.maximum(point, np.rot90(point, 2))
+    noise = random.randint(0, 256, size), random.rand(*size) < 0.1
+    for pixels in (chequered, point, two_points, *noise):
         Image.fromarray(np.asarray(pixels * (255 if pixels.dtype == bool else 1), np.uint8)).save(
             str(path)
         )
@@ -401,6 +403,14 @@ def test_specks_and_grain_alone_give_a_row_or_are_blank(tmp_path, size):
             assert "found a blank picture" in str(error)
         else:
             assert np.isfinite(row).all() and row.max() == np.float32(255 / 256)
+
+
+def test_a_blank_page_with_two_specks_is_blank(tmp_path):
+    pixels = np.full((1000, 1400), 250, np.uint8)
+    pixels[100:103, 100:103] = pixels[800:803, 1300:1303] = 120
+    Image.fromarray(pixels).save(str(tmp_path / "dust.png"))
+    with pytest.raises(DataError, match=r"dust.png: found a blank picture \(no ink\)"):
+        read_picture(tmp_path / "dust.png")
 
 
 # --- kinds of pictures ---------------------------------------------------------------------------

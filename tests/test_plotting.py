@@ -5,8 +5,10 @@ import io
 import itertools
 import math
 import os
+import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import matplotlib
 import numpy as np
@@ -157,7 +159,7 @@ def legend(axes):
 
 def test_learning_curves_show_the_history():
     history = [
-        row(60, error=0.25, loss=0.9, patience=100, epoch=1),
+        row(60, error=0.25, loss=0.9, patience=125, epoch=1),
         row(120, error=0.125, loss=0.5, patience=238, epoch=2),
         row(180, error=0.125, loss=0.25, patience=238, epoch=3),
         row(240, error=0.1, loss=0.2, patience=478, epoch=4),
@@ -195,9 +197,14 @@ def test_patience_without_end_is_not_extended():
     assert "patience extended" not in [line.get_label() for line in figure.axes[1].lines]
 
 
-def test_nothing_is_said_of_patience_at_the_first_row():
-    figure = plot_learning_curves(run_of(3, patience=lambda i: 1e6))
-    assert legend(figure.axes[1]) == ["best model: 10.00 % after 10 updates"]
+def test_nothing_is_said_of_patience_at_the_first_row_unless_it_is_known():
+    history = run_of(3, patience=lambda i: 1e6)
+    best = "best model: 10.00 % after 10 updates"
+    assert legend(plot_learning_curves(history).axes[1]) == [best]
+    assert legend(plot_learning_curves(history, initial_patience=1e6).axes[1]) == [best]
+    lower = plot_learning_curves(history, initial_patience=100).axes[1]
+    assert lower.lines[1].get_xdata().tolist() == [10]
+    assert legend(lower) == ["patience extended", best]
 
 
 def test_a_run_of_one_validation_is_a_point():
@@ -253,6 +260,17 @@ def test_epochs_are_left_out_where_the_history_does_not_tell_them():
     # two validations in each epoch of 20 updates
     figure = plot_learning_curves(run_of(6, epoch=lambda i: i // 2 + 1))
     assert figure.axes[0].child_axes == []
+
+
+@pytest.mark.parametrize("frequency, n_epochs", [(50, 0), (49, 1)])
+def test_epochs_are_left_out_where_half_the_patience_may_end_just_before_them(frequency, n_epochs):
+    # With a patience of 100, every 50 updates: so are epochs of 60 looked at, and of 50.
+    history = [row(frequency * i, patience=100, epoch=i) for i in (1, 2, 3)]
+    assert len(plot_learning_curves(history).axes[0].child_axes) == n_epochs
+    # three times 49 updates is more than 100: patience may have been extended at the first row
+    history = [one._replace(patience=147) for one in history]
+    figure = plot_learning_curves(history, initial_patience=100)
+    assert len(figure.axes[0].child_axes) == n_epochs
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e300])
@@ -500,6 +518,18 @@ def test_frames_share_one_palette(tmp_path):
     assert 100 < len(colours) <= 255
 
 
+def test_many_colours_take_no_more_memory_for_each(tmp_path, rng):
+    frame = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    tracemalloc.start()
+    save_animation(tmp_path / "noise.gif", [frame])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6  # all products at once would be 120000 x 255 x 4 bytes = 122 MB
+    with Image.open(tmp_path / "noise.gif") as animation:
+        off = np.asarray(animation.convert("RGB")).astype(int) - np.asarray(frame)
+    assert np.abs(off).mean() < 25
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -525,6 +555,14 @@ def test_a_png_is_1200_pixels_wide_and_an_ending_may_be_large(tmp_path):
     save_figure(tmp_path / "other.png", figure)
     with Image.open(tmp_path / "other.png") as picture:
         assert picture.size == (1200, 900)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_figure_can_be_pickled(name, tmp_path):
+    figure = example(name)
+    for i, one in enumerate((figure, pickle.loads(pickle.dumps(figure)))):
+        save_figure(tmp_path / "{}.png".format(i), one)
+    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
 
 
 @pytest.mark.parametrize("n_lines", [0, 1, 2, 5])
@@ -846,6 +884,14 @@ BAD = {
     "title 3": (lambda: plot_digits(X, title=3), "title: found int; expected text"),
     "title": (lambda: plot_weights(X, title=["a"]), "title: found list; expected text"),
     "columns": (lambda: plot_digits(X, n_columns=0), "n_columns: found 0; expected a whole"),
+    "tall": (
+        lambda: plot_digits(np.zeros((500, 4)), n_columns=2),
+        "n_columns: found 2 for 500 pictures, too tall a figure; expected more columns, or fewer",
+    ),
+    "patience": (
+        lambda: plot_learning_curves(ROWS, initial_patience="a"),
+        "initial_patience: found str; expected a finite number above 0",
+    ),
     "W flat": (lambda: plot_weights([1.0]), "W: found an array of shape (1,); expected two"),
     "W not square": (lambda: plot_weights(np.ones((5, 2))), "W: found pictures of 5 pixels"),
     "W infinite": (lambda: plot_weights([[math.inf]]), "W: found NaN or infinity"),
@@ -943,6 +989,11 @@ BAD = {
     "time": (
         lambda: save_animation("x.gif", [Image.new("L", (1, 2))], milliseconds=1),
         "milliseconds: found 1; expected a whole number from 20 to 60000",
+    ),
+    "times": (
+        lambda: save_animation("x.gif", [Image.new("L", (1, 2))] * 12, milliseconds=60000),
+        "milliseconds: found 60000 for each of 12 frames and 2000 for the last; expected at most "
+        "655350 in all",
     ),
 }  # fmt: skip
 

@@ -54,11 +54,32 @@ def test_parameters_too_large_for_floatX_are_refused(tmp_path, floatX):
             Predictor(tmp_path / "params.npz")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_the_dtype_cannot_hold_are_told(tmp_path, floatX):
+    huge = float(np.finfo(floatX).max) * 0.9
+    W = np.full((2, 2), huge, floatX)
+    save_params(tmp_path / "params.npz", {"W": W, "b": np.zeros(2, floatX)})
+    predictor = Predictor(tmp_path / "params.npz")
+    assert predictor.probabilities([[0.5, 0.5]]).tolist() == [[0.5, 0.5]]
+    message = "x: found scores that {} cannot hold, of the model of .*params.npz; expected"
+    with pytest.raises(DataError, match=message.format(floatX)):
+        predictor.probabilities([[1, 1]])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 10**400])
 def test_rows_that_are_not_finite_are_refused(tmp_path, arrays, value):
     save_params(tmp_path / "params.npz", arrays)
     with pytest.raises(DataError, match="x: found NaN or infinite values; expected pixels"):
         Predictor(tmp_path / "params.npz").predict([[0, 0, 0, 0, 0], [0, 0, value, 0, 0]])
+
+
+def test_rows_that_float32_cannot_hold_are_refused(tmp_path, arrays):
+    save_params(tmp_path / "params.npz", arrays)
+    predictor, x = Predictor(tmp_path / "params.npz"), [[0, 0, 1e300, 0, 0]]
+    if theano.config.floatX == "float32":
+        with pytest.raises(DataError, match="x: found NaN or infinite values; expected pixels"):
+            predictor.predict(x)
+    else:
+        assert predictor.predict(x).shape == (1,)
 
 
 def test_rows_of_another_length_are_refused(tmp_path, arrays):

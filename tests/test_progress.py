@@ -27,6 +27,15 @@ def test_piped_output_is_lines_alone():
     assert (process.stdout, process.stderr) == ("line 0\nline 1\nline 2\n", "")
 
 
+def test_without_stderr_there_is_no_bar():
+    code = CODE.replace("'minibatch'", "'minibatch', True")
+    process = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
+        cwd=str(ROOT), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert (process.returncode, process.stdout) == (0, "line 0\nline 1\nline 2\n")
+
+
 def test_a_terminal_gets_a_bar():
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

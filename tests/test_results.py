@@ -103,12 +103,14 @@ def test_it_predicts_with_the_best_parameters_whatever_the_model_holds_later(tra
     result, model, x = trained
     expected = reference.softmax(x @ result.best_params["W"] + result.best_params["b"])
     model.W.set_value(np.zeros((3, 3), dtype=model.W.dtype))
-    np.testing.assert_allclose(result.probabilities(x), expected, rtol=1e-4)
-    np.testing.assert_array_equal(result.predict(x), expected.argmax(axis=1))
-    again = copy.deepcopy(result)
-    result.best_params["W"][:] = math.nan  # the function has its own copy
-    np.testing.assert_allclose(result.probabilities(x), expected, rtol=1e-4)
-    result.best_params["W"][:] = again.best_params["W"]
+    used, unused = result, copy.deepcopy(result)
+    np.testing.assert_allclose(used.probabilities(x), expected, rtol=1e-4)
+    np.testing.assert_array_equal(used.predict(x), expected.argmax(axis=1))
+    best = result.best_params["W"].copy()
+    for one in (used, unused):
+        one.best_params["W"][:] = math.nan  # the function has its own copy
+        np.testing.assert_allclose(one.probabilities(x), expected, rtol=1e-4)
+        one.best_params["W"][:] = best
 
 
 def test_it_can_be_pickled_after_it_was_used(trained):

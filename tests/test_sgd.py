@@ -115,14 +115,17 @@ def test_a_two_layer_perceptron_learns_xor(rng, float64):
 
 
 def test_one_pair_for_each_parameter():
-    # Slip of the page: [(params, params - learning_rate * d_loss_wrt_params)] is one pair
-    # of lists; the engine must refuse what we do not write.
+    # Slip of the page: [(params, params - learning_rate * d_loss_wrt_params)] takes the list of
+    # parameters for a variable. Python cannot multiply it, and engines refuse a pair of lists.
     W, b = theano.shared(np.ones(2), name="W"), theano.shared(np.ones(1), name="b")
     loss = T.sum(W) + T.sum(b)
     assert [param for param, _ in gradient_updates(loss, [W, b], 0.1)] == [W, b]
-    with pytest.raises(TypeError):
-        params, gradients = [W, b], T.grad(loss, [W, b])
-        theano.function([], loss, updates=[(params, params - 0.1 * gradients)])
+    params, gradients = [W, b], T.grad(loss, [W, b])
+    with pytest.raises(TypeError, match="can't multiply sequence"):
+        0.1 * gradients
+    stepped = [param - 0.1 * gradient for param, gradient in zip(params, gradients)]
+    with pytest.raises(TypeError, match="update"):
+        theano.function([], loss, updates=[(params, stepped)])
 
 
 def test_a_shared_learning_rate_can_change():

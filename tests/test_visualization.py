@@ -5,14 +5,16 @@ import subprocess
 import sys
 import xml.dom.minidom
 
+import matplotlib.font_manager  # noqa: F401  makes its cache, or a script would tell of it
 import numpy as np
 import pytest
 from conftest import MODE_FLAGS, ROOT, bare_environment
 from PIL import Image
 
 import dlt
+from dlt import visualization
 from dlt.errors import DataError, DltError, SettingsError
-from dlt.run_folder import snapshot_name
+from dlt.run_folder import list_snapshots, snapshot_name
 
 SCRIPT = ROOT / "scripts" / "visualize.py"
 DRAWN = ["confusion_matrix", "digits", "learning_curves", "mistakes", "weights"]
@@ -128,6 +130,46 @@ def test_the_animation_has_the_snapshots_in_order(drawn):
             assert np.abs(found - np.asarray(frame)).max() <= 16
 
 
+def test_a_snapshot_with_an_error_that_is_none_has_no_error(tmp_path, monkeypatch):
+    write_run(tmp_path / "run", n_snapshots=2)
+    rows = dlt.read_history(tmp_path / "run" / "history.csv")
+    rows[0] = rows[0]._replace(validation_error=float("nan"))
+    dlt.write_history(tmp_path / "run" / "history.csv", rows)
+    found = []
+
+    def animate(weights, captions):
+        found.extend(captions)
+        return [Image.new("L", (8, 8))]
+
+    monkeypatch.setattr(visualization.plotting, "animate_weights", animate)
+    dlt.visualize(tmp_path / "run")
+    assert found == [
+        "Weights after 60 updates",
+        "Weights after 120 updates, validation error 9.43 %",
+    ]
+
+
+@pytest.mark.parametrize("patience, extended", [(5000, 0), (100, 1), (None, 0), ("x", 0)])
+def test_patience_extended_at_the_first_validation_is_marked(
+    tmp_path, monkeypatch, patience, extended
+):
+    write_run(tmp_path / "run", n_snapshots=0, patience=patience)
+    figures = []
+
+    def keep(path, figure):
+        figures.append(figure)
+        open(str(path), "w").close()
+
+    monkeypatch.setattr(visualization.plotting, "save_figure", keep)
+    dlt.visualize(tmp_path / "run")
+    (marks,) = [
+        [line for line in figure.axes[1].lines if line.get_label() == "patience extended"]
+        for figure in figures
+        if len(figure.axes) > 1 and figure.axes[1].get_ylabel() == "validation error (%)"
+    ]
+    assert len(marks) == extended
+
+
 def test_it_never_loads_the_training_code(drawn, tmp_path):
     folder, _, _ = drawn
     code = (
@@ -194,11 +236,24 @@ def test_figures_of_an_earlier_model_do_not_stay(tmp_path):
     assert [line for line in lines if line.startswith("removed")] == expected
 
 
+def test_a_figure_is_as_old_as_its_model_whenever_it_was_drawn(tmp_path):
+    write_run(tmp_path / "run", n_snapshots=0)
+    model = tmp_path / "run" / "best_params.npz"
+    os.utime(str(model), (1500000000, 1500000000))
+    dlt.visualize(tmp_path / "run")
+    figures = tmp_path / "run" / "figures"
+    assert {path.stat().st_mtime_ns for path in figures.iterdir()} == {1500000000 * 10**9}
+    os.utime(str(model), (1500000001, 1500000001))  # the next, while those were drawn
+    (figures / "digits.pdf").mkdir()  # the user's
+    dlt.visualize(tmp_path / "run", format="svg")
+    assert names(figures) == sorted(["digits.pdf", *(name + ".svg" for name in DRAWN)])
+
+
 def test_figures_of_the_same_model_stay(tmp_path, monkeypatch):
     write_run(tmp_path / "run")
     for format in ("svg", "png"):  # in two formats
         dlt.visualize(tmp_path / "run", format=format)
-    monkeypatch.setattr(dlt.visualization, "load_data", unreachable)
+    monkeypatch.setattr(visualization, "load_data", unreachable)
     assert dlt.visualize(tmp_path / "run").missing is not None  # the data is not there, for once
     everything = ["{}.{}".format(name, format) for name in DRAWN for format in ("png", "svg")]
     assert names(tmp_path / "run" / "figures") == sorted([*everything, "weights.gif"])
@@ -254,9 +309,9 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed_with_the_new_one(tmp_pa
 
 def test_a_snapshot_that_a_run_drops_meanwhile_is_left_out(tmp_path, monkeypatch):
     write_run(tmp_path / "run", n_snapshots=3)
-    snapshots = dlt.run_folder.list_snapshots(tmp_path / "run")
+    snapshots = list_snapshots(tmp_path / "run")
     os.unlink(snapshots[0][1])
-    monkeypatch.setattr(dlt.visualization, "list_snapshots", lambda folder: snapshots)
+    monkeypatch.setattr(visualization, "list_snapshots", lambda folder: snapshots)
     found = dlt.visualize(tmp_path / "run")
     path = str(tmp_path / "run" / "figures" / "weights.gif")
     assert found.files[path] == "2 of 3 snapshots, after 120 to 180 updates"

@@ -1,6 +1,7 @@
 // From a drawing to the field that the model sees: what dlt.images.read_picture does to a
-// picture, step by step, rounded where it rounds. (Only the search for the background, for grain
-// and for specks is left out: here the background is known, and a pen leaves none of the others.)
+// picture, step by step, rounded where it rounds. Only the search for the background, for grain
+// and for specks is left out: here it is known what is paper and what is ink. (So ink along most
+// of the paper's edge, and the rest of a dot that the edge cuts off, are ink here.)
 
 /** Fainter drawings count as none. Of 255. */
 const MIN_CONTRAST = 32;

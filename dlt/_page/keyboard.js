@@ -28,7 +28,10 @@ class KeyboardPen {
 
   /** Take a key. @param {KeyboardEvent} event */
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) {
+      this.held.clear(); // a Mac does not tell of keys that are released now
+      return;
+    }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const action = this.actions[key];
     if (!action && !DIRECTIONS[key]) return;

@@ -28,22 +28,30 @@ function coalesced(event) {
  */
 function drawWithPointer(paper, drawing) {
   let drawingPointer = null;
+  const end = () => {
+    drawingPointer = null;
+    drawing.end();
+  };
   // where the page's text is selected, a press on the paper would drag the selection along
   paper.addEventListener("dragstart", (event) => event.preventDefault());
   paper.addEventListener("pointerdown", (event) => {
-    if (drawingPointer !== null || event.button !== 0) return;
+    // on a Mac, Ctrl and the button open a menu
+    if (event.button !== 0 || event.ctrlKey) return;
+    if (drawingPointer !== null && drawingPointer !== event.pointerId) return;
     drawingPointer = event.pointerId;
     paper.setPointerCapture(event.pointerId);
     drawing.begin(place(event, paper));
   });
   paper.addEventListener("pointermove", (event) => {
     if (event.pointerId !== drawingPointer) return;
+    if (event.buttons === 0) {
+      end(); // while a menu was open, the release went to it
+      return;
+    }
     for (const one of coalesced(event)) drawing.extend(place(one, paper));
   });
   // comes after pointerup and pointercancel, and when the capture is lost otherwise
   paper.addEventListener("lostpointercapture", (event) => {
-    if (event.pointerId !== drawingPointer) return;
-    drawingPointer = null;
-    drawing.end();
+    if (event.pointerId === drawingPointer) end();
   });
 }
