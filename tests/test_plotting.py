@@ -559,6 +559,8 @@ def test_a_png_is_1200_pixels_wide_and_an_ending_may_be_large(tmp_path):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_figure_can_be_pickled(name, tmp_path):
+    if name == "learning_curves" and matplotlib.__version_info__ < (3, 8):
+        pytest.skip("this matplotlib pickles no figure whose labels were aligned")
     figure = example(name)
     for i, one in enumerate((figure, pickle.loads(pickle.dumps(figure)))):
         save_figure(tmp_path / "{}.png".format(i), one)
