@@ -11,6 +11,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Errors are told, warnings are not: pip has one of every editable installation. It is brought up to
+# date first, as that of Python 3.8 may try out versions for ever.
+INSTALL = $(BIN)/python -m pip install -qq
 ARGS ?=
 # The tests of one file stay together: they share what is slow to make.
 PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -56,32 +59,32 @@ format: $(VENV)/installed-test
 $(VENV)/created:
 	@echo "making a virtual environment in $(VENV) ..."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip  # Python 3.8's looks for versions for ever
+	$(INSTALL) --upgrade pip
 	touch $@
 
 $(VENV)/installed: setup.py $(VENV)/created
 	@echo "installing what dlt needs (0.9 GB on disk, a minute or two the first time) ..."
-	$(BIN)/python -m pip install --quiet --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
 	@echo "installing what the tests need ..."
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(INSTALL) --editable ".[test]"
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
 	@echo "installing what builds the documents (Python 3.9 and later) ..."
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(INSTALL) --editable ".[docs]"
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed
 	@echo "installing what the benchmark needs (PyTorch is measured if you install it too) ..."
-	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(INSTALL) --editable ".[bench]"
 	touch $@
 
 $(VENV)/installed-fuzz: $(VENV)/installed
 	@echo "installing what fuzzing needs ..."
-	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	$(INSTALL) --editable ".[fuzz]"
 	touch $@
 
 clean:

@@ -71,8 +71,8 @@ def environment(version, python):
         with open(log_of(version), "w", encoding="utf-8") as log:
             for command in (
                 [python, "-m", "venv", "--clear", folder],
-                [inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip"],
-                [inside, "-m", "pip", "install", "--quiet", "--editable", ".[test]"],
+                [inside, "-m", "pip", "install", "-qq", "--upgrade", "pip"],
+                [inside, "-m", "pip", "install", "-qq", "--editable", ".[test]"],
             ):
                 subprocess.run(
                     command, cwd=ROOT, stdout=log, stderr=log, check=True, timeout=INSTALL_LIMIT
