@@ -11,8 +11,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Errors are told, warnings are not: pip has one of every editable installation. It is brought up to
-# date first, as that of Python 3.8 may try out versions for ever.
+# Errors are told, warnings are not: pip gives one for every editable installation. It is brought up
+# to date first, as that of Python 3.8 may try out versions for ever.
 INSTALL = $(BIN)/python -m pip install -qq
 ARGS ?=
 # The tests of one file stay together: they share what is slow to make.

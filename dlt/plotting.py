@@ -55,7 +55,7 @@ _WIDTH = 6.0  # inches of every figure
 _DPI = 100  # 600 pixels, as shown in a notebook; files have twice as many
 _SAVED_WIDTH = 1200  # pixels
 _LONGEST_GIF = 65535  # pixels: GIF writes a side's length in 16 bits
-_LONGEST_SHOWN = 655350  # milliseconds: and in hundredths of a second, how long a picture is shown
+_LONGEST_SHOWN = 655350  # milliseconds: 16 bits as well, for hundredths of a second
 _TALLEST = 65535  # pixels that older releases of matplotlib draw at most
 _MARGIN = 0.1  # inches, as all lengths here
 _TEXT = 9  # points: 12.5 pixels of 600
@@ -343,8 +343,10 @@ def _sheet(pictures, captions, n_columns, title, below=0.0, **scale):
     height = math.ceil((top + n_rows * pitch + below + _MARGIN) * 50) / 50  # whole pixels
     if height * _SAVED_WIDTH / _WIDTH > _TALLEST:
         raise SettingsError(
-            "n_columns: found {} for {} pictures, too tall a figure; expected more columns, or "
-            "fewer pictures".format(n_columns, len(pictures))
+            "found a figure of {} pictures in {} columns, {} pixels high; expected at most {}; "
+            "choose more columns, fewer pictures or shorter text".format(
+                len(pictures), n_columns, round(height * _SAVED_WIDTH / _WIDTH), _TALLEST
+            )
         )
     left = (_WIDTH - min(n_columns, len(pictures)) * cell) / 2 + (cell - side) / 2
     with _style():
@@ -422,7 +424,8 @@ def plot_learning_curves(
     Returns
     -------
     Figure
-        With an axis of epochs as well where each validation was at an epoch's end.
+        With an axis of epochs as well where the history tells that each validation was at an
+        epoch's end; where half the patience is no longer than an epoch, it does not.
 
     Raises
     ------
@@ -1140,7 +1143,7 @@ def _limit(name, values):
 
 
 def _positive(name, value):
-    """Check the end of a colour scale that the caller chose."""
+    """Check a positive number that the caller chose."""
     if not isinstance(value, numbers.Real):
         raise SettingsError(
             "{}: found {}; expected a finite number above 0, such as 1.0".format(

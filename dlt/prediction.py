@@ -61,8 +61,8 @@ class Probabilities:
         Raises
         ------
         DataError
-            The rows have another shape, or values that are not finite, or the scores that come
-            of them are not.
+            The rows have another shape, or values that are not finite, or a score is too large
+            for floatX.
         """
         x = self._as_array(x)
         if x.ndim == 0 or x.shape[1:] != self._row_shape:
@@ -84,7 +84,7 @@ class Probabilities:
                 "x",
                 "scores that {} cannot hold, of {}".format(self._x.dtype, self._model),
                 "finite ones",
-                "train with a smaller rate",
+                "use pixels in [0, 1), or train with a smaller rate",
             )
         return p_y_given_x
 
@@ -189,7 +189,8 @@ class Predictor:
         Raises
         ------
         DataError
-            The rows have another length than `n_in`, or values that are not finite.
+            The rows have another length than `n_in`, or values that are not finite, or a score
+            is too large for floatX.
         """
         return self._probabilities(x)
 

@@ -10,7 +10,7 @@ from dlt.errors import SettingsError
 
 _FIELDS = (
     "best_params best_iteration best_validation test history n_iterations n_epochs seconds "
-    "stopped_by diverged_at probabilities"
+    "stopped_by diverged_at initial_patience probabilities"
 )
 _ENDS = {
     "patience": "stopped by patience",
@@ -45,6 +45,8 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         ``"request"``: `should_stop` said so. Nothing was tested then: the run may go on.
     diverged_at : int or None
         Number (from 1) of the update whose loss was NaN or infinite.
+    initial_patience : float
+        Patience before the first validation, in minibatch updates.
     probabilities : callable, or None
         Gives the probability of each label, shape (B, L), for rows of inputs, with
         `best_params`; see `dlt.prediction.Probabilities`.
@@ -85,7 +87,8 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         SettingsError
             Training diverged before there were any best parameters.
         DataError
-            The rows have another shape than the training inputs.
+            The rows have another shape than the training inputs, or hold values that are
+            none of pixels.
         """
         if self.probabilities is None:
             raise SettingsError(
@@ -108,7 +111,9 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         """
         from dlt.plotting import plot_learning_curves
 
-        return plot_learning_curves(self.history, self.best_iteration, loss_label)
+        return plot_learning_curves(
+            self.history, self.best_iteration, loss_label, self.initial_patience
+        )
 
     def __repr__(self):
         rows = self._rows()

@@ -432,6 +432,7 @@ class _Run:
             seconds=state.seconds,
             stopped_by=stopped_by,
             diverged_at=self._diverged_at,
+            initial_patience=self.patience.initial_patience,
             probabilities=best
             and Probabilities(
                 classifier.input,

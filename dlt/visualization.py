@@ -143,9 +143,12 @@ def _remove_older(folder, model_time, keep, log):
     names = ["{}.{}".format(name, format) for name in NAMES for format in FORMATS]
     for name in [*names, ANIMATION_NAME]:
         path = os.path.join(folder, name)
-        if name not in keep and os.path.isfile(path) and os.stat(path).st_mtime_ns < model_time:
-            os.unlink(path)
-            log("removed {}, which is older than the model".format(path))
+        if name in keep or not os.path.isfile(path):
+            continue
+        with contextlib.suppress(FileNotFoundError):  # another process may do the same
+            if os.stat(path).st_mtime_ns < model_time:
+                os.unlink(path)
+                log("removed {}, which is older than the model".format(path))
 
 
 def _write(folder, writes):

@@ -229,7 +229,7 @@ def test_large_scores_have_a_softmax(open_model):
 
 
 def test_sums_are_rounded_to_float32(open_model):
-    # 2^24 + 1 is not a float32: added one after the other, two ones are lost; as a double's they
+    # 2^24 + 1 is not a float32: added one after the other, two ones are lost; in doubles they
     # would count, and the first label would have a probability of 0.88
     W = np.zeros((4, 2))
     W[0], W[1:3, 0] = 2**24, 1

@@ -888,7 +888,7 @@ BAD = {
     "columns": (lambda: plot_digits(X, n_columns=0), "n_columns: found 0; expected a whole"),
     "tall": (
         lambda: plot_digits(np.zeros((500, 4)), n_columns=2),
-        "n_columns: found 2 for 500 pictures, too tall a figure; expected more columns, or fewer",
+        "found a figure of 500 pictures in 2 columns, 97868 pixels high; expected at most 65535; c",
     ),
     "patience": (
         lambda: plot_learning_curves(ROWS, initial_patience="a"),

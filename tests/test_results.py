@@ -30,6 +30,7 @@ def known():
         seconds=7.4567,
         stopped_by="patience",
         diverged_at=None,
+        initial_patience=5000,
         probabilities=None,
     )
 
