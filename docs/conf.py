@@ -25,7 +25,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 import dlt  # noqa: E402
 
 # A package of furo's turns on the log of every library. Theirs has nothing to say here.
-for name in ("pytensor", "traitlets"):
+for name in ("matplotlib", "pytensor", "traitlets"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 project = "dlt"
