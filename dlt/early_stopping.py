@@ -16,6 +16,9 @@ import math
 
 from dlt.errors import SettingsError
 
+#: The largest patience to begin with, in minibatch updates.
+MOST_PATIENCE = 1e15
+
 
 class Patience:
     """The page's geometrically growing patience.
@@ -59,7 +62,9 @@ class Patience:
     """
 
     def __init__(self, patience=5000, patience_increase=2, improvement_threshold=0.995):
-        _check("patience", patience, "from 2 to 1e15 minibatch updates", 2 <= patience <= 1e15)
+        _check(
+            "patience", patience, "from 2 to 1e15 minibatch updates", 2 <= patience <= MOST_PATIENCE
+        )
         _check(
             "patience_increase",
             patience_increase,

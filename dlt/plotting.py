@@ -1003,7 +1003,7 @@ def _frame(figure):
 def _grey(rows, scale_rows):
     """Turn rows of pixels into grey values 0 to 255."""
     if scale_rows:
-        rows = rows / 2.0 if rows.dtype == np.float64 else rows.astype(np.float64)
+        rows = rows.astype(np.float64) / 2  # so that no difference is infinite
         least, most = (edge(axis=1, keepdims=True) for edge in (rows.min, rows.max))
         rows = (rows - least) / np.where(most > least, most - least, 1.0)
     elif rows.min() < 0 or rows.max() > 1:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dlt import plotting
 from dlt.datasets import load_data
+from dlt.early_stopping import MOST_PATIENCE
 from dlt.errors import DataError, DltError, SettingsError
 from dlt.files import prepare_output_dir
 from dlt.history import lowest_error, read_history
@@ -33,7 +34,6 @@ EXAMPLES = {"valid": 1, "test": 2}
 
 _MAX_FRAMES = 100  # of the animation: 20 seconds
 _N_DIGITS = 50
-_MOST_PATIENCE = 1e15  # minibatch updates, as `dlt.Patience` takes them
 _WHAT = {"valid": "validation examples", "test": "test examples"}
 
 Visualized = collections.namedtuple("Visualized", "files missing")
@@ -302,7 +302,7 @@ def _initial_patience(settings):
     """Give the patience that a run began with, as far as the settings tell."""
     found = settings.get("patience")
     is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    return found if is_number and 0 < found <= _MOST_PATIENCE else None
+    return found if is_number and 0 < found <= MOST_PATIENCE else None
 
 
 def _loss_label(settings):

@@ -74,9 +74,15 @@ class Page:
     def __init__(self, browser, path):
         self.browser = browser
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.prefer()
         for kind in ("browser", "performance"):
             browser.get_log(kind)  # what came before is not this page's
         browser.get(path.as_uri())
+
+    def prefer(self, **features):
+        """Show pages as to somebody who has set these media features, and no others."""
+        listed = [{"name": n.replace("_", "-"), "value": value} for n, value in features.items()]
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": listed})
 
     def js(self, code, *args):
         return self.browser.execute_script(code, *args)
@@ -578,23 +584,17 @@ def test_narrow_and_wide_screens(page, width):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(page, scheme):
     """A contrast of 4.5 at least, as WCAG 2.2 has it (1.4.3)."""
-    page.browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    page.prefer(prefers_color_scheme=scheme)
+    page.draw(SEVEN)
+    pairs = page.js(
+        "const paint = (e) => getComputedStyle(e).backgroundColor;"
+        "const ground = (e) => !e ? 'rgb(255, 255, 255)' :"
+        "    paint(e) !== 'rgba(0, 0, 0, 0)' ? paint(e) : ground(e.parentElement);"
+        "return Array.from(document.querySelectorAll('h1, h2, p, strong, th, td, button, kbd,"
+        " figcaption, .legend span')).filter((e) => e.offsetParent)"
+        "    .map((e) => [getComputedStyle(e).color, ground(e)])"
     )
-    try:
-        page.draw(SEVEN)
-        pairs = page.js(
-            "const paint = (e) => getComputedStyle(e).backgroundColor;"
-            "const ground = (e) => !e ? 'rgb(255, 255, 255)' :"
-            "    paint(e) !== 'rgba(0, 0, 0, 0)' ? paint(e) : ground(e.parentElement);"
-            "return Array.from(document.querySelectorAll('h1, h2, p, strong, th, td, button, kbd,"
-            " figcaption, .legend span')).filter((e) => e.offsetParent)"
-            "    .map((e) => [getComputedStyle(e).color, ground(e)])"
-        )
-        ground = page.js("return getComputedStyle(document.body).backgroundColor")
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    ground = page.js("return getComputedStyle(document.body).backgroundColor")
     assert luminance(ground) > 0.8 if scheme == "light" else luminance(ground) < 0.1
     assert len(pairs) > 50 and len({tuple(pair) for pair in pairs}) >= 4
     for ink, ground in pairs:
@@ -603,19 +603,13 @@ def test_text_stands_out_from_its_background(page, scheme):
 
 
 def test_ink_and_bars_are_seen_with_the_system_s_colours(page):
-    page.browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "forced-colors", "value": "active"}]},
+    page.prefer(forced_colors="active")
+    page.draw(SEVEN)
+    grounds = page.js(
+        "return ['#paper', '.bar', '.winner .bar div'].map((name) =>"
+        " getComputedStyle(document.querySelector(name)).backgroundColor)"
     )
-    try:
-        page.draw(SEVEN)
-        grounds = page.js(
-            "return ['#paper', '.bar', '.winner .bar div'].map((name) =>"
-            " getComputedStyle(document.querySelector(name)).backgroundColor)"
-        )
-        text = page.js("return getComputedStyle(document.getElementById('undo')).backgroundColor")
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    text = page.js("return getComputedStyle(document.getElementById('undo')).backgroundColor")
     paper, empty, full = map(luminance, grounds)
     assert paper > 0.8  # the ink is black
     assert empty - full > 0.5

@@ -456,6 +456,13 @@ def test_scaled_rows_go_from_black_to_white_each():
     assert np.asarray(image).tolist() == [[0, 128, 255, 64], [0, 0, 0, 0], [0, 255, 0, 0]]
 
 
+@pytest.mark.parametrize("most, dtype", [(40000, "float16"), (1.5e308, "float64")])
+def test_scaled_rows_may_be_wider_than_their_dtype(most, dtype):
+    rows = np.array([[-most, most, 0, most / 2]], dtype)
+    image = tile_images(rows, spacing=0, scale_rows=True)
+    assert np.asarray(image).ravel().tolist() == [0, 255, 128, 192]
+
+
 # --- animations ----------------------------------------------------------------------------------
 
 
