@@ -2,8 +2,8 @@
 
 ``from dlt import theano, T`` gives the engine (PyTensor, Theano's continuation, or classic
 Theano) under the names the page uses; the names below are the page's concepts, one module
-each. Importing `dlt` itself loads no engine and reads nothing: each name is fetched from
-its module when it is first used.
+each. Importing `dlt` itself loads no engine and reads nothing: each name, and each module
+(``dlt.engine``), is loaded when it is first used.
 
 Examples
 --------
@@ -13,6 +13,7 @@ Examples
 """
 
 import importlib
+import importlib.util
 
 __version__ = "0.1.0"
 
@@ -82,11 +83,13 @@ __all__ = sorted(_EXPORTS)
 
 
 def __getattr__(name):
-    if name not in _EXPORTS:
-        raise AttributeError("module 'dlt' has no attribute {!r}".format(name))
-    value = getattr(importlib.import_module("dlt." + _EXPORTS[name]), name)
-    globals()[name] = value  # the next use finds it without coming here
-    return value
+    if name in _EXPORTS:
+        value = getattr(importlib.import_module("dlt." + _EXPORTS[name]), name)
+        globals()[name] = value  # the next use finds it without coming here
+        return value
+    if importlib.util.find_spec("dlt." + name):
+        return importlib.import_module("dlt." + name)
+    raise AttributeError("module 'dlt' has no attribute {!r}".format(name))
 
 
 def __dir__():

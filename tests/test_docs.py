@@ -1,9 +1,11 @@
 """The documents: what they name is there."""
 
 import re
+import subprocess
+import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, bare_environment
 
 import dlt
 
@@ -17,6 +19,30 @@ def names_of_tests(page):
         file = found.group(1) or file
         if found.group(2):
             yield file, found.group(2)
+
+
+def python(*args):
+    """Run a fresh interpreter, to which no other test has made anything known."""
+    return subprocess.run(
+        [sys.executable, *args], cwd=str(ROOT), env=bare_environment(PYTHONPATH=ROOT),
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_readme_s_examples_run_in_a_fresh_interpreter():
+    process = python("-m", "doctest", "README.md")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
+CALLS = sorted(
+    {call for page in PAGES for call in re.findall(r"`(dlt\.[\w.]+\(\))`", page.read_text("utf-8"))}
+)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_in_the_text_run_in_a_fresh_interpreter(call):
+    process = python("-c", "import dlt; print({})".format(call))
+    assert (process.returncode, process.stderr) == (0, "") and process.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

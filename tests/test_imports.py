@@ -102,10 +102,13 @@ def test_library_syntax_is_python_3_8(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_every_public_name_is_there_and_documented():
+def test_every_public_name_and_every_module_is_there_and_documented():
     for name in dlt.__all__:
         if name not in ("theano", "T"):
             assert getattr(dlt, name).__doc__, name
     assert set(dlt.__all__) <= set(dir(dlt))
+    modules = {path.stem for path in (ROOT / "dlt").glob("*.py")} - {"__init__"} | {"engine"}
+    code = "import dlt\nfor name in {}: getattr(dlt, name).__doc__[0]".format(sorted(modules))
+    subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=True)
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         dlt.no_such_name  # noqa: B018
