@@ -103,6 +103,35 @@ def test_a_loop_without_state_gives_its_outputs(linker):
     assert isinstance(found, np.ndarray) and found.tolist() == [1, 5, 9, 13, 17]
 
 
+def draw():
+    """Return a random number as the engine's users write it."""
+    if engine.NAME == "Theano":
+        return T.shared_randomstreams.RandomStreams(23455).normal()
+    return T.random.normal(rng=theano.shared(np.random.default_rng(23455)))
+
+
+def named_draw():
+    noise = draw()
+    noise.name = "noise"
+    return 2 * noise
+
+
+def counter():
+    count = theano.shared(0.0)
+    count.default_update = count + 1
+    return T.exp(count)
+
+
+@pytest.mark.parametrize(
+    "make, name", [(draw, "normal|RandomFunction"), (named_draw, "noise"), (counter, "Elemwise.*")]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTensor 3 writes them otherwise
+def test_a_loop_refuses_random_variables_by_name(make, name):
+    expected = "found the random variable '({})'; expected none, as its draws would".format(name)
+    with pytest.raises(SettingsError, match=expected):
+        engine.index_loop(lambda i: [T.cast(i, "float64") + make()])
+
+
 def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
     # The page copies parameters with copy.deepcopy, and pickles what get_value gives.
     W = engine.shared_resident(np.ones((2, 3)), name="W")

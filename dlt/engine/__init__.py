@@ -329,6 +329,41 @@ def substitute(outputs, replacements):
     return _engine.substitute(outputs, replacements)
 
 
+def random_variables(outputs):
+    """Name the random variables that expressions depend on.
+
+    A variable counts as random if it comes from a generator, or from a shared variable with a
+    ``default_update``: that is how random streams move on.
+
+    Parameters
+    ----------
+    outputs : list of Theano variables
+
+    Returns
+    -------
+    list of str
+        Sorted; the name of the operation for a variable without a name.
+
+    Examples
+    --------
+    >>> random_variables([T.exp(T.matrix("x"))])
+    []
+    """
+
+    def is_generator(variable):
+        moves_on = getattr(variable, "default_update", None) is not None
+        return moves_on or isinstance(variable.type, _engine.RandomType)
+
+    nodes = ((v.name, v.owner) for v in _engine.ancestors(outputs) if v.owner is not None)
+    return sorted(
+        {
+            name or getattr(node.op, "name", None) or type(node.op).__name__
+            for name, node in nodes
+            if any(map(is_generator, node.inputs))
+        }
+    )
+
+
 def row_window(data, start, length):
     """Take `length` rows of `data` from row `start` on, the number of rows being known.
 
@@ -376,6 +411,11 @@ def index_loop(step, state=()):
         (``theano.printing.debugprint``). The JAX linker compiles once for each number of
         indices. Nothing but the indices is sent to the device.
 
+    Raises
+    ------
+    SettingsError
+        An expression has a random variable in it: the loop would not move its generator on.
+
     Examples
     --------
     >>> total = theano.shared(np.asarray(10, dtype="int64"), name="total")
@@ -383,7 +423,19 @@ def index_loop(step, state=()):
     >>> run([1, 2, 3]).tolist(), int(total.get_value())
     ([10, 11, 13], 16)
     """
-    return _engine.index_loop(step, list(state))
+
+    def step_without_draws(index, *values):
+        outputs = step(index, *values)
+        found = random_variables(outputs)
+        if found:
+            raise SettingsError(
+                "loss or updates: found the random variable {}; expected none, as its draws would "
+                "repeat within a compiled loop; call minibatch_gradient_descent's step for each "
+                "minibatch instead".format(", ".join(map(repr, found)))
+            )
+        return outputs
+
+    return _engine.index_loop(step_without_draws, list(state))
 
 
 _flagged_device = flags.device(os.environ)

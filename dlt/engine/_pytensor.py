@@ -62,6 +62,7 @@ _special = importlib.import_module("pytensor.tensor.special")
 _sharedvar = importlib.import_module("pytensor.tensor.sharedvar")
 _basic = importlib.import_module("pytensor.graph.basic")
 _op = importlib.import_module("pytensor.graph.op")
+RandomType = importlib.import_module("pytensor.tensor.random.type").RandomType
 
 
 # --- Linker and device ---------------------------------------------------------------------
@@ -174,6 +175,13 @@ def substitute(outputs, replacements):
     return clone_replace(outputs, replace=replacements)
 
 
+def ancestors(outputs):
+    """Do the part of `dlt.engine.random_variables` that is PyTensor's."""
+    from pytensor.graph.traversal import ancestors
+
+    return ancestors(outputs)
+
+
 def row_window(data, start, length):
     """Do the part of `dlt.engine.row_window` that is PyTensor's."""
     if linker() != "jax":
@@ -227,6 +235,8 @@ class SharedTensor(_sharedvar.TensorSharedVariable):
         super().set_value(new_value, borrow)
         if getattr(self.tag, "resident", False):
             _make_resident(self)
+        else:
+            _align(self)
 
     def __getstate__(self):
         """Store a numpy array before copying and pickling look at it."""
@@ -242,6 +252,7 @@ def _make_shared_tensors():
         def constructor(value, *args, **kwargs):
             variable = make(value, *args, **kwargs)
             variable.__class__ = SharedTensor
+            _align(variable)
             return variable
 
         return constructor
@@ -263,6 +274,13 @@ def shared_resident(array, name, compact):
     if pixels is not None:
         shared.tag.bytes = shared_resident(pixels, name=None, compact=False)
     return shared
+
+
+def _align(shared):
+    """Let JAX read a numpy array where it lies: otherwise it copies it at every call."""
+    stored = shared.container.storage
+    if linker() == "jax" and isinstance(stored[0], np.ndarray):
+        stored[0] = aligned(stored[0])
 
 
 def _make_resident(shared):
@@ -383,8 +401,9 @@ def _slice_minibatches():
         _teach_jax_windows()
         return [Window(length)(x, ends.start)]
 
-    # Before the arithmetic of the ends is rewritten into something less plain.
-    optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.5)
+    # Before anything else: ShapeFeature, which comes first otherwise, would note the slice's shape
+    # as an expression of the index, and later rewrites would make the ends less plain.
+    optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.05)
 
 
 def _constant_difference(stop, start):

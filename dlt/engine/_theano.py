@@ -73,6 +73,7 @@ def _refuse_gpu(device):
 
 theano = _import()
 T = theano.tensor
+RandomType = T.raw_random.RandomStateType
 
 
 def linker():
@@ -146,6 +147,11 @@ def shared_resident(array, name, compact):
 def substitute(outputs, replacements):
     """Do the part of `dlt.engine.substitute` that is Theano's."""
     return theano.clone(outputs, replace=replacements)
+
+
+def ancestors(outputs):
+    """Do the part of `dlt.engine.random_variables` that is Theano's."""
+    return theano.gof.graph.ancestors(outputs)
 
 
 def row_window(data, start, length):
