@@ -1,10 +1,10 @@
-"""Checks of settings that several modules share: what was found, what was expected."""
+"""Checks that several modules share: what was found, what was expected."""
 
 import numbers
 
 import numpy as np
 
-from dlt.errors import SettingsError
+from dlt.errors import DataError, SettingsError
 
 
 def whole_number(name, value, low, high=None, what=None):
@@ -93,3 +93,32 @@ float32, such as 0.13
             name, value, ", 0 or more," if zero else " above 0", dtype, example and ", " + example
         )
     )
+
+
+def finite(name, array):
+    """Refuse NaN and infinity in data: a comparison with either is false, and so counts as label 0.
+
+    Parameters
+    ----------
+    name : str
+        The array's name, for the message.
+    array : ndarray, shape (N, ...), floats
+
+    Raises
+    ------
+    DataError
+        A value is not finite.
+
+    Examples
+    --------
+    >>> finite("x", np.asarray([[0.0], [np.nan]]))
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: x: found NaN or infinite values (first in row 1); expected finite \
+numbers; leave out such rows
+    """
+    bad = ~np.isfinite(array)
+    if bad.any():
+        row = int(bad.reshape(len(array), -1).any(axis=1).argmax())
+        found = "NaN or infinite values (first in row {})".format(row)
+        raise DataError(name, found, "finite numbers", "leave out such rows")

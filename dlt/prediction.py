@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from dlt.checks import finite
 from dlt.engine import FLOAT_TYPES, T, shared_resident, substitute, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression
@@ -74,8 +75,7 @@ class Probabilities:
                 ),
                 "use the data set it was trained on",
             )
-        if not np.isfinite(x).all():
-            raise _not_finite()
+        finite("x", x)
         if self._function is None:
             self._function = self._compiled()
         p_y_given_x = np.asarray(self._function(x))
@@ -93,7 +93,8 @@ class Probabilities:
             with np.errstate(over="ignore"):  # infinite then, and refused
                 return np.asarray(x, dtype=self._x.dtype)
         except OverflowError:  # a whole number of hundreds of digits
-            raise _not_finite() from None
+            found = "a whole number too large for {}".format(self._x.dtype)
+            raise DataError("x", found, "pixels", "leave out such rows") from None
         except (TypeError, ValueError):
             raise DataError(
                 "x", "something that is no array of numbers", "rows of one length"
@@ -110,10 +111,6 @@ class Probabilities:
         }
         (p_y_given_x,) = substitute([self._p_y_given_x], replacements)
         return theano.function([self._x], p_y_given_x)
-
-
-def _not_finite():
-    return DataError("x", "NaN or infinite values", "pixels", "leave out such rows")
 
 
 class Predictor:

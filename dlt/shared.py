@@ -12,9 +12,12 @@ import hashlib
 
 import numpy as np
 
-from dlt.checks import whole_number
+from dlt.checks import finite, whole_number
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import SettingsError
+
+#: What messages call the three sets.
+SET_NAMES = ("training set", "validation set", "test set")
 
 
 def shared_dataset(data_xy, borrow=True):
@@ -23,7 +26,7 @@ def shared_dataset(data_xy, borrow=True):
     Parameters
     ----------
     data_xy : (x, y)
-        x : array, shape (N, D), real numbers; y : array, shape (N,), class
+        x : array, shape (N, D), finite numbers; y : array, shape (N,), class
         numbers 0..L-1, exact in floatX up to 2**24 with float32.
     borrow : bool
         True: the shared variable may use the memory of an array that already is
@@ -39,6 +42,8 @@ def shared_dataset(data_xy, borrow=True):
     ------
     SettingsError
         x and y have different lengths, or y are not whole numbers from 0 on.
+    DataError
+        x has NaN or infinite values, or values too large for floatX.
 
     Examples
     --------
@@ -46,16 +51,23 @@ def shared_dataset(data_xy, borrow=True):
     >>> shared_x.get_value().shape, y.dtype
     ((2, 2), 'int32')
     """
-    data_x, data_y = (np.asarray(data, dtype=theano.config.floatX) for data in data_xy)
+    return _stored("data_xy", data_xy, borrow)
+
+
+def _stored(name, data_xy, borrow):
+    """Store one data set; `name` is what messages call it."""
+    with np.errstate(over="ignore"):  # infinite then, and refused
+        data_x, data_y = (np.asarray(data, dtype=theano.config.floatX) for data in data_xy)
     if len(data_x) != len(data_y):
         raise SettingsError(
-            "data_xy: found {} rows of x and {} labels; expected one label for each row".format(
-                len(data_x), len(data_y)
+            "{}: found {} rows of x and {} labels; expected one label for each row".format(
+                name, len(data_x), len(data_y)
             )
         )
+    finite(name + ", x", data_x)
     if data_y.size and not (data_y.min() >= 0 and (data_y == np.floor(data_y)).all()):
         raise SettingsError(
-            "data_xy: found labels that are no class numbers; expected 0, 1, 2, ..."
+            "{}: found labels that are no class numbers; expected 0, 1, 2, ...".format(name)
         )
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
@@ -81,7 +93,7 @@ def shared_datasets(datasets, borrow=True):
     >>> pair = ([[0.0, 0.5]], [1])
     >>> (train_x, train_y), (valid_x, valid_y), (test_x, test_y) = shared_datasets([pair] * 3)
     """
-    return [shared_dataset(data_xy, borrow=borrow) for data_xy in datasets]
+    return [_stored(name, data_xy, borrow) for name, data_xy in zip(SET_NAMES, datasets)]
 
 
 def n_examples(shared_x):

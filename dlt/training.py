@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from dlt.checkpoint import Checkpoint
-from dlt.checks import whole_number
+from dlt.checks import finite, whole_number
 from dlt.early_stopping import Patience
 from dlt.engine import describe, theano
 from dlt.errors import SettingsError
@@ -28,7 +28,14 @@ from dlt.results import TrainingResult
 from dlt.resuming import begin, engine_versions
 from dlt.run_folder import RunFolder, as_json
 from dlt.sgd import check_learning_rate, minibatch_stretch
-from dlt.shared import fingerprint, largest_label, n_examples, n_minibatches, shared_datasets
+from dlt.shared import (
+    SET_NAMES,
+    fingerprint,
+    largest_label,
+    n_examples,
+    n_minibatches,
+    shared_datasets,
+)
 
 # A stretch of minibatches is cut so that progress is shown about this often, in seconds.
 _STRETCH_SECONDS = 0.5
@@ -471,8 +478,11 @@ def _run_folder(output_dir, resume, snapshot_every, keep, log):
 
 
 def _shared(datasets, n_out):
-    """Store arrays in shared variables, leave what already is there, and check the labels."""
-    if not all(hasattr(data_x, "get_value") for data_x, _ in datasets):
+    """Store arrays in shared variables, leave what already is there, and check the values."""
+    if all(hasattr(data_x, "get_value") for data_x, _ in datasets):
+        for name, (data_x, _) in zip(SET_NAMES, datasets):
+            finite(name + ", x", data_x.get_value(borrow=True))
+    else:
         datasets = shared_datasets(datasets)
     largest = max(largest_label(data_y) for _, data_y in datasets)
     if largest >= n_out:

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from dlt.engine import T, theano
-from dlt.errors import SettingsError
+from dlt.engine import T, set_floatX, theano
+from dlt.errors import DataError, SettingsError
 from dlt.shared import (
     fingerprint,
     largest_label,
@@ -73,6 +73,24 @@ def test_batch_sizes_that_do_not_fit_are_refused(batch_size):
 def test_different_lengths_are_refused():
     with pytest.raises(SettingsError, match="found 3 rows of x and 2 labels; expected one label"):
         shared_dataset((np.zeros((3, 2)), np.zeros(2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("place, name", list(enumerate(["training", "validation", "test"])))
+def test_values_that_are_not_finite_are_refused_in_every_set(place, name, value):
+    before = theano.config.floatX
+    set_floatX("float32")  # in which 1e39 is infinite
+    x = [np.zeros((3, 2)) for _ in range(3)]
+    x[place][1, 0] = value
+    try:
+        with pytest.raises(
+            DataError,
+            match=r"{} set, x: found NaN or infinite values \(first in row 1\); "
+            "expected finite numbers".format(name),
+        ):
+            shared_datasets([(data_x, [0, 1, 0]) for data_x in x])
+    finally:
+        set_floatX(before)
 
 
 @pytest.mark.parametrize("borrow", [True, False])

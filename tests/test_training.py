@@ -18,7 +18,7 @@ from dlt import training
 from dlt.checkpoint import read_checkpoint
 from dlt.early_stopping import Patience
 from dlt.engine import T, set_floatX, theano
-from dlt.errors import SettingsError
+from dlt.errors import DataError, SettingsError
 from dlt.evaluation import Score
 from dlt.history import read_history
 from dlt.losses import negative_log_likelihood
@@ -332,8 +332,13 @@ def test_shared_variables_are_taken_as_they_are(blobs):
     from dlt.shared import shared_datasets
 
     _, from_arrays = run(blobs, n_epochs=3)
-    _, from_shared = run(shared_datasets(blobs), n_epochs=3)
+    datasets = shared_datasets(blobs)
+    _, from_shared = run(datasets, n_epochs=3)
     np.testing.assert_array_equal(from_arrays.best_params["W"], from_shared.best_params["W"])
+    valid_x = datasets[1][0]
+    valid_x.set_value(np.full_like(valid_x.get_value(), np.nan))
+    with pytest.raises(DataError, match="validation set, x: found NaN or infinite values"):
+        run(datasets, n_epochs=3)
 
 
 def after_asking(n):
