@@ -12,6 +12,7 @@ Functions
 - `array_from_bytes` : a numpy array over bytes that were read, fully checked.
 - `describe_head` : what kind of file begins with these bytes.
 - `write_atomically` : replace a file in one step.
+- `own_file`, `own_folder` : names inside a folder, where links are not followed.
 - `remove_unfinished` : clear away what killed writers left.
 """
 
@@ -520,9 +521,12 @@ def write_atomically(path, write, previous=None):
             raise SettingsError("{}: exists and is not a file; choose another path".format(path))
         _write_and_rename(target, write, previous)
     except OSError as error:
-        reason = error.strerror or str(error)
-        text = "{}: cannot be written ({}); {}".format(path, reason, _advice(error))
-        raise SettingsError(text) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path, error):
+    reason = error.strerror or str(error)
+    return SettingsError("{}: cannot be written ({}); {}".format(path, reason, _advice(error)))
 
 
 def try_writing(folder):
@@ -599,6 +603,75 @@ results; choose another output_dir
         "{!r}: found a folder that cannot be written ({}); expected one for {}; choose another "
         "output_dir".format(os.fspath(folder), getattr(error, "strerror", None) or error, what)
     )
+
+
+def own_file(folder, name):
+    """Return the path of a file that `dlt` names itself, to write to: never through a link.
+
+    A folder may come from a stranger, and a link in it lead anywhere. One under this name is
+    removed; what it leads to is not touched.
+
+    Parameters
+    ----------
+    folder : str
+        This may be a link, and so may every folder above it.
+    name : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SettingsError
+        The link cannot be removed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> os.symlink("/etc/hostname", os.path.join(folder, "note.txt"))
+    >>> os.path.lexists(own_file(folder, "note.txt"))
+    False
+    """
+    path = os.path.join(folder, name)
+    if os.path.islink(path):
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise _not_written(path, error) from error
+    return path
+
+
+def own_folder(folder, name):
+    """Return the path of a folder that `dlt` names itself, or refuse a link there.
+
+    Parameters
+    ----------
+    folder, name : str
+        As `own_file` takes them.
+
+    Returns
+    -------
+    str
+        The folder may be missing.
+
+    Raises
+    ------
+    SettingsError
+        A link has this name.
+
+    Examples
+    --------
+    >>> own_folder("runs", "figures")
+    'runs/figures'
+    """
+    path = os.path.join(folder, name)
+    if os.path.islink(path):
+        raise SettingsError(
+            "{!r}: found a link; expected a folder of the run's own; remove the link".format(path)
+        )
+    return path
 
 
 def remove_unfinished(folder):

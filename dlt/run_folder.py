@@ -14,7 +14,8 @@ file                             what it holds
 ===============================  ============================================================
 
 The checkpoint is always written first: it is never older than the other files, and all of
-them can be made again from it.
+them can be made again from it. The folder may be a link to another one; inside it nothing is
+written through a link.
 
 Source: page "Getting Started", section "Loading and Saving Models": save the
 current best as the search goes on, and models with their iteration in the name.
@@ -31,7 +32,14 @@ import numpy as np
 
 from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError, SettingsError
-from dlt.files import remove_unfinished, try_writing, unwritable, write_atomically
+from dlt.files import (
+    own_file,
+    own_folder,
+    remove_unfinished,
+    try_writing,
+    unwritable,
+    write_atomically,
+)
 from dlt.history import write_history
 from dlt.parameters import save_params
 from dlt.progress import silent
@@ -166,9 +174,10 @@ class RunFolder:
             raise self._nothing_to_resume()
         with self._explained():
             try_writing(self.path)
-            self._lock = filelock.FileLock(self._file(LOCK_NAME), timeout=0)
+            snapshots = own_folder(self.path, SNAPSHOTS_NAME)
+            self._lock = filelock.FileLock(own_file(self.path, LOCK_NAME), timeout=0)
             self._lock.acquire()
-            for folder in (self.path, self._file(SNAPSHOTS_NAME)):
+            for folder in (self.path, snapshots):
                 if os.path.isdir(folder):
                     remove_unfinished(folder)
         return self
@@ -256,9 +265,11 @@ class RunFolder:
         newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
         started = time.monotonic()
         with self._explained():
+            if self._saved is None and self._unfinished is not None:
+                os.replace(self._file(self._unfinished), self._file(UNFINISHED_NAME))
+            if os.path.islink(newest):  # it gives way as a link, and there is always one of the two
+                os.replace(newest, previous)
             if self._saved is None:  # what an earlier run left is no substitute for this one's
-                if self._unfinished is not None:
-                    os.replace(self._file(self._unfinished), self._file(UNFINISHED_NAME))
                 write_checkpoint(newest, checkpoint)
                 _remove(previous)
             else:
@@ -286,7 +297,7 @@ class RunFolder:
         folder = self._file(SNAPSHOTS_NAME)
         if checkpoint.snapshots and checkpoint.snapshots[-1] == checkpoint.iteration:
             os.makedirs(folder, exist_ok=True)
-            path = os.path.join(folder, snapshot_name(checkpoint.iteration))
+            path = own_file(folder, snapshot_name(checkpoint.iteration))
             save_params(path, checkpoint.params, settings=checkpoint.settings)
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             if _SNAPSHOT.fullmatch(name) and name not in kept:
@@ -294,9 +305,11 @@ class RunFolder:
         if checkpoint.best_params is None:
             return
         text = json.dumps(checkpoint.settings, indent=2, sort_keys=True) + "\n"
-        write_atomically(self._file(SETTINGS_NAME), lambda file: file.write(text.encode("ascii")))
-        write_history(self._file(HISTORY_NAME), checkpoint.history)
-        save_params(self._file(PARAMS_NAME), checkpoint.best_params, settings=checkpoint.settings)
+        settings_path = own_file(self.path, SETTINGS_NAME)
+        write_atomically(settings_path, lambda file: file.write(text.encode("ascii")))
+        write_history(own_file(self.path, HISTORY_NAME), checkpoint.history)
+        params_path = own_file(self.path, PARAMS_NAME)
+        save_params(params_path, checkpoint.best_params, settings=checkpoint.settings)
 
     def _is_snapshot(self, checkpoint):
         """Say whether this is the moment of a validation whose model is kept."""

@@ -17,7 +17,7 @@ from dlt import plotting
 from dlt.datasets import load_data
 from dlt.early_stopping import MOST_PATIENCE
 from dlt.errors import DataError, DltError, SettingsError
-from dlt.files import prepare_output_dir
+from dlt.files import own_file, own_folder, prepare_output_dir
 from dlt.history import lowest_error, read_history
 from dlt.prediction import Predictor, params_file, read_model
 from dlt.progress import silent
@@ -83,7 +83,7 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
         A file of the run is missing or broken, or the data set that was named cannot be used.
     SettingsError
         An argument is none of the above, the model's inputs are not the pixels of square
-        pictures, or a file cannot be written.
+        pictures, ``figures`` is a link, or a file cannot be written.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     drawn.update(more)
 
     ours = output_dir is None
-    output_dir = os.path.join(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
+    output_dir = own_folder(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
     writes = {
         "{}.{}".format(name, format): (plotting.save_figure, *drawn[name])
         for name in NAMES
@@ -155,7 +155,7 @@ def _write(folder, writes):
     """Write what was drawn into a folder; give what each file shows."""
     files = {}
     for name, (save, content, what) in writes.items():
-        path = os.path.join(folder, name)
+        path = own_file(folder, name)
         save(path, content)
         files[path] = what
     return files

@@ -29,9 +29,10 @@ def parse(argv):
 def main(argv=None):
     args = parse(argv)
     from dlt.drawing_page import PAGE_NAME, export_page
+    from dlt.files import own_file
 
     folder = args.model if os.path.isdir(args.model) else os.path.dirname(args.model)
-    output = args.output or os.path.join(folder, PAGE_NAME)
+    output = args.output or own_file(folder, PAGE_NAME)
     export_page(output, args.model)
     size = round(os.path.getsize(output) / 1000)
     print("wrote {}, {} kB; open it in a browser".format(output, size))

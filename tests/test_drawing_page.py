@@ -786,6 +786,11 @@ def test_the_script_puts_the_page_beside_the_parameters(tmp_path):
         process = run_script("export_page.py", *args, cwd=tmp_path)
         assert (process.returncode, process.stderr) == (0, "")
         (folder / "draw.html").unlink()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"not ours")
+    (folder / "draw.html").symlink_to(victim)
+    assert run_script("export_page.py", cwd=tmp_path).returncode == 0
+    assert (folder / "draw.html").is_file() and victim.read_bytes() == b"not ours"
 
 
 @pytest.mark.parametrize(

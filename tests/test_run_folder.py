@@ -152,6 +152,49 @@ def test_going_on_makes_the_files_what_the_checkpoint_tells(tmp_path):
     assert ".0123456789abcdef.tmp" not in names(tmp_path)
 
 
+OWN_FILES = [
+    ".lock", "best_params.npz", "checkpoint.npz", "checkpoint.previous.npz",
+    "checkpoint.unfinished.npz", "history.csv", "settings.json",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_links_in_the_folder_are_replaced_and_not_followed(tmp_path, resumed):
+    with RunFolder(tmp_path / "first", snapshot_every=1) as folder:
+        folder.save(after(1))
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    (run / "snapshots").mkdir(parents=True)
+    outside.mkdir()
+    own = [*OWN_FILES, "snapshots/iteration_000020.npz"]
+    for name in own:
+        victim = outside / os.path.basename(name)
+        victim.write_bytes((tmp_path / "first" / "checkpoint.npz").read_bytes())
+        (run / name).symlink_to(victim)
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    linked = tmp_path / "a link to the folder itself"
+    linked.symlink_to(run)
+    with RunFolder(linked, snapshot_every=1) as folder:
+        if resumed:
+            folder.go_on(folder.load())
+        else:
+            assert folder.peek().iteration == 10
+        folder.save(after(2))
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+    kept_as_links = {"checkpoint.unfinished.npz", *(["checkpoint.previous.npz"] * resumed)}
+    assert {name for name in own if (run / name).is_symlink()} == kept_as_links
+    assert read_checkpoint(run / "checkpoint.npz").iteration == 20
+
+
+def test_a_link_for_the_folder_of_snapshots_is_refused(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / ".0123456789abcdef.tmp").write_bytes(b"not ours")
+    (tmp_path / "snapshots").symlink_to(tmp_path / "outside")
+    with pytest.raises(SettingsError, match="snapshots': found a link; expected a folder of the"):
+        with RunFolder(tmp_path):
+            pass
+    assert names(tmp_path / "outside") == [".0123456789abcdef.tmp"]
+
+
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before_and_that_is_said(tmp_path):
     with RunFolder(tmp_path) as folder:
         folder.save(after(1))

@@ -249,6 +249,23 @@ def test_a_figure_is_as_old_as_its_model_whenever_it_was_drawn(tmp_path):
     assert names(figures) == sorted(["digits.pdf", *(name + ".svg" for name in DRAWN)])
 
 
+def test_links_in_the_run_folder_are_replaced_and_not_followed(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    write_run(run, n_snapshots=0)
+    victim = outside / "weights.png"
+    outside.mkdir()
+    victim.write_bytes(b"not ours")
+    (run / "figures").symlink_to(outside)
+    with pytest.raises(SettingsError, match="figures': found a link; expected a folder of the"):
+        visualization.visualize(run)
+    (run / "figures").unlink()
+    (run / "figures").mkdir()
+    (run / "figures" / "weights.png").symlink_to(victim)
+    visualization.visualize(run)
+    assert not (run / "figures" / "weights.png").is_symlink()
+    assert names(outside) == ["weights.png"] and victim.read_bytes() == b"not ours"
+
+
 def test_figures_of_the_same_model_stay(tmp_path, monkeypatch):
     write_run(tmp_path / "run")
     for format in ("svg", "png"):  # in two formats
