@@ -2,15 +2,15 @@
 
 import gzip
 import hashlib
-import importlib.util
 import pickle
 import pickletools
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from test_scripts import load_script
 
-ROOT = Path(__file__).resolve().parent.parent
+make_digits = load_script("make_digits.py")
 FILE = ROOT / "data" / "digits.pkl.gz"
 # Counted from sklearn's load_digits().target, rows 0..1199, 1200..1496 and 1497..1796.
 COUNTS = {
@@ -26,23 +26,6 @@ def sets():
         return dict(zip(("train", "valid", "test"), pickle.load(f)))
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location(
-        "make_digits", str(ROOT / "scripts" / "make_digits.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def needs_sources():
-    """The original pictures and the resampling: the `test` extra."""
-    pytest.importorskip("sklearn.datasets")
-    pytest.importorskip("PIL.Image")
-
-
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_layout(sets, name):
     x, y = sets[name]
@@ -50,11 +33,7 @@ def test_layout(sets, name):
     assert x.shape == (n, 784) and x.dtype == np.float32
     assert y.shape == (n,) and y.dtype == np.int64
     assert np.bincount(y, minlength=10).tolist() == COUNTS[name]
-
-
-@pytest.mark.parametrize("name", ["train", "valid", "test"])
-def test_grey_values_are_whole_256ths(sets, name):
-    grey = sets[name][0] * 256
+    grey = x * 256
     assert set(np.unique(grey)) <= set(range(0, 256, 8))
     assert grey.min() == 0 and grey.max() == 248
 
@@ -89,44 +68,40 @@ def test_pickle_names_only_what_numpy_1_and_2_know():
     }
 
 
-def test_enlarge_by_hand(script):
-    pytest.importorskip("PIL.Image")
-    full = script.enlarge(np.full((8, 8), 16.0))
+def test_enlarge_by_hand():
+    full = make_digits.enlarge(np.full((8, 8), 16.0))
     assert full.shape == (28, 28) and full.dtype == np.uint8
     # 16 -> 255 -> rounded to the multiple 256 -> limited to 248; and black around the 20 x 20 box.
     assert (full[4:24, 4:24] == 248).all() and full.sum() == 400 * 248
     # 8 -> 127.5 -> 128 (halves go to even), a multiple of 8 already.
-    assert (script.enlarge(np.full((8, 8), 8.0))[4:24, 4:24] == 128).all()
+    assert (make_digits.enlarge(np.full((8, 8), 8.0))[4:24, 4:24] == 128).all()
 
 
-def test_rebuilt_arrays_agree(needs_sources, script, sets):
-    assert script.differences(FILE, script.build()) == []
-
-
-def test_bytes_do_not_depend_on_the_run(script, sets):
+def test_bytes_do_not_depend_on_the_run(sets):
     small = tuple((x[:5], y[:5]) for x, y in sets.values())
-    assert script.to_bytes(small) == script.to_bytes(pickle.loads(pickle.dumps(small)))
+    assert make_digits.to_bytes(small) == make_digits.to_bytes(pickle.loads(pickle.dumps(small)))
 
 
-def test_check_names_what_differs(needs_sources, script, sets, tmp_path, capsys):
+def test_the_file_is_what_the_script_makes(capsys):
+    assert make_digits.main(["--check"]) == 0
+    assert "the arrays agree with the rebuilt ones" in capsys.readouterr().out
+
+
+def test_check_names_what_differs(sets, tmp_path, capsys):
     (x, y), valid, (x_test, y_test) = sets.values()
     x, y_test = x.copy(), y_test.copy()
     x[7, 400] += 2 / 256
     y_test[0] = (y_test[0] + 1) % 10
     bad = tmp_path / "bad.pkl.gz"
-    bad.write_bytes(script.to_bytes(((x, y), valid, (x_test, y_test))))
-    assert script.main(["--check", "--output", str(bad)]) == 1
+    bad.write_bytes(make_digits.to_bytes(((x, y), valid, (x_test, y_test))))
+    assert make_digits.main(["--check", "--output", str(bad)]) == 1
     assert capsys.readouterr().out == "train: x differs\ntest: y differs\n"
 
 
-def test_script_writes_and_checks(needs_sources, script, tmp_path, capsys):
+def test_script_writes_and_checks(tmp_path, capsys):
     path = tmp_path / "digits.pkl.gz"
-    assert script.main(["--output", str(path)]) == 0
-    assert "1200 + 297 + 300 pictures" in capsys.readouterr().out
-    assert script.main(["--output", str(path), "--check"]) == 0
-    assert "the arrays agree" in capsys.readouterr().out
-
-
-def test_script_says_when_there_is_no_file(needs_sources, script, tmp_path, capsys):
-    assert script.main(["--check", "--output", str(tmp_path / "no.gz")]) == 2
+    assert make_digits.main(["--check", "--output", str(path)]) == 2
     assert "No such file or directory" in capsys.readouterr().err
+    assert make_digits.main(["--output", str(path)]) == 0
+    assert "1200 + 297 + 300 pictures" in capsys.readouterr().out
+    assert make_digits.main(["--output", str(path), "--check"]) == 0
