@@ -25,7 +25,10 @@ def test_exit_codes(capsys):
     assert script(lambda argv=None: 1)([]) == 1
     assert raising(SettingsError("patience: found 0; expected 2"))([]) == 2
     assert capsys.readouterr().err == "error: patience: found 0; expected 2\n"
+    assert raising(OSError(28, "No space left on device"))([]) == 2
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
     assert raising(KeyboardInterrupt())([]) == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C\n"
 
 
 def test_help_shows_each_default_once():
@@ -36,11 +39,6 @@ def test_help_shows_each_default_once():
     text = parser.format_help()
     assert "step size (default: 0.13)" in text
     assert "examples (default: all)\n" in text and "every one\n" in text
-
-
-def test_an_error_of_the_operating_system_is_one_line(capsys):
-    assert raising(OSError(28, "No space left on device"))([]) == 2
-    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
 
 
 def test_a_reader_that_leaves_ends_it_quietly():

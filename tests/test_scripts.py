@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -291,17 +290,6 @@ def test_a_diverging_run_names_the_update_and_keeps_the_best(train, tmp_path, op
     assert found - {".lock", "checkpoint.previous.npz"} == left
 
 
-def test_a_resumed_run_takes_the_data_it_had(trained, script, monkeypatch, tmp_path):
-    shutil.copytree(str(trained[0] / "runs" / "logreg"), str(tmp_path / "run"))
-    # MNIST may be here by now: without --dataset a new run would choose it
-    monkeypatch.setattr(datasets, "choose_dataset", lambda log: "mnist")
-    args = ("--n-epochs", "21", "--floatX", "float32", "--output-dir", tmp_path / "run")
-    done = script("train_logreg.py", *args, "--resume")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith("digits: 1200 training")
-    assert "\nepoch 21, minibatch 60/60" in done.stdout and "epoch 20," not in done.stdout
-
-
 def test_a_second_run_in_the_folder_is_refused_by_code_2(train, tmp_path):
     with RunFolder(tmp_path):
         message = "{!r}: found another run at work in this folder".format(str(tmp_path))
@@ -382,16 +370,20 @@ def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):
     assert read_history(tmp_path / "history.csv")
 
 
-def test_a_killed_run_goes_on_to_the_same_end(trained, train, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_end(trained, script, monkeypatch, tmp_path):
     folder, whole = trained
     options = ("--floatX", "float32", "--output-dir", tmp_path)
     process = start(*TRAINING, "--n-epochs", "19", *options, "--snapshot-every", "1")
     wait_for(process, "epoch 7,")
     process.kill()
     process.communicate(timeout=60)
-    again = train("--n-epochs", "20", *options, "--resume", "--snapshot-every", "2", "--keep", "3")
+    # MNIST may be here by now: without --dataset a new run would choose it.
+    monkeypatch.setattr(datasets, "choose_dataset", lambda log: "mnist")
+    more = ("--n-epochs", "20", "--resume", "--snapshot-every", "2", "--keep", "3")
+    again = script("train_logreg.py", *options, *more)
     assert (again.returncode, again.stderr) == (0, "")
     first, second = whole.stdout.splitlines(), again.stdout.splitlines()
+    assert second[1] == first[1]  # the data
     assert second[-3] == first[-3]  # the best validation error, and the test error
     assert second[-2].partition(";")[0] == first[-2].partition(";")[0]
     assert second[-1].partition(",")[0] == first[-1].partition(",")[0] == "20 epochs"
