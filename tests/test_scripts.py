@@ -57,10 +57,12 @@ def script(monkeypatch, capsys):
             code = load_script(name).main([str(arg) for arg in args])
         except SystemExit as end:
             code = end.code
-        engine.set_floatX(floatX)
-        engine.set_linker(linker)
-        if engine.device() != device:
-            engine.set_device(device.split()[0])
+        finally:
+            engine.set_floatX(floatX)
+            if engine.linker() != linker:
+                engine.set_linker(linker)
+            if engine.device() != device:
+                engine.set_device(device.split()[0])
         return subprocess.CompletedProcess(args, code, *capsys.readouterr())
 
     return run
