@@ -125,16 +125,13 @@ def calls(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("mode", engine.LINKERS)
-def test_options_reach_the_training(train, calls, tmp_path, mode):
-    done = train(
+def test_options_reach_the_training(train, calls, tmp_path):
+    train(
         "--learning-rate", "0.5", "--batch-size", "40", "--n-epochs", "7", "--patience", "30",
         "--patience-increase", "3", "--improvement-threshold", "0.9", "--drop-last",
         "--l1", "0.25", "--l2", "0.5", "--seed", "1", "--snapshot-every", "2", "--keep", "3",
-        "--resume", "--output-dir", tmp_path, "--mode", mode, "--device", "cpu",
-        "--floatX", "float64",
+        "--resume", "--output-dir", tmp_path,
     )  # fmt: skip
-    assert "{} linker, cpu, floatX=float64\n".format(mode) in done.stdout
     (((classifier, y, loss, _), settings),) = calls
     patience = settings.pop("patience")
     assert (patience.initial_patience, patience.patience_increase) == (30, 3)
@@ -146,10 +143,18 @@ def test_options_reach_the_training(train, calls, tmp_path, mode):
         "settings": {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1},
     }  # fmt: skip
     assert classifier.W.get_value().any()  # drawn with the seed
-    classifier.W.set_value(np.ones((784, 10)))
+    ones = np.ones((784, 10), classifier.W.dtype)
+    classifier.W.set_value(ones)
     of_ones = engine.theano.function([classifier.input, y], loss)
-    found = of_ones(np.zeros((5, 784)), np.zeros(5, "int32"))
+    found = of_ones(0 * ones.T, np.zeros(10, "int32"))
     assert found == pytest.approx(math.log(10) + (0.25 + 0.5) * 7840)
+
+
+@pytest.mark.parametrize("mode", engine.LINKERS)
+def test_mode_device_and_floatX_reach_the_engine(train, calls, mode):
+    done = train("--mode", mode, "--device", "cpu", "--floatX", "float32")
+    assert "{} linker, cpu, floatX=float32\n".format(mode) in done.stdout
+    assert calls[0][0][0].W.dtype == "float32"
 
 
 def test_predicting_test_digits(trained, script, monkeypatch):
