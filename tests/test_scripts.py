@@ -220,6 +220,7 @@ BAD = {
     "unknown option": (["--patence", "3"], "unrecognized arguments: --patence 3"),
     "no number": (["--batch-size", "many"], "argument --batch-size: invalid int value: 'many'"),
     "batch size 0": (["--batch-size", "0"], "batch_size: found 0; expected a whole number from 1"),
+    "drop last": (["--batch-size", "298", "--drop-last"], "more than the 297 examples of the val"),
     "rate nan": (["--learning-rate", "nan"], "learning_rate: found nan; expected a finite"),
     "patience": (["--patience", "1"], "patience: found 1; expected from 2"),
     "l1": (["--l1", "-1"], "lambda_1: found -1.0; expected a finite number, 0 or more"),
