@@ -1,5 +1,6 @@
 # make train : train on MNIST, or on the embedded digits where MNIST cannot be had
 # make test  : lint, tests, doctests and every script as a process, on up to four cores
+# make test-quick : the same without what is long by nature, such as the browser and the soak
 # make test-engines : the tests on every Python found here, with classic Theano and PyTensor
 # make docs  : run the tutorial and build the HTML pages, the API reference among them
 # make bench : time dlt and its peers on the same work (docs/performance.md)
@@ -19,7 +20,7 @@ ARGS ?=
 PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 SECONDS ?= 60
 
-.PHONY: train test test-engines docs bench fuzz soak data lint format clean
+.PHONY: train test test-quick test-engines docs bench fuzz soak data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -44,6 +45,9 @@ soak: $(VENV)/installed-test
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(ARGS)
+
+test-quick: lint
+	$(BIN)/python -m pytest $(PYTEST_WORKERS) -m "not slow" $(ARGS)
 
 test-engines:
 	$(PYTHON) tests/engines.py $(if $(ONLY),--only $(ONLY),--linkers) -- $(PYTEST_WORKERS) $(ARGS)
