@@ -1,7 +1,7 @@
 # make train : train on MNIST, or on the embedded digits where MNIST cannot be had
 # make test  : lint, tests, doctests and every script as a process, on up to four cores
 # make test-quick : the same without what is long by nature, such as the browser and the soak
-# make test-engines : the tests on every Python found here, with classic Theano and PyTensor
+# make test-engines : the tests on every Python found here, or on ONLY="newest oldest" or ONLY=3.12
 # make docs  : run the tutorial and build the HTML pages, the API reference among them
 # make bench : time dlt and its peers on the same work (docs/performance.md)
 # make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
@@ -49,8 +49,8 @@ test: lint
 test-quick: lint
 	$(BIN)/python -m pytest $(PYTEST_WORKERS) -m "not slow" $(ARGS)
 
-test-engines:
-	$(PYTHON) tests/engines.py $(if $(ONLY),--only $(ONLY),--linkers) -- $(PYTEST_WORKERS) $(ARGS)
+test-engines: $(VENV)/installed-engines
+	$(BIN)/nox -f tests/noxfile.py $(if $(ONLY),-t $(ONLY)) -- $(PYTEST_WORKERS) $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -76,6 +76,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) --editable ".[test]"
 	touch $@
 
+$(VENV)/installed-engines: $(VENV)/created
+	$(INSTALL) "nox>=2026.2"
+	touch $@
+
 $(VENV)/installed-docs: $(VENV)/installed
 	@echo "installing what builds the documents (Python 3.9 and later) ..."
 	$(INSTALL) --editable ".[docs]"
@@ -92,4 +96,4 @@ $(VENV)/installed-fuzz: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-engines docs/_build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox docs/_build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
