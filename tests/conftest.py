@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import shutil
 import signal
+import tempfile
 
 import numpy as np
 import pytest
@@ -19,6 +21,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # PYTENSOR_FLAGS=mode=NUMBA (or CVM) runs all tests with that linker, the scripts included.
 _MODE = flags.parse(os.environ.get("PYTENSOR_FLAGS", "")).get("mode")
 MODE_FLAGS = {"PYTENSOR_FLAGS": "mode=" + _MODE} if _MODE else {}
+
+
+def pytest_configure(config):
+    """Keep what JAX compiles for this session, its workers and the processes that tests start.
+
+    A process that is killed while it writes there costs later ones a warning, and nothing else.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="dlt-tests-")
+        os.environ.update(
+            JAX_COMPILATION_CACHE_DIR=folder,
+            JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+            JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+            PYTHONWARNINGS="ignore:Error reading persistent,ignore:Error writing persistent",
+        )
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def bare_environment(**changes):

@@ -1,49 +1,62 @@
-"""The published run on real MNIST: same figures, same epochs, in both floatX."""
+"""The published run on real MNIST: same figures, same epochs, on every linker and in both floatX."""
 
 import re
 
 import pytest
 from test_scripts import run_script
 
-from dlt.history import read_history
+import dlt
+from dlt import engine
+from dlt.engine import T
 
-PUBLISHED = (
-    "Optimization complete with best validation score of 7.500000 %, "
-    "with test performance 7.489583 %\n"
-)
-
-
-def errors(history, n):
-    """Validation errors as whole numbers."""
-    counts = [row.validation_error * n for row in history]
-    assert all(abs(count - round(count)) < 1e-6 for count in counts)
-    return [round(count) for count in counts]
+pytestmark = pytest.mark.slow
+OTHER_LINKERS = [
+    pytest.param(name, marks=pytest.mark.once)
+    for name in engine.LINKERS
+    if name != engine.linker()
+]
 
 
-@pytest.mark.parametrize("floatX", ["float32", "float64"])
-def test_the_published_run(mnist_folder, tmp_path, floatX):
+@pytest.fixture(scope="module")
+def mnist(mnist_folder):
+    return dlt.load_data("mnist")
+
+
+def train(sets, drop_last):
+    """Train on MNIST as the script does."""
+    x, y = T.matrix("x"), T.ivector("y")
+    model = dlt.LogisticRegression(x, 784, 10)
+    loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    return dlt.train(model, y, loss, sets, batch_size=600, drop_last=drop_last)
+
+
+@pytest.mark.parametrize("linker", [engine.linker(), *OTHER_LINKERS], indirect=True)
+def test_the_published_run(mnist, linker, floatX):
+    result = train(mnist, drop_last=True)
+    assert (result.best_validation, result.test) == ((720, 9600), (719, 9600))
+    assert (result.n_epochs, result.stopped_by) == (74, "patience")
+    counts = [row.validation_error * 9600 for row in result.history]
+    assert len(counts) == 73  # patience cuts the 74th epoch short of its validation
+    assert [counts[0], *counts[-3:]] == pytest.approx([1196, 722, 721, 720], abs=1e-6)
+
+
+def test_the_script_prints_the_published_figures(mnist_folder, tmp_path):
     process = run_script(
-        "train_logreg.py", "--dataset", "mnist", "--drop-last", "--floatX", floatX,
+        "train_logreg.py", "--dataset", "mnist", "--drop-last", "--floatX", "float32",
         "--output-dir", tmp_path, DLT_DATA=mnist_folder,
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
     assert "epoch 1, minibatch 83/83, validation error 12.458333 %\n" in process.stdout
-    assert PUBLISHED in process.stdout
+    assert (
+        "Optimization complete with best validation score of 7.500000 %, "
+        "with test performance 7.489583 %\n"
+    ) in process.stdout
     assert re.search(r"^74 epochs, [\d.]+ epochs/sec, stopped by patience$", process.stdout, re.M)
-    counts = errors(read_history(tmp_path / "history.csv"), 9600)
-    assert len(counts) == 73  # patience cuts the 74th epoch short of its validation
-    assert counts[0] == 1196 and counts[-3:] == [722, 721, 720]
-    assert min(counts) == counts[72] == 720
 
 
-def test_every_example_counts_by_default(mnist_folder, tmp_path):
-    process = run_script(
-        "train_logreg.py", "--dataset", "mnist", "--floatX", "float32",
-        "--output-dir", tmp_path, DLT_DATA=mnist_folder,
-    )  # fmt: skip
-    # The README's figures, 743 and 775 of 10 000.
-    assert "validation score of 7.430000 %, with test performance 7.750000 %" in process.stdout
-    predicted = run_script(
-        "predict.py", "--model", tmp_path, "--n-examples", "10000", DLT_DATA=mnist_folder
-    )
-    assert predicted.stdout.endswith("775 of 10000 wrong\n")
+def test_every_example_counts_by_default(mnist):
+    # The README's figures.
+    result = train(mnist, drop_last=False)
+    assert (result.best_validation, result.test) == ((743, 10000), (775, 10000))
+    test_x, test_y = mnist[2]
+    assert (result.predict(test_x) != test_y).sum() == 775
