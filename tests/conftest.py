@@ -69,11 +69,18 @@ def floatX(request):
     engine.set_floatX(before)
 
 
-@pytest.fixture(params=engine.LINKERS)
+LINKERS = [
+    name if name == engine.linker() else pytest.param(name, marks=pytest.mark.slow)
+    for name in engine.LINKERS
+]
+
+
+@pytest.fixture(params=LINKERS)
 def linker(request):
     """Run a test with each linker and put the former one back.
 
-    A test that asks for a linker this engine lacks ends here: the refusal is its result.
+    The default one is the quickest to compile. A test that asks for a linker this engine lacks
+    ends here: the refusal is its result.
     """
     before = engine.linker()
     if request.param not in engine.LINKERS:

@@ -24,21 +24,18 @@ def counter(n, wrong, batch_size=1, drop_last=False):
     )
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 4, 10, 11, 1000])
-def test_every_example_counts_however_it_is_cut(floatX, monkeypatch, chunk):
+@pytest.mark.parametrize("chunk", [1, 4, 11, 1000])
+def test_every_example_counts_however_it_is_cut(monkeypatch, chunk):
     monkeypatch.setattr(evaluation, "_CHUNK", chunk)
-    assert counter(11, wrong=[0, 5, 10])() == (3, 11)
+    score = counter(11, wrong=[0, 5, 10])()
+    assert score == (3, 11)
+    assert [type(number) for number in score] == [int, int]
 
 
 def test_drop_last_counts_whole_minibatches_only():
     # Slip of the original script: 11 // 4 * 4 = 8, the errors in rows 8..10 go unseen.
     assert counter(11, wrong=[1, 8, 10], batch_size=4, drop_last=True)() == (1, 8)
     assert counter(11, wrong=[1, 8, 10], batch_size=4)() == (3, 11)
-
-
-def test_the_result_is_a_python_number():
-    score = counter(5, wrong=[2])()
-    assert type(score.n_errors) is int and type(score.n_examples) is int
 
 
 def test_scores_print_alike_on_every_engine():

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from conftest import ROOT
 
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 CODE = (
     "import dlt, dlt.engine; train_set, _, _ = dlt.load_data('digits');"
     "print(dlt.__file__, train_set[0].shape, dlt.__version__);"
@@ -22,10 +23,9 @@ def wheel(tmp_path_factory):
     pytest.importorskip("setuptools", minversion="68")
     tmp_path = tmp_path_factory.mktemp("packaging")
     source = tmp_path / "source"
-    source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "dlt", "data/digits.pkl.gz",
                  "data/README.md"):  # fmt: skip
-        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-r", str(ROOT / name), str(source / name)], check=True)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",

@@ -12,7 +12,6 @@ import reference
 from saved.make_saved import W, b
 
 import dlt
-from dlt import engine
 from dlt.engine import T, theano
 
 SAVED = sorted((pathlib.Path(__file__).parent / "saved").glob("*-*.*"))
@@ -69,18 +68,21 @@ def test_there_are_files_of_every_engine():
     assert names == {"pytensor-jax", "pytensor-numba", "pytensor-c", "theano-c"}
 
 
-@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.name)
 @pytest.mark.parametrize("floatX", ["float32"], indirect=True)
-def test_parameters_of_every_engine_load_on_this_one(path, linker, floatX):
+def test_parameters_of_every_engine_load_on_this_one(linker, floatX):
     x = T.matrix("x")
     model = dlt.LogisticRegression(x, 4, 3)
-    settings = dlt.load_params(path, model.params)
+    p_y_given_x = theano.function([x], model.p_y_given_x)
     rows = np.asarray([[0, 0, 0, 0], [1, 0, 2, -1]], dtype="float32")
-    found = theano.function([x], model.p_y_given_x)(rows)
-    np.testing.assert_array_equal(model.W.get_value(), W)
-    np.testing.assert_array_equal(model.b.get_value(), b)
     weights = np.exp(rows @ W + b)
-    np.testing.assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=1e-6)
-    writer, _, linker_name = path.stem.split("-")
-    assert settings["engine"].lower().startswith(writer)
-    assert "{} linker".format(linker_name) in settings["engine"]
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    for path in SAVED:
+        for param in model.params:
+            param.set_value(np.zeros_like(param.get_value()))
+        settings = dlt.load_params(path, model.params)
+        np.testing.assert_array_equal(model.W.get_value(), W)
+        np.testing.assert_array_equal(model.b.get_value(), b)
+        np.testing.assert_allclose(p_y_given_x(rows), expected, rtol=1e-6)
+        writer, _, linker_name = path.stem.split("-")
+        assert settings["engine"].lower().startswith(writer)
+        assert "{} linker".format(linker_name) in settings["engine"]
