@@ -39,6 +39,10 @@ def pytest_configure(config):
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+def pytest_report_header():
+    return engine.describe()
+
+
 def bare_environment(**changes):
     """Give the environment without what chooses an engine or its flags, and with `changes`."""
     names = ("DLT_ENGINE", "THEANO_FLAGS", "PYTENSOR_FLAGS")
