@@ -55,6 +55,7 @@ def test_the_script_prints_the_published_figures(mnist_folder, tmp_path):
     assert re.search(r"^74 epochs, [\d.]+ epochs/sec, stopped by patience$", process.stdout, re.M)
 
 
+@pytest.mark.once
 def test_every_example_counts_by_default(mnist):
     # The README's figures.
     result = train(mnist, drop_last=False)

@@ -192,7 +192,7 @@ def test_the_cut_into_stretches_does_not_show(floatX, batch_size, n_examples):
     run = minibatch_stretch(loss, model.params, 0.5, x, y, train_set, batch_size)
     whole = run_in_stretches(run, model, [20])
     assert whole[0].dtype == floatX
-    for sizes in ([2] * 10, [3, 13, 4]):
+    for sizes in ([2] * 10, [7, 13]):
         for expected, found in zip(whole, run_in_stretches(run, model, sizes)):
             np.testing.assert_array_equal(found, expected)
 
