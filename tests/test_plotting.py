@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+import types
 
 import matplotlib
 import numpy as np
@@ -20,14 +21,16 @@ from matplotlib.text import Text
 from PIL import Image
 
 import dlt
-from dlt import HistoryRow, SettingsError, plotting
-from dlt.plotting import (
+from dlt import (
+    HistoryRow,
+    SettingsError,
     animate_weights,
     plot_confusion_matrix,
     plot_digits,
     plot_learning_curves,
     plot_mistakes,
     plot_weights,
+    plotting,
     save_animation,
     save_figure,
     tile_images,
@@ -41,10 +44,9 @@ def row(iteration, error=0.1, loss=0.5, patience=5000.0, epoch=None):
 
 
 def run_of(n, **columns):
-    """Give a history of n validations, whose columns may be functions of the row's number."""
-    return [
-        row(10 * (i + 1), **{name: column(i) for name, column in columns.items()}) for i in range(n)
-    ]
+    """Give a history of n validations; a column is a list, or a function of the row's number."""
+    columns = {name: list(map(c, range(n))) if callable(c) else c for name, c in columns.items()}
+    return [row(10 * (i + 1), **{name: c[i] for name, c in columns.items()}) for i in range(n)]
 
 
 def usual_run(n=70):
@@ -56,17 +58,16 @@ def usual_run(n=70):
     )
 
 
-def one_hot(labels, n_out):
-    return np.eye(n_out)[np.asarray(labels)]
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def digits():
-    return dlt.load_data("digits")
+    return dlt.load_data("digits")[0]
+
+
+EXAMPLES = ("digits", "weights", "learning_curves", "confusion_matrix", "mistakes")
 
 
 def example(name):
-    """Draw each kind of figure once, as it usually is, from made-up numbers."""
+    """Draw a typical figure of each kind, from made-up numbers."""
     rng = np.random.default_rng(1)
     x, y = rng.random((60, 49)), np.arange(60) % 10
     p = rng.dirichlet(np.ones(10), 60)
@@ -79,26 +80,47 @@ def example(name):
     }[name]()
 
 
-EXAMPLES = ("digits", "weights", "learning_curves", "confusion_matrix", "mistakes")
+@pytest.fixture(scope="module")
+def examples():
+    """One figure of each kind, for tests that only look at it or save it."""
+    return {name: example(name) for name in EXAMPLES}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a figure, and give the bytes of its file."""
+
+    def save(figure, name="figure.svg"):
+        save_figure(tmp_path / name, figure)
+        assert os.listdir(tmp_path) == [name]
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        return content
+
+    return save
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
 
 
 # --- what is drawn: digits and weights -----------------------------------------------------------
 
 
 def test_digits_are_the_pixels_given_with_their_labels(digits):
-    (x, y), _, _ = digits
+    x, y = digits
     figure = plot_digits(x[:13], y[:13], n_columns=5, title="Thirteen")
     (axes,) = figure.axes
     assert len(axes.images) == 13
     for image, pixels in zip(axes.images, x):
         np.testing.assert_array_equal(image.get_array(), pixels.reshape(28, 28))
         assert (image.get_clim(), image.get_cmap().name) == ((0.0, 1.0), "gray_r")
-    assert [text.get_text() for text in axes.texts] == [str(label) for label in y[:13]]
-    assert [text.get_text() for text in figure.texts] == ["Thirteen"]
+    assert texts(axes) == [str(label) for label in y[:13]]
+    assert texts(figure) == ["Thirteen"]
 
 
-def test_pictures_stand_in_rows_and_are_square(digits):
-    figure = plot_digits(digits[0][0][:7], n_columns=3)
+def test_pictures_stand_in_rows_and_are_square():
+    figure = plot_digits(np.zeros((7, 4)), n_columns=3)
     places = [image.get_extent() for image in figure.axes[0].images]  # inches
     for i, (left, right, bottom, top) in enumerate(places):
         assert right - left == pytest.approx(bottom - top)
@@ -121,28 +143,22 @@ def test_weights_have_one_colour_scale_with_0_in_the_middle():
     for image, column in zip(axes.images, W.T):
         np.testing.assert_array_equal(image.get_array(), column.reshape(2, 2))
         assert image.get_clim() == (-7.0, 7.0)
-    assert [text.get_text() for text in axes.texts] == ["a", "7", r"\$x"]
+    assert texts(axes) == ["a", "7", r"\$x"]
     assert bar.get_xlim() == (-7.0, 7.0)
     assert bar.get_xlabel() == "weight (above 0: ink there speaks for the label)"
     red, white, blue = (np.array(axes.images[0].cmap(v)[:3]) for v in (0.0, 0.5, 1.0))
     assert red.argmax() == 0 and blue.argmax() == 2 and white.min() > 0.95
+    assert plot_weights(np.zeros((4, 2))).axes[0].images[0].get_clim() == (-1.0, 1.0)
 
 
 def test_a_limit_fixes_the_scale_and_labels_count_from_0():
     figure = plot_weights(np.eye(4), limit=2.5, title="My title")
     assert [image.get_clim() for image in figure.axes[0].images] == [(-2.5, 2.5)] * 4
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1", "2", "3"]
-    assert [text.get_text() for text in figure.texts] == ["My title"]
+    assert texts(figure.axes[0]) == ["0", "1", "2", "3"]
+    assert texts(figure) == ["My title"]
 
 
-def test_weights_that_are_all_0_are_all_white():
-    figure = plot_weights(np.zeros((4, 2)))
-    assert figure.axes[0].images[0].get_clim() == (-1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    "n, columns", [(1, 1), (2, 2), (5, 5), (6, 3), (7, 4), (10, 5), (13, 5), (26, 9), (30, 10)]
-)
+@pytest.mark.parametrize("n, columns", [(1, 1), (5, 5), (6, 3), (13, 5), (26, 9)])
 def test_rows_of_weight_images_are_about_equally_long(n, columns):
     figure = plot_weights(np.ones((4, n)))
     places = [image.get_extent() for image in figure.axes[0].images]
@@ -185,35 +201,36 @@ def test_learning_curves_show_the_history():
 
 
 def test_the_first_of_equally_good_models_is_the_best_unless_told():
-    history = run_of(3, error=lambda i: [0.2, 0.1, 0.1][i])
+    history = run_of(3, error=[0.2, 0.1, 0.1])
     assert plot_learning_curves(history).axes[1].lines[1].get_xdata() == 20
     figure = plot_learning_curves(history, best_iteration=30, loss_label="NLL")
     assert figure.axes[1].lines[1].get_xdata() == 30
     assert figure.axes[0].get_ylabel() == "NLL"
 
 
-def test_patience_without_end_is_not_extended():
-    figure = plot_learning_curves(run_of(3, patience=lambda i: math.inf))
-    assert "patience extended" not in [line.get_label() for line in figure.axes[1].lines]
-
-
 def test_nothing_is_said_of_patience_at_the_first_row_unless_it_is_known():
     history = run_of(3, patience=lambda i: 1e6)
     best = "best model: 10.00 % after 10 updates"
-    assert legend(plot_learning_curves(history).axes[1]) == [best]
-    assert legend(plot_learning_curves(history, initial_patience=1e6).axes[1]) == [best]
+    endless = run_of(3, patience=lambda i: math.inf)
+    for kept in (
+        plot_learning_curves(history),
+        plot_learning_curves(history, initial_patience=1e6),
+        plot_learning_curves(endless),
+    ):
+        assert legend(kept.axes[1]) == [best]
     lower = plot_learning_curves(history, initial_patience=100).axes[1]
     assert lower.lines[1].get_xdata().tolist() == [10]
     assert legend(lower) == ["patience extended", best]
 
 
 def test_a_run_of_one_validation_is_a_point():
-    figure = plot_learning_curves(run_of(1))
-    assert figure.axes[0].child_axes == []  # perhaps it was in the middle of an epoch
+    figure = plot_learning_curves([row(1, epoch=1)])
+    assert figure.axes[0].child_axes == []  # the validation may be in the middle of an epoch
     for axes in figure.axes:
         assert axes.lines[0].get_marker() not in (None, "None")
         low, high = axes.get_xlim()
-        assert low == 0 < 10 < high
+        assert low == 0 < 1 < high
+    assert legend(figure.axes[1]) == ["best model: 10.00 % after 1 update"]
 
 
 def test_thousands_of_validations_are_a_line():
@@ -223,12 +240,12 @@ def test_thousands_of_validations_are_a_line():
     assert figure.axes[1].get_ylim()[0] > 9  # that of the line, 10 %: the marks leave it alone
 
 
-@pytest.mark.parametrize("n, best", [(2, 2), (5, 5), (5, 3), (30, 30), (30, 2), (100, 100)])
+@pytest.mark.parametrize("n, best", [(2, 2), (30, 2), (100, 100)])
 def test_marks_of_patience_and_the_star_are_seen_at_one_update(n, best):
     history = run_of(
         n,
         error=lambda i: 0.5 - 0.4 * i / n,
-        patience=lambda i: 1000.0 - (n - i) // 2,  # extended at every second row, and the last
+        patience=lambda i: 1000.0 - (n - i) // 2,  # grows at every second row, and at the last
     )
     figure = plot_learning_curves(history, best_iteration=10 * best)
     canvas = FigureCanvasAgg(figure)
@@ -251,11 +268,6 @@ def test_marks_of_patience_and_the_star_are_seen_at_one_update(n, best):
     assert seen(star, *star_at) and not seen(extended, *star_at)
 
 
-def test_one_update_is_no_plural():
-    figure = plot_learning_curves([row(1, epoch=1), row(2, error=0.2, epoch=2)])
-    assert legend(figure.axes[1]) == ["best model: 10.00 % after 1 update"]
-
-
 def test_epochs_are_left_out_where_the_history_does_not_tell_them():
     # two validations in each epoch of 20 updates
     figure = plot_learning_curves(run_of(6, epoch=lambda i: i // 2 + 1))
@@ -273,40 +285,31 @@ def test_epochs_are_left_out_where_half_the_patience_may_end_just_before_them(fr
     assert len(figure.axes[0].child_axes) == n_epochs
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e300])
-def test_losses_that_are_not_finite_are_counted_and_left_out(bad):
-    history = run_of(50, loss=lambda i: bad if i >= 48 else 1.0)
-    upper = plot_learning_curves(history).axes[0]
-    assert np.isnan(upper.lines[0].get_ydata()).tolist() == [False] * 48 + [True] * 2
-    assert upper.get_xlabel() == "2 of 50 values are not finite, and not shown"
+def test_values_that_are_not_finite_are_counted_and_left_out():
+    bad = [math.nan, math.inf, -math.inf, 1e300]
+    upper = plot_learning_curves(run_of(50, loss=[1.0] * 46 + bad)).axes[0]
+    assert np.isnan(upper.lines[0].get_ydata()).tolist() == [False] * 46 + [True] * 4
+    assert upper.get_xlabel() == "4 of 50 values are not finite, and not shown"
     assert len(upper.get_yticks())
-
-
-def test_where_nothing_is_finite_no_axis_pretends():
     history = run_of(5, loss=lambda i: math.nan, error=lambda i: math.nan)
     upper, lower = plot_learning_curves(history).axes
     assert len(upper.get_yticks()) == len(lower.get_yticks()) == 0
     assert legend(lower) == []
-    assert lower.get_xlabel() == ("5 of 5 values are not finite, and not shown\nminibatch updates")
+    assert lower.get_xlabel() == "5 of 5 values are not finite, and not shown\nminibatch updates"
 
 
-def test_a_loss_label_is_written_as_it_is_and_shortened():
-    def written(label, history=None):
-        return plot_learning_curves(history or usual_run(), loss_label=label).axes[0].get_ylabel()
+def test_a_loss_label_is_written_as_it_is_shortened_and_centred_if_it_fits():
+    def label(text):
+        return plot_learning_curves(run_of(1), loss_label=text).axes[0].yaxis.label
 
-    assert written("training NLL (nats per example)") == "training NLL (nats per example)"
-    assert written("training NLL (nats per example)", run_of(1)).endswith("example)")
-    assert written("loss (US$ per example, $)") == r"loss (US\$ per example, \$)"
-    assert written("$\\foo$") == r"\$\foo\$"  # is no formula, and no error when it is drawn
-    first, second = written("W" * 99 + "\nof what").split("\n")
+    assert label("loss").get_position()[1] == pytest.approx(0.5)  # the middle of its axes
+    long = label("training NLL (nats per example)")
+    assert long.get_text() == "training NLL (nats per example)"
+    assert long.get_position()[1] != pytest.approx(0.5)
+    assert label("loss (US$ per example, $)").get_text() == r"loss (US\$ per example, \$)"
+    first, second = label("W" * 99 + "\nof $\\foo$").get_text().split("\n")
     assert 10 < len(first) < 99 and first == "W" * (len(first) - 1) + "…"
-    assert second == "of what"
-
-
-def test_a_loss_label_is_at_the_middle_of_its_axes_if_it_fits():
-    for label, fits in (("loss", True), ("training NLL (nats per example)", False)):
-        upper = plot_learning_curves(run_of(1), loss_label=label).axes[0]
-        assert (upper.yaxis.label.get_position()[1] == pytest.approx(0.5)) == fits
+    assert second == r"of \$\foo\$"  # no formula, and no error when it is drawn
 
 
 # --- what is drawn: mistakes ---------------------------------------------------------------------
@@ -317,8 +320,8 @@ def test_confusion_matrix_counts_and_colours_only_mistakes():
     y_pred = [0, 1, 1, 1, 1, 2, 2, 0]
     figure = plot_confusion_matrix(y, y_pred, what="test examples")
     axes, bar = figure.axes
-    assert [text.get_text() for text in axes.texts] == list("120020102")
-    assert [text.get_position() for text in axes.texts][5] == (2, 1)  # column, row
+    assert texts(axes) == list("120020102")
+    assert axes.texts[5].get_position() == (2, 1)  # column, row
     image = axes.images[0]
     assert image.get_array().mask.tolist() == np.eye(3, dtype=bool).tolist()
     assert image.get_array().filled(-1).tolist() == [[-1, 2, 0], [0, -1, 0], [1, 0, -1]]
@@ -326,20 +329,17 @@ def test_confusion_matrix_counts_and_colours_only_mistakes():
     assert axes.get_title() == "3 errors in 8 test examples (37.50 %)"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted label", "right label")
     assert bar.get_ylabel() == "mistakes in a cell (grey: right predictions)"
+    axes = plot_confusion_matrix([0, 1, 1], [0, 1, 1]).axes[0]
+    assert axes.get_title() == "0 errors in 3 examples (0.00 %)"
+    assert axes.images[0].get_clim() == (0, 1)
 
 
 def test_confusion_matrix_agrees_with_sklearn(rng):
     metrics = pytest.importorskip("sklearn.metrics")
     y, y_pred = rng.integers(0, 7, (2, 500))
-    figure = plot_confusion_matrix(y, y_pred, n_out=8)
-    found = np.array([int(text.get_text()) for text in figure.axes[0].texts]).reshape(8, 8)
+    axes = plot_confusion_matrix(y, y_pred, n_out=8).axes[0]
+    found = np.array(list(map(int, texts(axes)))).reshape(8, 8)
     np.testing.assert_array_equal(found, metrics.confusion_matrix(y, y_pred, labels=range(8)))
-
-
-def test_confusion_matrix_without_a_mistake():
-    figure = plot_confusion_matrix([0, 1, 1], [0, 1, 1])
-    assert figure.axes[0].get_title() == "0 errors in 3 examples (0.00 %)"
-    assert figure.axes[0].images[0].get_clim() == (0, 1)
 
 
 def test_a_title_keeps_its_numbers_where_what_is_shortened():
@@ -391,19 +391,18 @@ def test_mistakes_come_by_confidence_with_what_was_right():
     p = [[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.0, 0.2, 0.8], [0.1, 0.5, 0.4], [0.3, 0.3, 0.4]]
     figure = plot_mistakes(x, [1, 1, 0, 0, 2], p, what="test examples")
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == [
+    assert texts(axes) == [
         "predicted 2: 0.800\nright label 0",
         "predicted 0: 0.700\nright label 1",
         "predicted 1: 0.500\nright label 0",
     ]
     for image, i in zip(axes.images, (2, 0, 3)):
         np.testing.assert_array_equal(image.get_array(), x[i].reshape(2, 2))
-    assert figure.texts[0].get_text() == (
-        "The 3 mistakes in 5 test examples\n(with the probability of the predicted label)"
-    )
+    title = "The 3 mistakes in 5 test examples\n(with the probability of the predicted label)"
+    assert texts(figure) == [title]
     few = plot_mistakes(x, [1, 1, 0, 0, 2], p, n_examples=2)
     assert len(few.axes[0].images) == 2
-    assert few.texts[0].get_text().startswith("The 2 most confident of 3 mistakes in 5 examples\n")
+    assert texts(few)[0].startswith("The 2 most confident of 3 mistakes in 5 examples\n")
 
 
 def test_equally_confident_mistakes_keep_their_order():
@@ -413,10 +412,13 @@ def test_equally_confident_mistakes_keep_their_order():
     assert drawn == sorted(drawn)
 
 
+def no_mistakes():
+    return plot_mistakes(np.eye(4), [0, 1, 0, 1], np.eye(2)[[0, 1, 0, 1]])
+
+
 def test_without_mistakes_the_figure_says_so():
-    figure = plot_mistakes(np.eye(4), [0, 1, 0, 1], one_hot([0, 1, 0, 1], 2))
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["No mistakes in 4 examples"]
+    (axes,) = no_mistakes().axes
+    assert texts(axes) == ["No mistakes in 4 examples"]
     assert not axes.images and not axes.axison
 
 
@@ -488,13 +490,13 @@ def frame_spot(W):
 
 
 def test_an_animation_is_read_back_as_it_was_drawn(tmp_path, rng):
-    W = rng.normal(size=(25, 10))
-    frames = animate_weights([W * i for i in range(12)], ["frame %d" % i for i in range(12)])
+    W = rng.normal(size=(25, 5))
+    frames = animate_weights([W * i for i in range(9)], ["frame %d" % i for i in range(9)])
     path = tmp_path / "weights.gif"
     save_animation(path, frames, milliseconds=150, last_milliseconds=3000)
     durations = []
     with Image.open(path) as animation:
-        assert (animation.format, animation.n_frames, animation.size) == ("GIF", 12, frames[0].size)
+        assert (animation.format, animation.n_frames, animation.size) == ("GIF", 9, frames[0].size)
         assert animation.info["loop"] == 0
         for i, frame in enumerate(frames):
             animation.seek(i)
@@ -503,25 +505,22 @@ def test_an_animation_is_read_back_as_it_was_drawn(tmp_path, rng):
             off = np.abs(found - np.asarray(frame))
             assert off.max() <= 16 and off.mean() < 1
             assert found[0, 0].tolist() == [255, 255, 255]
-    assert durations == [150] * 11 + [3000]
-
-
-def different(image):
-    return {tuple(pixel) for pixel in np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()}
+    assert durations == [150] * 8 + [3000]
 
 
 def test_frames_share_one_palette(tmp_path):
     # Were each frame given its own 255 colours, the reds of the first would be exact.
     reds = np.zeros((32, 32, 3), np.uint8)
     reds[..., 0] = np.arange(1024).reshape(32, 32) // 4
-    frames = [Image.fromarray(np.roll(reds, i, axis=2)) for i in range(3)]
-    save_animation(tmp_path / "x.gif", frames)
+    save_animation(
+        tmp_path / "x.gif", [Image.fromarray(np.roll(reds, i, axis=2)) for i in range(3)]
+    )
+    colours = set()
     with Image.open(tmp_path / "x.gif") as animation:
-        colours = different(animation)
-        animation.seek(2)
-        colours |= different(animation)
-        animation.seek(1)
-        colours |= different(animation)
+        for i in range(3):
+            animation.seek(i)
+            pixels = np.asarray(animation.convert("RGB")).reshape(-1, 3)
+            colours.update(map(tuple, pixels.tolist()))
     assert 100 < len(colours) <= 255
 
 
@@ -540,74 +539,66 @@ def test_many_colours_take_no_more_memory_for_each(tmp_path, rng):
 # --- files ---------------------------------------------------------------------------------------
 
 
+ODD = {"font.size": 30, "axes.facecolor": "black", "lines.linewidth": 20, "savefig.dpi": 10,
+       "font.family": "serif", "image.cmap": "hot", "axes.grid": True, "savefig.bbox": "tight",
+       "xtick.labelsize": 3, "svg.hashsalt": "salt", "figure.facecolor": "red"}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_a_figure_gives_the_same_file_every_time_whatever_the_user_s_settings(
+    saved, examples, name
+):
+    first = saved(examples[name])
+    assert first.startswith(b"<?xml") and b"dc:date" not in first
+    assert saved(examples[name]) == first
+    with matplotlib.rc_context(ODD):
+        before = dict(matplotlib.rcParams)
+        assert saved(example(name)) == first
+        assert dict(matplotlib.rcParams) == before
+
+
 @pytest.mark.parametrize(
-    "ending, start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+    "ending, start, date", [("png", b"\x89PNG", b"Software"), ("pdf", b"%PDF", b"/CreationDate")]
 )
-def test_files_are_the_same_every_time(tmp_path, name, ending, start):
-    contents, figure = [], example(name)
-    for i, one in enumerate((figure, figure, example(name))):
-        save_figure(tmp_path / "{}.{}".format(i, ending), one)
-        contents.append((tmp_path / "{}.{}".format(i, ending)).read_bytes())
-    assert contents[0].startswith(start)
-    assert contents[0] == contents[1] == contents[2]
-    assert sorted(os.listdir(tmp_path)) == ["{}.{}".format(i, ending) for i in range(3)]
+def test_png_and_pdf_files_are_the_same_every_time(saved, examples, ending, start, date):
+    first, second = (saved(examples["weights"], "weights." + ending) for _ in range(2))
+    assert first == second and first.startswith(start) and date not in first
 
 
-def test_a_png_is_1200_pixels_wide_and_an_ending_may_be_large(tmp_path):
-    save_figure(str(tmp_path / "W.PNG"), example("weights"))
-    with Image.open(tmp_path / "W.PNG") as picture:
-        assert (picture.format, picture.width) == ("PNG", 1200)
-    figure = matplotlib.figure.Figure(figsize=(4, 3))  # anybody's
-    save_figure(tmp_path / "other.png", figure)
-    with Image.open(tmp_path / "other.png") as picture:
-        assert picture.size == (1200, 900)
+def test_a_figure_of_any_size_becomes_1200_pixels_wide_and_an_ending_may_be_upper_case(saved):
+    with Image.open(io.BytesIO(saved(matplotlib.figure.Figure(figsize=(4, 3)), "x.PNG"))) as png:
+        assert (png.format, png.size) == ("PNG", (1200, 900))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_figure_can_be_pickled(name, tmp_path):
+def test_a_figure_can_be_pickled(saved, examples, name):
     if name == "learning_curves" and matplotlib.__version_info__ < (3, 8):
-        pytest.skip("this matplotlib pickles no figure whose labels were aligned")
-    figure = example(name)
-    for i, one in enumerate((figure, pickle.loads(pickle.dumps(figure)))):
-        save_figure(tmp_path / "{}.png".format(i), one)
-    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+        pytest.skip("this matplotlib pickles no figure with aligned labels")
+    again = pickle.loads(pickle.dumps(examples[name]))
+    assert saved(again) == saved(examples[name])
 
 
-@pytest.mark.parametrize("n_lines", [0, 1, 2, 5])
-def test_sheets_are_a_whole_number_of_pixels_high(n_lines):
-    for n, n_columns in itertools.product((1, 7), range(1, 21)):
-        y = ["\n".join("a" * n_lines)] * n if n_lines else None
-        height = plot_digits(np.zeros((n, 1)), y, n_columns).get_figheight()
-        # Truncated, as matplotlib 3.7 does, or rounded, as newer ones do: the same.
-        assert int(height * 100) == round(height * 100)
-        assert int(height * 200) == round(height * 200) == 2 * int(height * 100)
-
-
-def test_no_number_of_pixels_is_cut_off_by_one():
+def test_no_number_of_pixels_is_cut_off_by_one(examples):
+    # matplotlib 3.7 cuts a fraction off, newer ones round: both must give the same.
+    assert int(4.6 * 100) == 459
     heights = {n: plotting._figure(n / 100).get_figheight() for n in range(100, 1000)}
-    assert [
-        n for n in heights if int(heights[n] * 100) != n or int(heights[n] * 200) != 2 * n
-    ] == []
-    assert max(abs(heights[n] - n / 100) for n in heights) < 1e-14
-    assert int(4.6 * 100) == 459  # what it is about
+    heights.update(
+        (round(100 * figure.get_figheight()), figure.get_figheight())
+        for figure in examples.values()
+    )
+    for n, height in heights.items():
+        assert int(height * 100) == n and int(height * 200) == 2 * n
+        assert abs(height - n / 100) < 1e-14
 
 
-def test_animations_are_the_same_every_time(tmp_path):
-    for name in "ab":
-        frames = animate_weights([np.eye(4), -np.eye(4)], ["one", "two"])
-        save_animation(tmp_path / (name + ".gif"), frames)
-    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
-
-
-def test_what_cannot_be_written_is_refused(tmp_path):
+def test_what_cannot_be_written_is_refused(tmp_path, examples):
     with pytest.raises(SettingsError, match="no/such/folder"):
-        save_figure("no/such/folder/x.png", example("weights"))
+        save_figure("no/such/folder/x.png", examples["weights"])
     with pytest.raises(SettingsError, match="figure: found Image; expected a matplotlib Figure"):
         save_figure(tmp_path / "x.png", tile_images([np.zeros(4)]))
     assert not (tmp_path / "x.png").exists()
     (tmp_path / "x.png").write_bytes(b"old")
-    broken = example("weights")
+    broken = no_mistakes()
     broken.axes[0].texts[0].set_text("$\\frac$")  # fails while it is drawn
     with pytest.raises(ValueError):
         save_figure(tmp_path / "x.png", broken)
@@ -640,47 +631,40 @@ def hard_cases():
     y = np.repeat(np.arange(10), 6000)
     x = rng.random((40, 9))
     p = rng.dirichlet(np.ones(300), 40)
-    long = ["a label that has far too long a name"] * 13
+    nll = "training NLL (nats per example)"
+    nan = [math.nan] * 9
     return {
         "26 weights": lambda: plot_weights(rng.normal(size=(9, 26)), labels=range(26)),
-        "long labels": lambda: plot_weights(np.eye(16)[:, :13], labels=long),
+        "long labels": lambda: plot_weights(
+            np.eye(16)[:, :13], labels=["far too long a name"] * 13
+        ),
         "tiny weights": lambda: plot_weights(np.eye(4) * 1e-6),
         "large weights": lambda: plot_weights(np.eye(4) * 123456789.0),
         "2 weights": lambda: plot_weights(np.eye(4)[:, :2], title="t" * 200),
         "500 weights": lambda: plot_weights(np.ones((4, 500))),
         "300 labels": lambda: plot_mistakes(x, np.full(40, 299), p),
-        "1 mistake": lambda: plot_mistakes(x[:1], [0], one_hot([1], 2)),
-        "no mistake": lambda: plot_mistakes(x[:1], [0], one_hot([0], 2), what="w" * 30),
-        "60000 counts": lambda: plot_confusion_matrix(y, y),
+        "1 mistake": lambda: plot_mistakes(x[:1], [0], [[0, 1]]),
+        "no mistake": lambda: plot_mistakes(x[:1], [0], [[1, 0]], what="W" * 120),
         "all wrong": lambda: plot_confusion_matrix(y, (y + 1) % 10),
         "20 labels": lambda: plot_confusion_matrix(y[::400] * 2, y[::400]),
         "500 labels": lambda: plot_confusion_matrix([0], [499]),
-        "long what": lambda: plot_confusion_matrix(y, y, what="W" * 120),
-        "long what without a mistake": lambda: plot_mistakes(
-            x[:1], [0], one_hot([0], 2), what="W" * 120
-        ),
+        "60000 counts, long what": lambda: plot_confusion_matrix(y, y, what="W" * 120),
         "two lines of what": lambda: plot_confusion_matrix([0, 1], [0, 0], what="US$\nand $x$"),
         "1 validation": lambda: plot_learning_curves(run_of(1)),
         "5000 validations": lambda: plot_learning_curves(usual_run(5000)),
-        "nothing finite": lambda: plot_learning_curves(
-            run_of(9, loss=lambda i: math.nan, error=lambda i: math.nan)
-        ),
+        "nothing finite": lambda: plot_learning_curves(run_of(9, loss=nan, error=nan)),
         "some errors missing": lambda: plot_learning_curves(
-            run_of(9, error=lambda i: math.nan if i == 4 else 0.1, patience=float)
+            run_of(9, error=[0.1] * 4 + nan[:1] + [0.1] * 4, patience=range(9))
         ),
         "large loss": lambda: plot_learning_curves(run_of(9, loss=lambda i: 10.0 ** (9 * i))),
         "small loss": lambda: plot_learning_curves(run_of(9, loss=lambda i: 1e-9 / (i + 1))),
-        "long loss label": lambda: plot_learning_curves(
+        "two lines of loss label": lambda: plot_learning_curves(
             usual_run(), loss_label="training NLL\n(nats per example)"
         ),
-        "loss label in one line": lambda: plot_learning_curves(
-            usual_run(), loss_label="training NLL (nats per example)"
-        ),
-        "the same without epochs": lambda: plot_learning_curves(
-            run_of(1), loss_label="training NLL (nats per example)"
-        ),
+        "long loss label": lambda: plot_learning_curves(usual_run(), loss_label=nll),
+        "the same without epochs": lambda: plot_learning_curves(run_of(1), loss_label=nll),
         "far too long loss label": lambda: plot_learning_curves(
-            run_of(50, loss=lambda i: math.nan), loss_label="W" * 200 + "\nof what"
+            run_of(9, loss=nan), loss_label="W" * 200 + "\nof what"
         ),
         "many updates": lambda: plot_learning_curves(
             [row(10**15 * i, epoch=i) for i in range(1, 9)]
@@ -689,17 +673,18 @@ def hard_cases():
     }
 
 
-CASES = {**{name: lambda name=name: example(name) for name in EXAMPLES}, **hard_cases()}
+HARD_CASES = hard_cases()
 
 
-@pytest.mark.parametrize("draw", CASES.values(), ids=CASES)
-def test_texts_are_large_enough_inside_the_figure_and_apart(draw, monkeypatch):
-    drawn = drawn_texts(draw(), monkeypatch)
+@pytest.mark.parametrize("name", [*EXAMPLES, *HARD_CASES])
+def test_texts_are_large_enough_inside_the_figure_and_apart(name, examples, monkeypatch):
+    figure = HARD_CASES[name]() if name in HARD_CASES else examples[name]
+    drawn = drawn_texts(figure, monkeypatch)
     assert drawn
-    height = draw().bbox.height
     for text, box in drawn:
         assert text.get_fontsize() * 100 / 72 >= 11, text
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= WIDTH and box.y1 <= height, text
+        assert box.x0 >= 0 and box.y0 >= 0, text
+        assert box.x1 <= WIDTH and box.y1 <= figure.bbox.height, text
     if len(drawn) < 300:
         for (one, a), (other, b) in itertools.combinations(drawn, 2):
             across = min(a.x1, b.x1) - max(a.x0, b.x0)
@@ -747,9 +732,10 @@ def difference(one, other, sight):
     return np.linalg.norm(lab(one, sight) - lab(other, sight))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("sight", SIGHT)
-def test_lines_and_marks_differ_in_colour_for_every_eye(sight):
-    upper, lower = example("learning_curves").axes
+def test_lines_and_marks_differ_in_colour_for_every_eye(sight, examples):
+    upper, lower = examples["learning_curves"].axes
     lines = [*upper.lines, *lower.lines]
     assert len(lines) == 4
     for one, other in itertools.combinations(lines, 2):
@@ -760,15 +746,10 @@ def test_lines_and_marks_differ_in_colour_for_every_eye(sight):
     assert len(set(marks)) == 3  # and by their form
 
 
-def test_the_check_of_colours_would_find_red_and_green():
-    red, green = "#d62728", "#2ca02c"  # matplotlib's own
-    assert difference(red, green, "normal") > 100
-    assert difference(red, green, "deuteranopia") < APART
-
-
+@pytest.mark.once
 @pytest.mark.parametrize("sight", SIGHT)
-def test_signs_of_weights_can_be_told_by_every_eye(sight):
-    cmap = example("weights").axes[0].images[0].cmap
+def test_signs_of_weights_can_be_told_by_every_eye(sight, examples):
+    cmap = examples["weights"].axes[0].images[0].cmap
     for part in (0.25, 0.5, 0.75, 1.0):
         above, below = cmap(0.5 + part / 2)[:3], cmap(0.5 - part / 2)[:3]
         assert difference(above, below, sight) > 15
@@ -777,91 +758,70 @@ def test_signs_of_weights_can_be_told_by_every_eye(sight):
         assert (np.diff(greys) < 0).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("sight", SIGHT)
-def test_more_mistakes_are_darker_for_every_eye(sight):
-    cmap = example("confusion_matrix").axes[0].images[0].cmap
+def test_more_mistakes_are_darker_for_every_eye(sight, examples):
+    cmap = examples["confusion_matrix"].axes[0].images[0].cmap
     greys = [lab(cmap(value)[:3], sight)[0] for value in np.linspace(0, 1, 17)]
     assert (np.diff(greys) < -1).all()
 
 
 # --- anywhere ------------------------------------------------------------------------------------
 
-ODD = {"font.size": 30, "axes.facecolor": "black", "lines.linewidth": 20, "savefig.dpi": 10,
-       "font.family": "serif", "image.cmap": "hot", "axes.grid": True, "savefig.bbox": "tight",
-       "xtick.labelsize": 3, "svg.hashsalt": "salt", "figure.facecolor": "red"}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_settings_of_the_user_change_nothing(tmp_path, name):
-    save_figure(tmp_path / "plain.svg", example(name))
-    with matplotlib.rc_context(ODD):
-        before = dict(matplotlib.rcParams)
-        save_figure(tmp_path / "odd.svg", example(name))
-        assert dict(matplotlib.rcParams) == before
-    assert (tmp_path / "plain.svg").read_bytes() == (tmp_path / "odd.svg").read_bytes()
-
 
 def test_without_a_display_and_with_another_backend_and_matplotlibrc(tmp_path):
     (tmp_path / "matplotlibrc").write_text(
         "backend: TkAgg\n" + "".join("{}: {}\n".format(*pair) for pair in ODD.items())
     )
-    code = (
-        "import sys, numpy as np\n"
-        "sys.path.insert(0, {!r})\n"
+    draw = (
+        "import numpy as np\n"
         "from dlt import animate_weights, plot_weights, save_animation, save_figure\n"
         "W = np.arange(40.0).reshape(4, 10)\n"
-        "save_figure('W.png', plot_weights(W))\n"
-        "save_animation('W.gif', animate_weights([W, -W], 'ab'))\n"
+        "save_figure('{0}.png', plot_weights(W))\n"
+        "save_animation('{0}.gif', animate_weights([W, -W], 'ab'))\n"
+    )
+    check = (
+        "import sys\n"
         "bad = ('matplotlib.pyplot', 'tkinter', 'theano', 'pytensor', 'jax', 'dlt.engine',\n"
         "       'dlt.training', 'dlt.shared', 'dlt.sgd')\n"
         "assert not [name for name in bad if name in sys.modules]\n"
-    ).format(str(ROOT))
-    environ = bare_environment(MPLBACKEND="TkAgg", MATPLOTLIBRC=tmp_path / "matplotlibrc")
+    )
+    environ = bare_environment(
+        MPLBACKEND="TkAgg", MATPLOTLIBRC=tmp_path / "matplotlibrc", PYTHONPATH=ROOT
+    )
     environ.pop("DISPLAY", None)
     process = subprocess.run(
-        [sys.executable, "-c", code], cwd=str(tmp_path), env=environ, capture_output=True, text=True
-    )
+        [sys.executable, "-c", draw.format("there") + check],
+        cwd=str(tmp_path), env=environ, capture_output=True, text=True,
+    )  # fmt: skip
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
-    W = np.arange(40.0).reshape(4, 10)
-    save_figure(tmp_path / "here.png", plot_weights(W))
-    save_animation(tmp_path / "here.gif", animate_weights([W, -W], "ab"))
+    exec(draw.format(tmp_path / "here"), {})
     for ending in ("png", "gif"):
-        here, there = (tmp_path / (name + "." + ending) for name in ("here", "W"))
+        here, there = (tmp_path / (name + "." + ending) for name in ("here", "there"))
         assert here.read_bytes() == there.read_bytes()
 
 
-NO_MISTAKES = "no_mistakes"
-
-
-@pytest.mark.parametrize("name", [*EXAMPLES, NO_MISTAKES])
-def test_a_figure_shows_itself_in_a_notebook_once(name):
+@pytest.mark.parametrize("draw", [lambda: example("weights"), no_mistakes])
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_figure_shows_itself_in_a_notebook_once(draw, inline):
     formatters = pytest.importorskip("IPython.core.formatters")
-    if name == NO_MISTAKES:
-        figure = plot_mistakes(np.eye(4), [0, 1, 0, 1], np.eye(2)[[0, 1, 0, 1]])
-    else:
-        figure = example(name)
-    for is_inline in (False, True):
-        display = formatters.DisplayFormatter()
-        if is_inline:  # what %matplotlib inline, or importing pyplot there, sets up
-            from IPython.core import pylabtools
+    display = formatters.DisplayFormatter()
+    if inline:  # what %matplotlib inline, or importing pyplot there, sets up
+        from IPython.core import pylabtools
 
-            class Shell:
-                display_formatter = display
-
-            pylabtools.select_figure_formats(Shell, {"png"})
-        data, metadata = display.format(figure)
-        assert set(data) == {"image/png", "text/plain"}
-        if is_inline:
-            continue
+        pylabtools.select_figure_formats(types.SimpleNamespace(display_formatter=display), {"png"})
+    data, metadata = display.format(draw())
+    assert set(data) == {"image/png", "text/plain"}
+    if not inline:
+        shown = metadata["image/png"]
         with Image.open(io.BytesIO(data["image/png"])) as picture:
-            assert picture.size == (1200, 2 * metadata["image/png"]["height"])
-        assert metadata["image/png"]["width"] == WIDTH
+            assert picture.size == (1200, 2 * shown["height"]) and shown["width"] == WIDTH
 
 
 def test_threads_leave_the_settings_of_the_process_as_they_were():
     before = dict(matplotlib.rcParams)
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        pngs = list(pool.map(lambda _: plot_weights(np.eye(4))._repr_png_()[0], range(12)))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        pngs = list(pool.map(lambda _: plot_weights(np.eye(4))._repr_png_()[0], range(6)))
     assert dict(matplotlib.rcParams) == before and len(set(pngs)) == 1
 
 
@@ -870,7 +830,6 @@ def test_threads_leave_the_settings_of_the_process_as_they_were():
 X, Y, P = np.eye(4), [0, 1, 0, 1], [[0.5, 0.5]] * 4
 ROWS = run_of(2)
 BAD = {
-    "x flat": (lambda: plot_digits(np.zeros(4)), "x: found an array of shape (4,); expec"),
     "x empty": (lambda: plot_digits(np.zeros((0, 4))), "x: found an array of shape (0, 4)"),
     "x not square": (lambda: plot_digits(np.zeros((2, 5))), "x: found pictures of 5 pixels"),
     "x NaN": (lambda: plot_digits([[math.nan]]), "x: found NaN or infinity; expected fin"),
@@ -880,7 +839,7 @@ BAD = {
     "y short": (lambda: plot_digits(X, [1]), "y: found 1 of them; expected 4"),
     "y single": (lambda: plot_digits(X, 3), "y: found 3; expected a sequence"),
     "y one-hot": (
-        lambda: plot_digits(X, one_hot(Y, 2)),
+        lambda: plot_digits(X, np.eye(2)[Y]),
         "y: found a row of 2 values; expected one number or text for each; of one-hot rows take",
     ),
     "y list": (lambda: plot_digits(X, [[1], [2], [3], [4]]), "y: found a row of 1 values; exp"),
@@ -903,16 +862,13 @@ BAD = {
     ),
     "W flat": (lambda: plot_weights([1.0]), "W: found an array of shape (1,); expected two"),
     "W not square": (lambda: plot_weights(np.ones((5, 2))), "W: found pictures of 5 pixels"),
-    "W infinite": (lambda: plot_weights([[math.inf]]), "W: found NaN or infinity"),
     "W huge": (lambda: plot_weights([[1e300]]), "W: found weights up to 1e+300; expected"),
     "labels": (lambda: plot_weights(X, labels="ab"), "labels: found 2 of them; expected 4"),
     "limit 0": (lambda: plot_weights(X, limit=0), "limit: found 0; expected a finite number"),
-    "limit nan": (lambda: plot_weights(X, limit=math.nan), "limit: found nan; expected"),
     "limit text": (
         lambda: plot_weights(X, limit="a"),
         "limit: found str; expected a finite number above 0, such as 1.0",
     ),
-    "limits": (lambda: plot_weights(X, limit=np.array([1, 2])), "limit: found ndarray; expec"),
     "no history": (lambda: plot_learning_curves([]), "history: found no rows; expected one"),
     "None": (lambda: plot_learning_curves(None), "history: found None; expected a sequence"),
     "rows": (lambda: plot_learning_curves([(1, 2)]), "history: found a tuple; expected rows"),
@@ -926,9 +882,7 @@ BAD = {
         "best_iteration: found 7; expected an iteration of the history",
     ),
     "best NaN": (
-        lambda: plot_learning_curves(
-            run_of(3, error=lambda i: math.nan if i == 1 else 0.1), best_iteration=20
-        ),
+        lambda: plot_learning_curves(run_of(2, error=[0.1, math.nan]), best_iteration=20),
         "best_iteration: found 20, where the validation error is NaN; expected an iteration with",
     ),
     "label 2": (
@@ -1020,10 +974,3 @@ def test_bad_input_gets_one_line(call, message, tmp_path, monkeypatch):
 def test_probabilities_may_be_rounded_above_1():
     p = np.array([[np.nextafter(np.float32(1), np.float32(2)), 0]] * 4, np.float32)
     assert len(plot_mistakes(X, Y, p).axes[0].images) == 2
-
-
-def test_the_public_names_are_these_functions():
-    for name in ("plot_digits", "plot_weights", "plot_learning_curves", "plot_confusion_matrix",
-                 "plot_mistakes", "tile_images", "animate_weights", "save_figure",
-                 "save_animation"):  # fmt: skip
-        assert getattr(dlt, name) is getattr(plotting, name)
