@@ -18,8 +18,6 @@ ImageDraw = pytest.importorskip("PIL.ImageDraw")
 ImageFilter = pytest.importorskip("PIL.ImageFilter")
 ImageOps = pytest.importorskip("PIL.ImageOps")
 
-BLANK = r"found a blank picture \(no ink\); expected one digit that differs clearly"
-
 
 def draw_seven(size=(200, 300), ink=255, ground=0, mode="L", width=18):
     """A seven off the middle: a bar 100 wide, and a slanted stroke, 160 high together."""
@@ -28,6 +26,10 @@ def draw_seven(size=(200, 300), ink=255, ground=0, mode="L", width=18):
     pen.line([(30, 100), (130, 100)], fill=ink, width=width)
     pen.line([(125, 100), (60, 260)], fill=ink, width=width)
     return picture
+
+
+def dark_seven(size=(200, 300)):
+    return draw_seven(size, ink=0, ground=255)
 
 
 @pytest.fixture
@@ -137,23 +139,19 @@ def test_dark_on_light_and_light_on_dark(read, ink, ground):
     assert extent(grey)[0] == 20 and 12 <= extent(grey)[1] <= 15  # 160 x 109 or so: 20 x 13.6
     # The bar is at the top: its whole width is white there, and nothing is as wide below.
     assert [(row > 200).sum() >= 10 for row in grey if row.any()] == [True] * 2 + [False] * 18
+    shifted = Image.new("L", (400, 400), ground)
+    shifted.paste(draw_seven(ink=ink, ground=ground), (150, 77))
+    assert (grey == read(shifted)[0]).all()
 
 
-@pytest.mark.parametrize("ink, ground", [(0, 255), (60, 220), (150, 90), (20, 110)])
+@pytest.mark.parametrize("ink, ground", [(60, 220), (20, 110)])
 def test_a_picture_and_its_negative_give_the_same_row(read, ink, ground):
-    picture = draw_seven(ink=ink, ground=ground)
     noise = np.random.RandomState(0).randint(-9, 10, (300, 200))
-    picture = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+    noisy = np.clip(np.asarray(draw_seven(ink=ink, ground=ground)) + noise, 0, 255)
+    picture = Image.fromarray(noisy.astype(np.uint8))
     (grey, note), (negative, note_negative) = read(picture), read(ImageOps.invert(picture))
     assert (grey == negative).all()
     assert {note.startswith("inverted"), note_negative.startswith("inverted")} == {True, False}
-
-
-def test_where_it_was_drawn_does_not_matter(read):
-    picture = draw_seven()
-    shifted = Image.new("L", (400, 400))
-    shifted.paste(picture, (150, 77))
-    assert (read(picture)[0] == read(shifted)[0]).all()
 
 
 def test_uneven_light_and_noise_are_removed(read):
@@ -172,21 +170,18 @@ def test_uneven_light_and_noise_are_removed(read):
     assert lowered[clean == 0].max() < 32, "background got through"
 
 
-def test_ink_up_to_the_edges(read):
-    tight = draw_seven(ink=0, ground=255).crop((30, 92, 140, 262))
-    grey, note = read(tight)
+@pytest.mark.parametrize(
+    "picture", [dark_seven().crop((30, 92, 140, 262)), draw_seven(ink=0, ground=255, width=2)]
+)
+def test_ink_up_to_the_edges_and_a_thin_pen_become_like_mnist_s(read, picture):
+    grey, note = read(picture)
     assert note.startswith("inverted")
     assert_like_mnist(grey)
 
 
-def test_thin_pen_does_not_fade(read):
-    grey, _ = read(draw_seven(ink=0, ground=255, width=2))
-    assert grey.max() == 255
-
-
 def test_large_picture_is_averaged_first(read):
-    big = draw_seven(ink=0, ground=255).resize((2400, 3600), Image.NEAREST)
-    (grey, _), (small, _) = read(big), read(draw_seven(ink=0, ground=255))
+    small, _ = read(dark_seven())
+    grey, _ = read(dark_seven().resize((2400, 3600), Image.NEAREST))
     assert_like_mnist(grey)
     assert np.abs(grey - small).mean() < 4
 
@@ -223,7 +218,6 @@ def draw(strokes, size=800, pen=40, ink=0, ground=255):
 
 
 SEVEN = [[(33, 25), (66, 22), (46, 80)]]
-PENS = (4, 8, 20, 40)  # in 800 pixels
 DRAWINGS = {
     "seven": SEVEN,
     "crossed seven": [*SEVEN, [(40, 52), (66, 50)]],
@@ -244,6 +238,20 @@ def box_in(note):
     """Width and height that the note names."""
     width, height = note.split("scaled to ")[1].split(",")[0].split(" x ")
     return int(width), int(height)
+
+
+@pytest.fixture
+def assert_grain_hides_nothing(read):
+    """Read a grainy picture as the clean one: give both rows, the clean one's note first."""
+
+    def compare(grainy, clean):
+        (expected, note), (grey, note_grainy) = read(clean), read(grainy)
+        assert "grain" not in note
+        assert np.abs(np.subtract(box_in(note), box_in(note_grainy))).max() <= 1
+        assert likeness(grey, expected) > 0.95
+        return expected, grey, note_grainy
+
+    return compare
 
 
 @pytest.fixture(scope="module")
@@ -270,11 +278,6 @@ def likeness(grey, expected):
     shifts = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
     rolled = [np.roll(grey, shift, axis=(0, 1)).ravel() for shift in shifts]
     return max(np.corrcoef(expected.ravel(), other)[0, 1] for other in rolled)
-
-
-def assert_same_box(note, expected):
-    """The two boxes that the notes name differ by a pixel at most."""
-    assert np.abs(np.subtract(box_in(note), box_in(expected))).max() <= 1, (note, expected)
 
 
 @pytest.mark.parametrize("ink, ground", [(0, 255), (255, 0), (191, 255), (90, 40)])
@@ -313,7 +316,7 @@ def test_the_smallest_dot_that_stays(read, dot, box):
     assert box_in(note) == box
 
 
-@pytest.mark.parametrize("pen", PENS)
+@pytest.mark.parametrize("pen", [4, 40])
 def test_the_dot_of_an_i_stays(read, pen):
     grey, note = read(draw(DRAWINGS["letter i"], pen=pen))
     # From 25 to 80 hundredths of 800 and half a pen at both ends: 440 + pen high, and pen wide.
@@ -323,63 +326,56 @@ def test_the_dot_of_an_i_stays(read, pen):
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-@pytest.mark.parametrize("pen", PENS)
+@pytest.mark.parametrize("pen", [4, 8, 20, 40])  # in 800 pixels
 def test_clean_drawings_lose_nothing(read, monkeypatch, name, pen):
     pictures = [draw(DRAWINGS[name], size, pen) for size in (100, 400, 800, 1500)]
     pictures += [pictures[2].resize((side, side), Image.BOX) for side in (40, 200)]  # soft edges
+    assert_nothing_is_lost(read, monkeypatch, pictures)
+
+
+def assert_nothing_is_lost(read, monkeypatch, pictures):
+    """Read pictures with and without the search for grain and specks: both give the same."""
     found = [read(picture) for picture in pictures]
-    take_out_nothing(monkeypatch)
+    monkeypatch.setattr(images, "_without_grain", lambda grey, shortest: grey)
+    monkeypatch.setattr(images, "_specks", lambda ink: np.zeros(ink.shape, bool))
     for picture, (grey, note) in zip(pictures, found):
         expected, expected_note = read(picture)
         assert note == expected_note and (grey == expected).all(), picture.size
-
-
-def take_out_nothing(monkeypatch):
-    monkeypatch.setattr(images, "_without_grain", lambda grey, shortest: grey)
-    monkeypatch.setattr(images, "_specks", lambda ink: np.zeros(ink.shape, bool))
 
 
 def test_clean_digits_lose_nothing(read, monkeypatch, digits):
     pictures = [picture for clean in digits[0] for picture in (clean, ImageOps.invert(clean))]
     pictures += [clean.resize((side, side)) for clean in digits[0] for side in (60, 230)]
     pictures += [clean.crop(ImageOps.invert(clean).getbbox()) for clean in digits[0]]
-    found = [read(picture)[0] for picture in pictures]
-    take_out_nothing(monkeypatch)
-    for picture, grey in zip(pictures, found):
-        assert (grey == read(picture)[0]).all()
+    assert_nothing_is_lost(read, monkeypatch, pictures)
 
 
-@pytest.mark.parametrize("sigma", [20, 35])
-@pytest.mark.parametrize("size, ground", [(200, 220), (200, 255), (800, 220), (800, 255)])
-def test_grain_does_not_hide_the_digit(read, digits, sigma, size, ground):
+@pytest.mark.parametrize(
+    "size, ground, sigma", [(200, 220, 35), (200, 255, 20), (800, 220, 20), (800, 255, 35)]
+)
+def test_grain_does_not_hide_the_digit(assert_grain_hides_nothing, digits, size, ground, sigma):
     pictures, x, y = digits
     for label, picture in enumerate(pictures):
         clean = picture.resize((size, size)).point(lambda v: v * ground // 255)
-        (expected, note), (grey, note_grainy) = read(clean), read(with_noise(clean, sigma, label))
-        assert_same_box(note_grainy, note)
-        assert ("grain" in note, "grain averaged out, " in note_grainy) == (False, True)
+        expected, grey, note = assert_grain_hides_nothing(with_noise(clean, sigma, label), clean)
+        assert "grain averaged out, " in note
         assert nearest(expected, x, y) == nearest(grey, x, y) == label
-        assert likeness(grey, expected) > 0.95
 
 
-@pytest.mark.parametrize("size, pen", [(300, 9), (800, 24), (1000, 30)])
-def test_pale_pencil_with_grain(read, size, pen):
+@pytest.mark.parametrize("size, pen", [(300, 9), (1000, 30)])
+def test_grain_does_not_hide_a_pale_pencil(assert_grain_hides_nothing, size, pen):
     clean = draw(SEVEN, size, pen, ink=191)  # a quarter of full ink
-    (expected, note), (grey, note_grainy) = read(clean), read(with_noise(clean, 6))
-    assert_same_box(note_grainy, note)
-    assert likeness(grey, expected) > 0.95
+    assert_grain_hides_nothing(with_noise(clean, 6), clean)
 
 
-def test_grain_that_hangs_together(read):
+def test_grain_that_hangs_together_does_not_hide_the_digit(assert_grain_hides_nothing):
     # A camera that takes out noise leaves blobs: here each pixel is the mean of 9 x 9.
     clean = draw(SEVEN, 1000, 50, ink=30, ground=220)
     noise = with_noise(Image.new("L", (1000, 1000), 128), 100)
     blobs = np.asarray(noise.filter(ImageFilter.BoxBlur(4)), float) - 128
     blobs *= 20 / blobs.std()
-    grainy = Image.fromarray(np.clip(np.asarray(clean) + blobs, 0, 255).astype(np.uint8))
-    (expected, note), (grey, note_grainy) = read(clean), read(grainy)
-    assert_same_box(note_grainy, note)
-    assert likeness(grey, expected) > 0.95
+    grainy = np.clip(np.asarray(clean) + blobs, 0, 255).astype(np.uint8)
+    assert_grain_hides_nothing(Image.fromarray(grainy), clean)
 
 
 @pytest.mark.filterwarnings("error")
@@ -405,77 +401,64 @@ def test_specks_and_grain_alone_give_a_row_or_are_blank(tmp_path, size):
             assert np.isfinite(row).all() and row.max() == np.float32(255 / 256)
 
 
-def test_a_blank_page_with_two_specks_is_blank(tmp_path):
+def two_specks():
     pixels = np.full((1000, 1400), 250, np.uint8)
     pixels[100:103, 100:103] = pixels[800:803, 1300:1303] = 120
-    Image.fromarray(pixels).save(str(tmp_path / "dust.png"))
-    with pytest.raises(DataError, match=r"dust.png: found a blank picture \(no ink\)"):
-        read_picture(tmp_path / "dust.png")
+    return Image.fromarray(pixels)
 
 
 # --- kinds of pictures ---------------------------------------------------------------------------
 
 
-def test_transparent_ground_counts_as_white(read):
-    picture = draw_seven(mode="RGBA", ink=(0, 0, 0, 255), ground=(0, 0, 0, 0))
-    grey, note = read(picture)
-    assert note.startswith("inverted")
-    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
+def kinds_of_pictures():
+    """The same seven as pictures of other kinds: what is saved, the ending, and options for it."""
+    seven, png = dark_seven(), ".png"
+    clear = draw_seven(mode="RGBA", ink=(0, 0, 0, 255), ground=(0, 0, 0, 0))
+    palette = draw_seven(ink=1, mode="P")
+    palette.putpalette([0, 0, 0, 0, 0, 0])  # black on "black", of which the ground is transparent
+    wide = Image.fromarray(np.asarray(seven).astype(np.uint16) * 257)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was turned: show it turned by 90 degrees clockwise
+    frames = {"save_all": True, "append_images": [Image.new("L", (200, 300), 255)]}
+    return {
+        "one bit": (seven.convert("1"), png, {}),
+        "palette": (seven.convert("P"), png, {}),
+        "colour": (seven.convert("RGB"), png, {}),
+        "grey with alpha": (seven.convert("LA"), png, {}),
+        "16 bits": (wide, png, {}),
+        "transparent ground": (clear, png, {}),
+        "transparent colour": (palette, png, {"transparency": 0}),
+        "transparent colour of a GIF": (palette, ".gif", {"transparency": 0}),
+        "orientation mark": (seven.transpose(Image.ROTATE_90), png, {"exif": turned}),
+        "damaged mark": (seven, png, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12"}),
+        "first frame": (seven, ".gif", frames),
+        "BMP": (seven, ".bmp", {}),
+        "GIF": (seven, ".gif", {}),
+        "WebP": (seven, ".webp", {"lossless": True}),
+    }
 
 
-def test_palette_with_a_transparent_colour(read):
-    picture = draw_seven(ink=1, ground=0, mode="P")
-    picture.putpalette([0, 0, 0, 0, 0, 0])  # black on "black", of which the ground is transparent
-    expected = read(draw_seven(ink=0, ground=255))[0]
-    assert (read(picture, transparency=0)[0] == expected).all()
-    assert (read(picture, ".gif", transparency=0)[0] == expected).all()
+KINDS = kinds_of_pictures()
 
 
-def test_colour_one_bit_palette_and_cmyk(read):
-    expected = read(draw_seven(ink=0, ground=255))[0]
-    for mode in ("1", "P", "RGB", "LA"):
-        grey, note = read(draw_seven(ink=0, ground=255).convert(mode))
-        assert note.startswith("inverted") and (grey == expected).all(), mode
-    grey, _ = read(draw_seven(ink=0, ground=255).convert("CMYK"), ".jpg", quality=95)
-    assert np.abs(grey - expected).mean() < 4
-
-
-def test_16_bit_picture(read):
-    wide = np.asarray(draw_seven(ink=0, ground=255)).astype(np.uint16) * 257
-    grey, note = read(Image.fromarray(wide))
-    assert note.startswith("inverted")
-    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
-
-
-@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".png", ".webp"])
-def test_formats_without_loss(read, suffix):
-    options = {"lossless": True} if suffix == ".webp" else {}
+@pytest.mark.parametrize("picture, suffix, options", KINDS.values(), ids=KINDS)
+def test_every_kind_of_picture_gives_the_same_row(read, picture, suffix, options):
+    expected, _ = read(dark_seven())
     try:
-        grey, _ = read(draw_seven(ink=0, ground=255), suffix, **options)
+        grey, note = read(picture, suffix, **options)
     except (KeyError, OSError) as error:
         pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
-    assert (grey == read(draw_seven(ink=0, ground=255))[0]).all()
+    assert note.startswith("inverted") and (grey == expected).all()
 
 
-def test_orientation_mark_is_obeyed(read):
-    upright = draw_seven(ink=0, ground=255)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it turned by 90 degrees clockwise
-    on_its_side = upright.transpose(Image.ROTATE_90)
-    assert (read(on_its_side, exif=exif)[0] == read(upright)[0]).all()
-    assert (read(on_its_side)[0] != read(upright)[0]).any()
+def test_a_jpeg_for_print_gives_nearly_the_same_row(read):
+    grey, _ = read(dark_seven().convert("CMYK"), ".jpg", quality=95)
+    assert np.abs(grey - read(dark_seven())[0]).mean() < 4
 
 
-def test_damaged_orientation_mark_is_no_mark(read):
-    upright = draw_seven(ink=0, ground=255)
-    grey, _ = read(upright, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12")
-    assert (grey == read(upright)[0]).all()
-
-
-def test_first_frame_of_an_animation(read):
-    first, second = draw_seven(ink=0, ground=255), Image.new("L", (200, 300), 255)
-    grey, _ = read(first, ".gif", save_all=True, append_images=[second])
-    assert (grey == read(first)[0]).all()
+def test_without_its_orientation_mark_a_picture_stays_as_it_lies(read):
+    on_its_side = dark_seven().transpose(Image.ROTATE_90)
+    assert (read(on_its_side)[0] != read(dark_seven())[0]).any()
 
 
 # --- what cannot be read -------------------------------------------------------------------------
@@ -496,21 +479,24 @@ def test_not_a_picture(tmp_path, content):
         read_picture(path)
 
 
-@pytest.mark.parametrize("ground", [0, 255, 128])
-@pytest.mark.parametrize("size", [(28, 28), (90, 60), (1, 1)])
-def test_blank(tmp_path, ground, size):
-    path = tmp_path / "blank.png"
-    Image.new("L", size, ground).save(str(path))
-    with pytest.raises(DataError, match=BLANK):
-        read_picture(path)
-
-
-@pytest.mark.parametrize("sigma, size", [(5, 300), (20, 1000)])
-def test_blank_but_noisy(tmp_path, sigma, size):
-    path = tmp_path / "blank.png"
-    with_noise(Image.new("L", (size, size), 200), sigma, seed=2).save(str(path))
-    with pytest.raises(DataError, match=BLANK):
-        read_picture(path)
+@pytest.mark.parametrize(
+    "picture",
+    [
+        *[
+            Image.new("L", size, ground)
+            for ground in (0, 255, 128)
+            for size in ((28, 28), (90, 60))
+        ],
+        Image.new("L", (1, 1), 128),
+        with_noise(Image.new("L", (300, 300), 200), 5),
+        with_noise(Image.new("L", (1000, 1000), 200), 20),
+        two_specks(),
+    ],
+)
+def test_a_picture_without_ink_is_blank(tmp_path, picture):
+    picture.save(str(tmp_path / "blank.png"))
+    with pytest.raises(DataError, match=r"blank.png: found a blank picture \(no ink\); expected "):
+        read_picture(tmp_path / "blank.png")
 
 
 def test_white_on_transparent_is_blank_and_the_message_says_why(tmp_path):
@@ -561,11 +547,16 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
         read_picture(path)
 
 
-def test_truncated_png_at_every_position(tmp_path):
-    path = tmp_path / "cut.png"
-    draw_seven((160, 300), ink=0, ground=255).save(str(path))
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp"])
+def test_a_picture_cut_off_anywhere_gives_a_row_or_a_data_error(tmp_path, suffix):
+    path = tmp_path / ("cut" + suffix)
+    try:
+        dark_seven((160, 300)).save(str(path))
+    except (KeyError, OSError) as error:
+        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
     whole, rows, messages = path.read_bytes(), 0, set()
-    for length in range(len(whole)):
+    for length in range(0, len(whole), 1 + len(whole) // 1000):
         path.write_bytes(whole[:length])
         try:
             read_picture(path)
@@ -576,28 +567,8 @@ def test_truncated_png_at_every_position(tmp_path):
         "found a file that is none of these pictures",
         "found a damaged or cut-off picture",
     }
-    assert rows <= 20  # the pixels' two checksums (4 + 4) and the end chunk (12) can be spared
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp"])
-def test_damaged_bytes_give_a_row_or_a_data_error(tmp_path, suffix):
-    path = tmp_path / ("damaged" + suffix)
-    try:
-        draw_seven((160, 280), ink=0, ground=255).convert("RGB").save(str(path))
-    except (KeyError, OSError) as error:
-        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
-    whole, random, refused = path.read_bytes(), np.random.RandomState(3), 0
-    for _ in range(150):
-        damaged = bytearray(whole[: random.randint(1, len(whole) + 1)])
-        for place in random.randint(0, min(len(damaged), 400), 3):  # mostly in the headers
-            damaged[place] = random.randint(256)
-        path.write_bytes(bytes(damaged))
-        try:
-            assert np.isfinite(read_picture(path)[0]).all()
-        except DataError:
-            refused += 1
-    assert refused > 10
+    # The pixels' two checksums (4 + 4) and the end chunk (12) of a PNG can be spared.
+    assert rows <= 20 or suffix != ".png"
 
 
 def test_without_pillow_the_message_says_so(tmp_path, monkeypatch):
@@ -613,20 +584,15 @@ def test_import_is_light():
     assert out.stdout.strip() == b"False"
 
 
-@pytest.mark.parametrize("side", [0, -28, 2.5, None])
+@pytest.mark.parametrize("side", [0, 2.5])
 def test_side_is_a_whole_number(tmp_path, side):
-    path = tmp_path / "seven.png"
-    draw_seven().save(str(path))
+    draw_seven().save(str(tmp_path / "seven.png"))
     message = r"^side: found {}; expected a whole number, 1 or more$".format(side)
     with pytest.raises(SettingsError, match=message):
-        read_picture(path, side)
-
-
-@pytest.mark.parametrize("n_in, side", [(784, 28), (64, 8), (1, 1)])
-def test_side_of_square_pictures(n_in, side):
-    assert side_of(n_in) == side
+        read_picture(tmp_path / "seven.png", side)
 
 
 def test_inputs_that_are_no_square_picture_are_refused():
+    assert [side_of(n_in) for n_in in (784, 64, 1)] == [28, 8, 1]
     with pytest.raises(SettingsError, match="the model has 12 inputs; expected a square number"):
         side_of(12)
