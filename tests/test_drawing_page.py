@@ -9,20 +9,25 @@ import functools
 import html
 import http.server
 import json
+import runpy
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 from browser import chromium
-from test_scripts import run_script
+from conftest import MODE_FLAGS, ROOT, bare_environment
 
 import dlt
-from dlt import T, engine
+from dlt import engine
 from dlt.drawing_page import export_page, page_html
-from dlt.errors import DataError, SettingsError
+from dlt.errors import SettingsError
 from dlt.images import read_picture
 
 pytestmark = pytest.mark.once
+
+SCRIPT = ROOT / "scripts" / "export_page.py"
 
 # Where a pen goes to write a digit, stroke by stroke, as (across, down) parts of the paper.
 ZERO = [[(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7), (0.7, 0.5),
@@ -41,15 +46,15 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The folder of a run on the embedded digits. It starts from zeros: no chance in it."""
+    """The folder of a run on the embedded digits, whose model chooses the nearest mean."""
     folder = tmp_path_factory.mktemp("run")
-    x, y = T.matrix("x"), T.ivector("y")
-    classifier = dlt.LogisticRegression(x, n_in=784, n_out=10)
-    loss = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
-    dlt.train(
-        classifier, y, loss, dlt.load_data("digits"), batch_size=20, n_epochs=20,
-        output_dir=folder, settings={"dataset": "digits"},
-    )  # fmt: skip
+    (x, y), _, _ = dlt.load_data("digits")
+    means = np.stack([x[y == label].mean(axis=0) for label in range(10)])
+    params = {"W": means.T, "b": -0.5 * (means**2).sum(axis=1)}
+    dlt.save_params(folder / "best_params.npz", params, {"dataset": "digits"})
+    errors = [0.25, 0.125, 0.2]
+    history = [dlt.HistoryRow(60 * i, i, 0.5, e, 5e3, 0.1) for i, e in enumerate(errors, 1)]
+    dlt.write_history(folder / "history.csv", history)
     return folder
 
 
@@ -62,7 +67,7 @@ def predictor(run):
     engine.set_floatX(before)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[pytest.param("chromium", marks=pytest.mark.slow)])
 def browser(tmp_path_factory):
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
@@ -218,12 +223,6 @@ def test_100_digits_get_the_same_probabilities(page, predictor):
     assert (found == found.astype(np.float32)).all()
 
 
-def test_100_mnist_digits_get_the_same_probabilities(page, predictor, mnist_folder):
-    _, _, (x, _) = dlt.load_data("mnist")
-    found, expected = page.probabilities(x[:100]), predictor.probabilities(x[:100])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-
-
 def test_large_scores_have_a_softmax(open_model):
     # exp(4096) is infinite; of two scores as high the softmax is a half each
     W = np.zeros((4, 3))
@@ -249,7 +248,7 @@ def test_scores_that_float32_cannot_hold_give_no_answer(open_model):
     assert page.shown() == [("0", "–", False), ("1", "–", False)]
 
 
-@pytest.mark.parametrize("side, n_out", [(28, 2), (16, 3), (1, 2), (5, 12), (90, 10)])
+@pytest.mark.parametrize("side, n_out", [(1, 2), (5, 12), (90, 10)])
 def test_any_side_and_any_number_of_labels(open_model, tmp_path, rng, side, n_out):
     W, b = rng.normal(size=(side**2, n_out)), rng.normal(size=n_out)
     page = open_model(W, b)
@@ -263,30 +262,31 @@ def test_any_side_and_any_number_of_labels(open_model, tmp_path, rng, side, n_ou
     shown = page.shown()
     assert [label for label, _, _ in shown] == [str(k) for k in range(n_out)]
     assert [marked for _, _, marked in shown].index(True) == expected.argmax()
-    numbers = [float(number.replace(" %", "")) for _, number, _ in shown]
-    np.testing.assert_allclose(numbers, 100 * expected, rtol=0, atol=0.0501)
+    np.testing.assert_allclose(percentages(shown), 100 * expected, rtol=0, atol=0.0501)
     heights = "return Array.from(document.querySelectorAll('#bars th'), (e) => e.offsetHeight)"
     assert len(set(page.js(heights)[3:])) == 1  # those behind the header, also of label 10
-    assert page.js("const c = document.getElementById('weights'); return [c.width, c.height]") == [
-        side, side]  # fmt: skip
+    size = "const c = document.getElementById('weights'); return [c.width, c.height]"
+    assert page.js(size) == [side, side]
+
+
+def percentages(shown):
+    return [float(number.replace(" %", "")) for _, number, _ in shown]
 
 
 # --- the way to the field ------------------------------------------------------------------------
 
 
-def strokes_by_chance(rng):
-    """One to four strokes somewhere, large or small, well inside the paper or at its edge."""
-    size = rng.uniform(0.02, 1)
-    corner = rng.uniform(0, 1 - size, 2)
-    return [
-        (corner + size * rng.uniform(0, 1, (rng.integers(1, 7), 2))).tolist()
-        for _ in range(rng.integers(1, 5))
-    ]
-
-
 def test_a_drawing_becomes_the_field_that_read_picture_makes(page, tmp_path, rng):
     drawings = [ZERO, ONE, SEVEN, SEVEN[:1], [[(0.5, 0.5)]], [[(0.1, 0.5), (0.9, 0.5)]]]
-    drawings += [strokes_by_chance(rng) for _ in range(40)]
+    for _ in range(20):  # one to four strokes, large or small, well inside the paper or at its edge
+        size = rng.uniform(0.02, 1)
+        corner = rng.uniform(0, 1 - size, 2)
+        drawings.append(
+            [
+                (corner + size * rng.uniform(0, 1, (rng.integers(1, 7), 2))).tolist()
+                for _ in range(rng.integers(1, 5))
+            ]
+        )
     # Around 80 x 50 pixels: of the box's 20, 12.5, which Python rounds to the even number.
     drawings += [
         [[(0.2, 0.2 + high / 560), (0.2, 0.2), (0.2 + wide / 560, 0.2)]]
@@ -326,7 +326,7 @@ def test_what_is_shown_is_what_the_model_sees(page):
 # --- drawing -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label, strokes", [(0, ZERO), (1, ONE), (7, SEVEN)])
+@pytest.mark.parametrize("label, strokes", [(0, ZERO), (7, SEVEN)])
 def test_drawing_with_the_mouse(page, label, strokes, predictor):
     assert page.text("answer") == EMPTY and page.field() is None
     page.drag(*strokes)
@@ -334,18 +334,16 @@ def test_drawing_with_the_mouse(page, label, strokes, predictor):
     assert expected.argmax() == label
     shown = page.shown()
     assert [(name, mark) for name, _, mark in shown] == [(str(k), k == label) for k in range(10)]
-    numbers = [float(number.replace(" %", "")) for _, number, _ in shown]
-    np.testing.assert_allclose(numbers, 100 * expected, rtol=0, atol=0.0501)
+    np.testing.assert_allclose(percentages(shown), 100 * expected, rtol=0, atol=0.0501)
     answer = "{} with probability {}".format(label, shown[label][1])
     assert " ".join(page.text("answer").split()) == answer
     assert page.text("weights-caption") == "weights of {}".format(label)
 
 
-@pytest.mark.parametrize("label, strokes", [(0, ZERO), (1, ONE), (7, SEVEN)])
-def test_drawing_with_a_finger(page, label, strokes):
+def test_drawing_with_a_finger(page):
     page.widen(360)
-    page.touch(*strokes)
-    assert page.text("answer").startswith(str(label))
+    page.touch(*SEVEN)
+    assert page.text("answer").startswith("7")
     assert page.js("return scrollX + scrollY") == 0  # the paper did not move under the finger
 
 
@@ -357,9 +355,12 @@ def test_a_prediction_while_the_pen_is_down(page):
     page.actions().release().perform()
 
 
-def test_the_mouse_draws_only_while_its_first_button_is_down(page):
+def test_the_mouse_draws_only_while_its_first_button_is_down_and_without_ctrl(page, key):
     page.actions().move_to_element(page.element("paper")).move_by_offset(30, 30).perform()
     page.actions().context_click(page.element("paper")).perform()
+    page.actions().key_down(key.CONTROL).perform()
+    page.drag(*ONE)
+    page.actions().key_up(key.CONTROL).perform()
     assert page.text("answer") == EMPTY and page.field() is None
     page.drag(*ONE)
     field = page.field()
@@ -390,13 +391,6 @@ def test_a_release_that_a_menu_swallowed_ends_the_stroke(page):
     page.actions().release().perform()
     page.drag(*SEVEN)
     assert (page.field() != one).any()
-
-
-def test_a_press_with_ctrl_does_not_draw(page, key):
-    page.actions().key_down(key.CONTROL).perform()
-    page.drag(*ONE)
-    page.actions().key_up(key.CONTROL).perform()
-    assert page.field() is None
 
 
 def test_selected_text_does_not_hold_up_the_mouse(page):
@@ -567,7 +561,7 @@ def test_controls_and_pictures_have_names(page):
     assert page.element("paper").get_attribute("role") == "application"
 
 
-@pytest.mark.parametrize("width", [320, 360, 800, 1300])
+@pytest.mark.parametrize("width", [320, 800, 1300])
 def test_narrow_and_wide_screens(page, width):
     page.widen(width)
     where = (
@@ -655,13 +649,11 @@ def test_what_the_settings_say_is_escaped_and_short(tmp_path, dataset, told):
     assert html.escape(told) in (tmp_path / "m.html").read_text(encoding="utf-8")
 
 
-def test_the_page_tells_what_the_run_found(page, run):
-    error = min(row.validation_error for row in dlt.read_history(run / "history.csv"))
-    assert page.js("return document.querySelector('header p').textContent") == (
+def test_the_page_tells_what_the_run_found(exported):
+    assert (
         "The model is a logistic regression with 784 inputs and 10 labels, trained on digits, "
-        "with a validation error of {:.2f} %. It runs in this page: what you draw stays "
-        "here.".format(100 * error)
-    )
+        "with a validation error of 12.50 %. It runs in this page: what you draw stays here."
+    ) in " ".join(exported.read_text(encoding="utf-8").split())
 
 
 def test_a_page_asks_for_nothing(page):
@@ -719,21 +711,7 @@ def test_a_page_may_ask_for_nothing(server, exported, browser):
     assert len(violations) >= 3 and all("Content Security Policy" in v for v in violations)
 
 
-def test_two_exports_are_the_same_bytes(run, tmp_path, exported):
-    for model in (str(run), run / "best_params.npz"):
-        export_page(tmp_path / "again.html", model)
-        assert (tmp_path / "again.html").read_bytes() == exported.read_bytes()
-
-
 # --- without a browser ---------------------------------------------------------------------------
-
-
-def test_a_broken_history_is_told(tmp_path):
-    dlt.save_params(tmp_path / "best_params.npz", {"W": np.zeros((4, 2)), "b": np.zeros(2)})
-    (tmp_path / "history.csv").write_text("nothing\n")
-    with pytest.raises(DataError, match="history.csv: found a first line 'nothing'; expected"):
-        export_page(tmp_path / "draw.html", tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["best_params.npz", "history.csv"]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e30", "-0.5"])
@@ -745,10 +723,78 @@ def test_an_error_that_is_none_is_not_told(tmp_path, text):
     assert "validation error" not in (tmp_path / "draw.html").read_text(encoding="utf-8")
 
 
-def test_a_model_that_float32_cannot_hold_is_refused(tmp_path, float64):
-    dlt.save_params(tmp_path / "m.npz", {"W": np.full((4, 2), 1e300), "b": np.zeros(2)})
-    with pytest.raises(DataError, match="infinite parameters; expected .* float32 can hold"):
-        export_page(tmp_path / "draw.html", tmp_path / "m.npz")
+def test_the_script_as_a_process(run, tmp_path, exported):
+    process = subprocess.run(
+        [sys.executable, str(SCRIPT), str(run / "best_params.npz"), "--output", "page.htm"],
+        cwd=str(tmp_path), env=bare_environment(**MODE_FLAGS), capture_output=True, text=True,
+    )  # fmt: skip
+    assert (process.returncode, process.stderr) == (0, "")
+    assert (tmp_path / "page.htm").read_bytes() == exported.read_bytes()
+    size = round(exported.stat().st_size / 1000)
+    assert process.stdout == "wrote page.htm, {} kB; open it in a browser\n".format(size)
+
+
+@pytest.fixture
+def script(capsys, monkeypatch, tmp_path):
+    """Run the script in this process and in `tmp_path`; give its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    main = runpy.run_path(str(SCRIPT))["main"]
+
+    def run(*args):
+        try:
+            code = main(list(args))
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_the_script_puts_the_page_beside_the_parameters(tmp_path, script):
+    folder = tmp_path / "runs" / "logreg"
+    folder.mkdir(parents=True)
+    dlt.save_params(folder / "best_params.npz", {"W": np.zeros((784, 10)), "b": np.zeros(10)})
+    for args in ([], ["runs/logreg"], ["runs/logreg/best_params.npz"]):
+        code, _, stderr = script(*args)
+        assert (code, stderr) == (0, "")
+        (folder / "draw.html").unlink()
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["none"], "none: found no such folder or file; expected a run folder or a file of"),
+        (
+            ["empty"],
+            "best_params.npz: found no file there; expected the parameters of a run; "
+            "train a model first",
+        ),
+        (["oblong.npz"], "the model has 783 inputs; expected a square number, one input for"),
+        (["large.npz"], "infinite parameters; expected numbers that float32 can hold"),
+        (["broken"], "history.csv: found a first line 'nothing'; expected"),
+        (["small.npz", "--output", "no/where.html"], "no/where.html: cannot be written (No such"),
+        (["small.npz", "--output", "empty"], "empty: found a name without .html at its end"),
+        (["small.npz", "--output", "small.npz"], "small.npz: found a name without .html at its"),
+        (["small.npz", "--output", "folder.html"], "folder.html: exists and is not a file"),
+        (["small.npz", "twice"], "unrecognized arguments: twice; see --help"),
+    ],
+)
+def test_bad_input_gets_one_line_and_code_2(tmp_path, script, float64, args, message):
+    for folder in ("empty", "folder.html", "broken"):
+        (tmp_path / folder).mkdir()
+    for name, n_in, weight in (
+        ("oblong.npz", 783, 0.0),
+        ("small.npz", 4, 0.0),
+        ("large.npz", 4, 1e300),
+        ("broken/best_params.npz", 4, 0.0),
+    ):
+        dlt.save_params(tmp_path / name, {"W": np.full((n_in, 2), weight), "b": np.zeros(2)})
+    (tmp_path / "broken" / "history.csv").write_text("nothing\n")
+    before = sorted(tmp_path.rglob("*"))
+    code, stdout, stderr = script(*args)
+    assert (code, stdout) == (2, "")
+    assert message in stderr and stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -763,59 +809,3 @@ def test_parameters_of_other_shapes_are_refused(W, b, found):
     expected = r"; expected W \(n_in, n_out\) and b \(n_out,\)"
     with pytest.raises(SettingsError, match="found " + found + expected):
         page_html(W, b)
-
-
-def test_the_page_does_not_take_another_files_place(run):
-    with pytest.raises(SettingsError, match="best_params.npz: found a name without .html at its"):
-        export_page(run / "best_params.npz", run)
-
-
-def test_the_script(run, tmp_path, exported):
-    process = run_script("export_page.py", run, "--output", "page.htm", cwd=tmp_path)
-    assert (process.returncode, process.stderr) == (0, "")
-    assert (tmp_path / "page.htm").read_bytes() == exported.read_bytes()
-    size = round(exported.stat().st_size / 1000)
-    assert process.stdout == "wrote page.htm, {} kB; open it in a browser\n".format(size)
-
-
-def test_the_script_puts_the_page_beside_the_parameters(tmp_path):
-    folder = tmp_path / "runs" / "logreg"
-    folder.mkdir(parents=True)
-    dlt.save_params(folder / "best_params.npz", {"W": np.zeros((784, 10)), "b": np.zeros(10)})
-    for args in ([], ["runs/logreg"], ["runs/logreg/best_params.npz"]):
-        process = run_script("export_page.py", *args, cwd=tmp_path)
-        assert (process.returncode, process.stderr) == (0, "")
-        (folder / "draw.html").unlink()
-    victim = tmp_path / "victim"
-    victim.write_bytes(b"not ours")
-    (folder / "draw.html").symlink_to(victim)
-    assert run_script("export_page.py", cwd=tmp_path).returncode == 0
-    assert (folder / "draw.html").is_file() and victim.read_bytes() == b"not ours"
-
-
-@pytest.mark.parametrize(
-    "args, message",
-    [
-        (["none"], "none: found no such folder or file; expected a run folder or a file of"),
-        (
-            ["empty"],
-            "best_params.npz: found no file there; expected the parameters of a run; "
-            "train a model first",
-        ),
-        (["oblong.npz"], "the model has 783 inputs; expected a square number, one input for"),
-        (["small.npz", "--output", "no/where.html"], "no/where.html: cannot be written (No such"),
-        (["small.npz", "--output", "empty"], "empty: found a name without .html at its end"),
-        (["small.npz", "--output", "folder.html"], "folder.html: exists and is not a file"),
-        (["small.npz", "twice"], "unrecognized arguments: twice; see --help"),
-    ],
-)
-def test_bad_input_gets_one_line_and_code_2(tmp_path, args, message):
-    for name, n_in in (("oblong", 783), ("small", 4)):
-        dlt.save_params(tmp_path / name, {"W": np.zeros((n_in, 2)), "b": np.zeros(2)})
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "folder.html").mkdir()
-    before = sorted(tmp_path.rglob("*"))
-    process = run_script("export_page.py", *args, cwd=tmp_path)
-    assert (process.returncode, process.stdout) == (2, "")
-    assert message in process.stderr and process.stderr.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before
