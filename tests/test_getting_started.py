@@ -1,30 +1,35 @@
-"""The tutorial, docs/getting_started.md: it runs, and it covers the page.
+"""The tutorial, docs/getting_started.md: it runs, it covers the page, and `make docs` shows it.
 
-Its cells run here as plain Python in one process, on every engine and Python; tests/test_site.py
-has them run as part of the HTML pages.
+Its cells are executed once: by Sphinx where the HTML pages can be built, and as plain Python
+elsewhere. Hidden cells write down what the visible ones found.
 """
 
 import ast
+import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from browser import chromium
+from conftest import MODE_FLAGS, ROOT
 
 import dlt
 
 TUTORIAL = ROOT / "docs" / "getting_started.md"
 TEXT = TUTORIAL.read_text("utf-8")
-CELLS = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+CELL = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CELLS = CELL.findall(TEXT)
 FORMULAS = [
     " ".join(display.split() if display else inline.split())
     for display, inline in re.findall(
         r"\$\$(.+?)\$\$|\$(.+?)\$", re.sub("^```.*?^```$", "", TEXT, flags=re.M | re.S), re.DOTALL
     )
 ]
+N_DISPLAYS = TEXT.count("$$") // 2
 
 # The page's code blocks, in its order: the cell's first line, and what the cell has of the block.
 PAGE_BLOCKS = [
@@ -87,10 +92,16 @@ PAGE_FORMULAS = [
     r"\left( \sum_{j=0}^{\vert\theta\vert - 1} \vert\theta_j\vert^p \right)^{1/p}",
 ]
 
-# What the cells found, told as JSON; numbers of the engine become Python's.
-REPORT = """
-import json
-print("REPORT " + json.dumps({
+# Hidden cells. The first follows a cell whose names later cells use again; the numbers of the
+# engine become Python's.
+AFTER = "# Page: GRADIENT DESCENT\n"
+KEEP = """\
+w_of_quadratic = float(w.get_value())
+gradient_descent_losses = list(losses)
+"""
+REPORT = """\
+import json, os
+report = {
     "third_y": third_y.tolist(),
     "errors": [int(n) for n in errors(p_of_two, y_of_two)],
     "without_axis": int(without_axis(p_of_two, y_of_two)),
@@ -103,9 +114,7 @@ print("REPORT " + json.dumps({
     "penalties": [float(value) for value in penalties(1.0, param_of_two)],
     "squares": [float((run.best_params["W"] ** 2).sum()) for _, run in sorted(runs.items())],
     "errors_with_decay": [run.best_validation.n_errors for _, run in sorted(runs.items())],
-    "stopped_at": iteration,
-    "best_iteration": rule.best_iteration,
-    "patience": rule.patience,
+    "stopped_at": [iteration, rule.best_iteration, rule.patience],
     "best_validation_loss": best_validation_loss,
     "history": history,
     "train_history": [[row.iteration, row.validation_error] for row in result.history],
@@ -117,64 +126,92 @@ print("REPORT " + json.dumps({
     "chosen_test": list(results[chosen].test),
     "scores": [[*key, *value.best_validation] for key, value in results.items()],
     "test_errors": int((p_of_test.argmax(axis=1) != test_y).sum()),
-    "figures": {name: len(png) for name, png in figures.items()},
-}))
+}
+with open(os.environ["TUTORIAL_REPORT"], "w") as file:
+    json.dump(report, file)
+"""
+# What a notebook does with a cell's last expression, for plain Python.
+SHOW = """\
+import io, os
+def show(value):
+    png = io.BytesIO()
+    if hasattr(value, "savefig"):
+        value.savefig(png, format="png")
+    elif hasattr(value, "resize"):
+        value.save(png, format="png")
+    if png.getvalue():
+        folder = os.environ["TUTORIAL_PAGES"]
+        name = "{}.png".format(len(os.listdir(folder)))
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(png.getvalue())
 """
 
 
-def script():
-    """Give all cells as one program that also draws what a notebook would show."""
-    lines = [
-        "import io",
-        "figures = {}",
-        "def show(name, value):",
-        "    png = io.BytesIO()",
-        "    if hasattr(value, 'savefig'):",
-        "        value.savefig(png, format='png')",
-        "    elif hasattr(value, 'resize'):",
-        "        value.save(png, format='png')",
-        "    figures[name] = png.getvalue()",
-    ]
-    for number, cell in enumerate(CELLS):
-        lines.append(shown("cell {}".format(number), cell))
-        if "# Page: GRADIENT DESCENT\n" in cell:  # names that later cells use again
-            lines.append("w_of_quadratic = float(w.get_value())")
-            lines.append("gradient_descent_losses = list(losses)")
-    return "\n".join([*lines, REPORT])
+def program():
+    """Give the cells, the hidden ones too, as one program that saves each picture it shows."""
+    parts = [SHOW]
+    for cell in CELLS:
+        last = ast.parse(cell).body[-1]
+        lines = cell.splitlines(keepends=True)
+        end = "".join(lines[last.lineno - 1 :])
+        if re.match(r"(dlt\.plot_|dlt\.tile_|result)", end):
+            end = "show({})\n".format(end.strip())
+        parts += [*lines[: last.lineno - 1], end]
+        if AFTER in cell:
+            parts.append(KEEP)
+    return "".join([*parts, REPORT])
 
 
-def shown(name, cell):
-    """Wrap a cell's last expression so that what it shows is drawn."""
-    last = ast.parse(cell).body[-1]
-    start = cell.splitlines(keepends=True)[: last.lineno - 1]
-    end = "".join(cell.splitlines(keepends=True)[last.lineno - 1 :])
-    draws = re.match(r"(dlt\.plot_|dlt\.tile_|result)", end)
-    return "".join(start) + ("show({!r}, {})".format(name, end.strip()) if draws else end)
+def with_hidden_cells():
+    """Give the text of the tutorial with the hidden cells in it."""
+    hidden = "\n\n```{{code-cell}} ipython3\n:tags: [remove-cell]\n\n{}```".format
+    text = CELL.sub(lambda cell: cell[0] + (hidden(KEEP) if AFTER in cell[1] else ""), TEXT)
+    return text + hidden(REPORT) + "\n"
 
 
-def environment(tmp_path):
-    """Give the environment of a fresh process that finds this dlt and draws without a display."""
+@pytest.fixture(scope="module", params=[pytest.param("executed", marks=pytest.mark.slow)])
+def tutorial(tmp_path_factory):
+    """What the cells found, the folder of the pages, and whether those are HTML or pictures."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    report, pages, docs = (folder / name for name in ("report.json", "pages", "docs"))
+    pages.mkdir()
+    has_tools = all(importlib.util.find_spec(name) for name in ("myst_nb", "furo"))
+    is_html = has_tools and not MODE_FLAGS  # with the default linker only, as `make docs` does it
+    if is_html:
+        shutil.copytree(str(ROOT / "docs"), str(docs), ignore=shutil.ignore_patterns("_build"))
+        (docs / TUTORIAL.name).write_text(with_hidden_cells(), "utf-8")
+        command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-c", str(ROOT / "docs"),
+                   "-d", str(folder / "doctrees"), str(docs), str(pages)]  # fmt: skip
+    else:
+        command = ["-c", program()]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return dict(
-        os.environ, PYTHONPATH=os.pathsep.join(paths), MPLBACKEND="Agg", TMPDIR=str(tmp_path)
-    )
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What the cells found, run in their order in one fresh process."""
-    tmp_path = tmp_path_factory.mktemp("tutorial")
+    environ = dict(
+        os.environ, PYTHONPATH=os.pathsep.join(paths), MPLBACKEND="Agg", TMPDIR=str(folder),
+        TUTORIAL_REPORT=str(report), TUTORIAL_PAGES=str(pages),
+    )  # fmt: skip
     process = subprocess.run(
-        [sys.executable, "-c", script()],
-        cwd=str(tmp_path),
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    (line,) = [line for line in process.stdout.splitlines() if line.startswith("REPORT ")]
-    return json.loads(line[len("REPORT ") :])
+        [sys.executable, *command],
+        cwd=str(folder), env=environ, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-3000:]
+    return json.loads(report.read_text()), pages, is_html
+
+
+@pytest.fixture
+def found(tutorial):
+    return tutorial[0]
+
+
+@pytest.fixture
+def site(tutorial):
+    """Give the HTML of a page."""
+    _, pages, is_html = tutorial
+    if not is_html:
+        pytest.skip("no pages here: they need Sphinx and its extensions, and the default linker")
+    return lambda name: (pages / name).read_text("utf-8")
+
+
+# --- what the cells found ------------------------------------------------------------------------
 
 
 def test_the_small_examples_give_what_was_found_by_hand(found):
@@ -182,7 +219,7 @@ def test_the_small_examples_give_what_was_found_by_hand(found):
     assert found["NLL"] == pytest.approx([1.5606, 1.5606], abs=5e-5)
     assert found["w"] == 2.25
     assert found["penalties"] == pytest.approx([7, 7, 25, 25, 7, 7])
-    assert (found["stopped_at"], found["best_iteration"], found["patience"]) == (16, 11, 16)
+    assert found["stopped_at"] == [16, 11, 16]  # the iteration, the best one, the patience
 
 
 def test_the_third_minibatch_has_rows_200_to_299(found):
@@ -236,26 +273,101 @@ def test_what_was_saved_was_used(found):
     assert 25 < found["test_errors"] < 55  # 13 % of 300, about
 
 
-def test_every_figure_is_drawn(found):
-    assert len([size for size in found["figures"].values() if size > 4000]) == 8
+def test_every_figure_is_drawn(tutorial):
+    _, pages, is_html = tutorial
+    pictures = list(pages.glob("*.png"))
+    if is_html:
+        html = (pages / "getting_started.html").read_text("utf-8")
+        pictures = [pages / src for src in re.findall(r'src="(_images/[0-9a-f]+\.png)"', html)]
+    assert len(pictures) == 8
+    for picture in pictures:
+        data = picture.read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) > 4000
 
 
-@pytest.mark.parametrize("title, line", PAGE_BLOCKS, ids=[title for title, _ in PAGE_BLOCKS])
-def test_each_code_block_of_the_page_has_its_cell(title, line):
-    cells = [cell for cell in CELLS if cell.startswith("# Page: {}\n".format(title))]
-    assert len(cells) == 1 and line in cells[0]
+# --- the pages that show it ----------------------------------------------------------------------
 
 
-def test_cells_of_the_page_are_in_its_order_and_no_others_are_called_so():
-    titles = [re.match("# Page: (.*)\n", cell) for cell in CELLS]
-    assert [found.group(1) for found in titles if found] == [title for title, _ in PAGE_BLOCKS]
+@pytest.mark.once
+def test_the_tutorial_shows_what_it_computed(site):
+    html = site("getting_started.html")
+    assert [word for word in ("Traceback", "stderr", "widget") if word in html] == []
+    assert html.count('class="cell docutils container"') == len(CELLS)
+    text = re.sub("<[^>]+>", "", html)
+    for expected in ("1.5606", "stopped at iter 16; the best was seen at iter 11", "W (784, 10)"):
+        assert expected in text, expected
+    assert "minibatch/s" not in text  # a progress bar
 
 
-@pytest.mark.parametrize("formula", PAGE_FORMULAS)
-def test_each_formula_of_the_page_is_there(formula):
-    assert [f for f in FORMULAS if f == formula or f.startswith(formula + ",")]
+@pytest.mark.once
+def test_formulas_are_drawn_by_the_browser_alone(site):
+    html = site("getting_started.html")
+    assert html.count("<math ") == len(FORMULAS)
+    assert html.count('display="block"') == N_DISPLAYS
+    for name in ("index.html", "getting_started.html", "api.html"):
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*\.(?:js|css)', site(name))
 
 
+# For each formula of its own line: what scrolls up and down in it, and what stands out of it.
+FORMULAS_TOO_HIGH = """
+return [...document.querySelectorAll("div.math")].map(div => {
+  const box = div.getBoundingClientRect();
+  const parts = [...div.querySelectorAll("math, math *")].map(e => e.getBoundingClientRect());
+  return {
+    scrolled: Math.max(0, div.scrollHeight - div.clientHeight),
+    above: Math.max(0, ...parts.map(part => box.top - part.top)),
+    below: Math.max(0, ...parts.map(part => part.bottom - box.bottom)),
+  };
+});
+"""
+
+
+@pytest.mark.once
+def test_no_formula_is_cut_off_or_scrolls_up_and_down(site, tutorial, tmp_path):
+    with chromium(tmp_path / "profile") as browser:
+        for width in (1200, 600):
+            browser.set_window_size(width, 900)
+            browser.get((tutorial[1] / "getting_started.html").as_uri())
+            formulas = browser.execute_script(FORMULAS_TOO_HIGH)
+            assert formulas == [{"scrolled": 0, "above": 0, "below": 0}] * N_DISPLAYS
+
+
+@pytest.mark.once
+def test_every_public_name_is_documented(site):
+    html = site("api.html")
+    assert [name for name in dlt.__all__ if 'id="dlt.{}"'.format(name) not in html] == []
+    assert html.count("<math ") > 5
+
+
+@pytest.mark.once
+def test_the_site_has_every_document(site):
+    for path in (ROOT / "docs").glob("*.md"):
+        assert site(path.stem + ".html")
+        assert 'href="{}.html"'.format(path.stem) in site("index.html") or path.stem == "index"
+
+
+# --- its text ------------------------------------------------------------------------------------
+
+
+@pytest.mark.once
+def test_each_code_block_of_the_page_has_its_cell_in_the_same_order():
+    titled = [(re.match("# Page: (.*)\n", cell), cell) for cell in CELLS]
+    cells = [(title.group(1), cell) for title, cell in titled if title]
+    assert [title for title, _ in cells] == [title for title, _ in PAGE_BLOCKS]
+    assert [line for (_, cell), (_, line) in zip(cells, PAGE_BLOCKS) if line not in cell] == []
+
+
+@pytest.mark.once
+def test_each_formula_of_the_page_is_there():
+    missing = [
+        formula
+        for formula in PAGE_FORMULAS
+        if not any(f == formula or f.startswith(formula + ",") for f in FORMULAS)
+    ]
+    assert missing == []
+
+
+@pytest.mark.once
 def test_formulas_read_the_same_on_github():
     # GitHub takes a backslash before punctuation for Markdown's, an underscore between two
     # punctuation marks for the beginning of italics, and a bar in a table for a column.
@@ -264,21 +376,20 @@ def test_formulas_read_the_same_on_github():
     assert [f for f in FORMULAS if f.count("{") != f.count("}")] == []
     # A line of a formula that looks like one of a list, a heading or a quotation becomes that.
     displays = re.findall(r"^\$\$(.+?)\$\$$", TEXT, re.MULTILINE | re.DOTALL)
-    assert len(displays) == TEXT.count("$$") // 2 > 12
+    assert len(displays) == N_DISPLAYS > 12
     assert [d for d in displays if re.search(r"\n\s*([-+#>=]|\d+[.)]|\n)", d)] == []
 
 
-def test_nothing_shown_is_pasted():
+@pytest.mark.once
+def test_nothing_shown_is_pasted_and_lines_fit_the_page():
     fences = re.findall(r"^```(.*)$", TEXT, re.MULTILINE)
     assert set(fences) == {"{code-cell} ipython3", ""}
     assert len(fences) == 2 * len(CELLS) and len(CELLS) > 30
     assert "![" not in TEXT and "<img" not in TEXT and "data:image" not in TEXT
-
-
-def test_lines_fit_the_page():
     assert [line for cell in CELLS for line in cell.splitlines() if len(line) > 88] == []
 
 
+@pytest.mark.once
 def test_it_opens_in_jupyter():
     jupytext = pytest.importorskip("jupytext")
     notebook = jupytext.read(str(TUTORIAL))
