@@ -4,7 +4,6 @@ Its cells are executed once: by Sphinx where the HTML pages can be built, and as
 elsewhere. Hidden cells write down what the visible ones found.
 """
 
-import ast
 import importlib.util
 import json
 import os
@@ -130,36 +129,6 @@ report = {
 with open(os.environ["TUTORIAL_REPORT"], "w") as file:
     json.dump(report, file)
 """
-# What a notebook does with a cell's last expression, for plain Python.
-SHOW = """\
-import io, os
-def show(value):
-    png = io.BytesIO()
-    if hasattr(value, "savefig"):
-        value.savefig(png, format="png")
-    elif hasattr(value, "resize"):
-        value.save(png, format="png")
-    if png.getvalue():
-        folder = os.environ["TUTORIAL_PAGES"]
-        name = "{}.png".format(len(os.listdir(folder)))
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write(png.getvalue())
-"""
-
-
-def program():
-    """Give the cells, the hidden ones too, as one program that saves each picture it shows."""
-    parts = [SHOW]
-    for cell in CELLS:
-        last = ast.parse(cell).body[-1]
-        lines = cell.splitlines(keepends=True)
-        end = "".join(lines[last.lineno - 1 :])
-        if re.match(r"(dlt\.plot_|dlt\.tile_|result)", end):
-            end = "show({})\n".format(end.strip())
-        parts += [*lines[: last.lineno - 1], end]
-        if AFTER in cell:
-            parts.append(KEEP)
-    return "".join([*parts, REPORT])
 
 
 def with_hidden_cells():
@@ -169,32 +138,37 @@ def with_hidden_cells():
     return text + hidden(REPORT) + "\n"
 
 
+def program():
+    """Give the cells as one program, which draws no figure: they are drawn on the pages."""
+    return "".join(
+        cell.replace(":tags: [remove-cell]", "") for cell in CELL.findall(with_hidden_cells())
+    )
+
+
 @pytest.fixture(scope="module", params=[pytest.param("executed", marks=pytest.mark.slow)])
 def tutorial(tmp_path_factory):
-    """What the cells found, the folder of the pages, and whether those are HTML or pictures."""
+    """What the cells found, and the folder of the pages, or None where they cannot be built."""
     folder = tmp_path_factory.mktemp("tutorial")
-    report, pages, docs = (folder / name for name in ("report.json", "pages", "docs"))
-    pages.mkdir()
+    report, docs, pages = (folder / name for name in ("report.json", "docs", "pages"))
     has_tools = all(importlib.util.find_spec(name) for name in ("myst_nb", "furo"))
-    is_html = has_tools and not MODE_FLAGS  # with the default linker only, as `make docs` does it
-    if is_html:
+    if has_tools and not MODE_FLAGS:  # with the default linker, as `make docs` builds them
         shutil.copytree(str(ROOT / "docs"), str(docs), ignore=shutil.ignore_patterns("_build"))
         (docs / TUTORIAL.name).write_text(with_hidden_cells(), "utf-8")
         command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-c", str(ROOT / "docs"),
                    "-d", str(folder / "doctrees"), str(docs), str(pages)]  # fmt: skip
     else:
-        command = ["-c", program()]
+        command, pages = ["-c", program()], None
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environ = dict(
         os.environ, PYTHONPATH=os.pathsep.join(paths), MPLBACKEND="Agg", TMPDIR=str(folder),
-        TUTORIAL_REPORT=str(report), TUTORIAL_PAGES=str(pages),
+        TUTORIAL_REPORT=str(report),
     )  # fmt: skip
     process = subprocess.run(
         [sys.executable, *command],
         cwd=str(folder), env=environ, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-3000:]
-    return json.loads(report.read_text()), pages, is_html
+    return json.loads(report.read_text()), pages
 
 
 @pytest.fixture
@@ -204,11 +178,13 @@ def found(tutorial):
 
 @pytest.fixture
 def site(tutorial):
-    """Give the HTML of a page."""
-    _, pages, is_html = tutorial
-    if not is_html:
+    if tutorial[1] is None:
         pytest.skip("no pages here: they need Sphinx and its extensions, and the default linker")
-    return lambda name: (pages / name).read_text("utf-8")
+    return tutorial[1]
+
+
+def page(site, name):
+    return (site / name).read_text("utf-8")
 
 
 # --- what the cells found ------------------------------------------------------------------------
@@ -273,39 +249,32 @@ def test_what_was_saved_was_used(found):
     assert 25 < found["test_errors"] < 55  # 13 % of 300, about
 
 
-def test_every_figure_is_drawn(tutorial):
-    _, pages, is_html = tutorial
-    pictures = list(pages.glob("*.png"))
-    if is_html:
-        html = (pages / "getting_started.html").read_text("utf-8")
-        pictures = [pages / src for src in re.findall(r'src="(_images/[0-9a-f]+\.png)"', html)]
-    assert len(pictures) == 8
-    for picture in pictures:
-        data = picture.read_bytes()
-        assert data.startswith(b"\x89PNG") and len(data) > 4000
-
-
 # --- the pages that show it ----------------------------------------------------------------------
 
 
 @pytest.mark.once
 def test_the_tutorial_shows_what_it_computed(site):
-    html = site("getting_started.html")
+    html = page(site, "getting_started.html")
     assert [word for word in ("Traceback", "stderr", "widget") if word in html] == []
     assert html.count('class="cell docutils container"') == len(CELLS)
     text = re.sub("<[^>]+>", "", html)
     for expected in ("1.5606", "stopped at iter 16; the best was seen at iter 11", "W (784, 10)"):
         assert expected in text, expected
     assert "minibatch/s" not in text  # a progress bar
+    pictures = re.findall(r'src="(_images/[0-9a-f]+\.png)"', html)
+    assert len(pictures) == 8
+    for picture in pictures:
+        data = (site / picture).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) > 4000
 
 
 @pytest.mark.once
 def test_formulas_are_drawn_by_the_browser_alone(site):
-    html = site("getting_started.html")
+    html = page(site, "getting_started.html")
     assert html.count("<math ") == len(FORMULAS)
     assert html.count('display="block"') == N_DISPLAYS
     for name in ("index.html", "getting_started.html", "api.html"):
-        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*\.(?:js|css)', site(name))
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*\.(?:js|css)', page(site, name))
 
 
 # For each formula of its own line: what scrolls up and down in it, and what stands out of it.
@@ -323,18 +292,18 @@ return [...document.querySelectorAll("div.math")].map(div => {
 
 
 @pytest.mark.once
-def test_no_formula_is_cut_off_or_scrolls_up_and_down(site, tutorial, tmp_path):
+def test_no_formula_is_cut_off_or_scrolls_up_and_down(site, tmp_path):
     with chromium(tmp_path / "profile") as browser:
         for width in (1200, 600):
             browser.set_window_size(width, 900)
-            browser.get((tutorial[1] / "getting_started.html").as_uri())
+            browser.get((site / "getting_started.html").as_uri())
             formulas = browser.execute_script(FORMULAS_TOO_HIGH)
             assert formulas == [{"scrolled": 0, "above": 0, "below": 0}] * N_DISPLAYS
 
 
 @pytest.mark.once
 def test_every_public_name_is_documented(site):
-    html = site("api.html")
+    html = page(site, "api.html")
     assert [name for name in dlt.__all__ if 'id="dlt.{}"'.format(name) not in html] == []
     assert html.count("<math ") > 5
 
@@ -342,8 +311,9 @@ def test_every_public_name_is_documented(site):
 @pytest.mark.once
 def test_the_site_has_every_document(site):
     for path in (ROOT / "docs").glob("*.md"):
-        assert site(path.stem + ".html")
-        assert 'href="{}.html"'.format(path.stem) in site("index.html") or path.stem == "index"
+        assert (site / (path.stem + ".html")).is_file()
+        link = 'href="{}.html"'.format(path.stem)
+        assert link in page(site, "index.html") or path.stem == "index"
 
 
 # --- its text ------------------------------------------------------------------------------------
