@@ -614,12 +614,10 @@ def hard_cases():
     x = rng.random((40, 9))
     p = rng.dirichlet(np.ones(300), 40)
     nll = "training NLL (nats per example)"
-    nan = [math.nan] * 9
+    long, nan = ["a label that has far too long a name"] * 13, [math.nan] * 9
     return {
         "26 weights": lambda: plot_weights(rng.normal(size=(9, 26)), labels=range(26)),
-        "long labels": lambda: plot_weights(
-            np.eye(16)[:, :13], labels=["far too long a name"] * 13
-        ),
+        "long labels": lambda: plot_weights(np.eye(16)[:, :13], labels=long),
         "tiny weights": lambda: plot_weights(np.eye(4) * 1e-6),
         "large weights": lambda: plot_weights(np.eye(4) * 123456789.0),
         "2 weights": lambda: plot_weights(np.eye(4)[:, :2], title="t" * 200),

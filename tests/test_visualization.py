@@ -43,7 +43,7 @@ def write_run(folder, params, n_snapshots, **settings):
         dlt.save_params(folder / "snapshots" / snapshot_name(60 * i), part, settings=settings)
 
 
-@pytest.fixture
+@pytest.fixture(params=[pytest.param("small", marks=pytest.mark.once)])
 def small_run(tmp_path):
     """Write a run on a small data set of 2 x 2 pixels and two labels; give its folder."""
     y = np.arange(8) % 2
