@@ -16,7 +16,6 @@ from dlt import visualization
 from dlt.errors import DataError, DltError
 from dlt.run_folder import list_snapshots, snapshot_name
 
-SCRIPT = ROOT / "scripts" / "visualize.py"
 DRAWN = ["confusion_matrix", "digits", "learning_curves", "mistakes", "weights"]
 SMALL = {
     "W": np.array([[-1.0, 1.0]] * 4),
@@ -44,8 +43,9 @@ def write_run(folder, params, n_snapshots, **settings):
 
 
 @pytest.fixture(params=[pytest.param("small", marks=pytest.mark.once)])
-def small_run(tmp_path):
-    """Write a run on a small data set of 2 x 2 pixels and two labels; give its folder."""
+def small_run(tmp_path, monkeypatch):
+    """Write ./run, on a small data set of 2 x 2 pixels and two labels; give its folder."""
+    monkeypatch.chdir(tmp_path)
     y = np.arange(8) % 2
     x = np.repeat(0.9 * y[:, None], 4, axis=1)
     np.savez(str(tmp_path / "small.npz"), x_train=x, y_train=y, x_test=x, y_test=y)
@@ -87,12 +87,12 @@ def captions(monkeypatch):
 # --- a run on the digits -------------------------------------------------------------------------
 
 
-def run_script(*args, cwd):
+def run_script(cwd):
     """Run the script; give its exit code, stdout, stderr, and the names of what it imported."""
     environ = bare_environment(**dict(MODE_FLAGS, MPLBACKEND="TkAgg"))
     environ.pop("DISPLAY", None)
     process = subprocess.run(
-        [sys.executable, "-X", "importtime", str(SCRIPT), *args],
+        [sys.executable, "-X", "importtime", str(ROOT / "scripts" / "visualize.py")],
         cwd=str(cwd), env=environ, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     lines = process.stderr.splitlines()
@@ -110,7 +110,7 @@ def drawn(tmp_path_factory):
     means = np.stack([x[y == label].mean(axis=0) for label in range(10)]).astype("float64")
     params = {"W": means.T.copy(), "b": -0.5 * (means**2).sum(axis=1)}  # the nearest mean
     write_run(folder / "runs" / "logreg", params, 3, dataset="digits")
-    return folder / "runs" / "logreg", params, run_script(cwd=folder)
+    return folder / "runs" / "logreg", params, run_script(folder)
 
 
 def test_every_figure_is_written_and_told_in_a_line(drawn):
@@ -386,40 +386,39 @@ def test_what_does_not_fit_or_is_no_choice_is_refused(small_run, setting, messag
 
 
 @pytest.fixture
-def script(capsys, monkeypatch, tmp_path):
-    """Run the script in this process and in `tmp_path`; give its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    main = runpy.run_path(str(SCRIPT))["main"]
+def script(capsys):
+    """Run a script's `main` in this process."""
 
-    def run(*args):
+    def run(name, *args):
+        main = runpy.run_path(str(ROOT / "scripts" / name))["main"]
         try:
-            code = main(list(args))
+            code = main([str(arg) for arg in args])
         except SystemExit as end:
             code = end.code
-        return (code, *capsys.readouterr())
+        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
 
     return run
 
 
 def test_options_reach_the_figures(small_run, script, tmp_path):
     small_run(dataset="no such data set")
-    code, stdout, stderr = script(
-        "run", "--output-dir", os.path.join("a", "b"), "--format", "svg",
+    done = script(
+        "visualize.py", "run", "--output-dir", os.path.join("a", "b"), "--format", "svg",
         "--dataset", "small.npz", "--examples", "valid",
     )  # fmt: skip
-    assert (code, stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert names(tmp_path / "a" / "b") == [name + ".svg" for name in DRAWN]
-    assert "confusion_matrix.svg: 0 errors in 1 validation examples\n" in stdout
+    assert "confusion_matrix.svg: 0 errors in 1 validation examples\n" in done.stdout
     assert (tmp_path / "a" / "b" / "digits.svg").read_bytes().startswith(b"<?xml")
 
 
 def test_the_script_says_what_is_missing_and_ends_with_1(small_run, script, figures):
     small_run(dataset="nowhere.gz")
-    code, stdout, stderr = script("run")
-    assert (code, stderr.count("\n")) == (1, 1)
-    assert stderr.startswith("no digits, confusion_matrix and mistakes, which need the ")
-    assert stdout.startswith("no weights.gif: the run kept no snapshots; train with ")
-    assert len(stdout.splitlines()) == 3
+    done = script("visualize.py", "run")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("no digits, confusion_matrix and mistakes, which need the ")
+    assert done.stdout.startswith("no weights.gif: the run kept no snapshots; train with ")
+    assert len(done.stdout.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -443,7 +442,7 @@ def test_the_script_says_what_is_missing_and_ends_with_1(small_run, script, figu
 )
 def test_bad_options_get_one_line_and_code_2(small_run, script, args, message):
     folder = small_run()
-    code, _, stderr = script(*args)
-    assert (code, stderr.count("\n")) == (2, 1)
-    assert message in stderr
+    done = script("visualize.py", *args)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert message in done.stderr
     assert not (folder / "figures").exists()
