@@ -57,39 +57,37 @@ PAGE_BLOCKS = [
     ("Loading and Saving Models, load", "w.set_value(pickle.load(save_file), borrow=True)"),
 ]
 
-# Every formula of the page, sums and labels set right.
-_SUM = r"\sum_{i=0}^{\vert\mathcal{D}\vert - 1} "
-PAGE_FORMULAS = [
-    r"\mathcal{D}_ \text{train}",
-    r"\mathcal{D}_ \text{valid}",
-    r"\mathcal{D}_ \text{test}",
-    r"x^{(i)} \in \mathbb{R}^D",
-    r"y^{(i)} \in \lbrace 0, \ldots, L - 1 \rbrace",
-    "W",
-    "W_{ij}",
-    r"W_{i \cdot}",
-    r"W_{\cdot j}",
-    "b",
-    "b_i",
-    "D_h^{(i)}",
-    r"f_\theta(x)",
-    r"\mathcal{L}(\theta, \mathcal{D})",
-    r"\ell(\theta, \mathcal{D})",
-    r"\theta",
-    r"f: \mathbb{R}^D \to \lbrace 0, \ldots, L - 1 \rbrace",
-    r"\mathcal{D} \cap \mathcal{D}_ \text{train} = \emptyset",
-    r"\ell_{0,1}(\theta, \mathcal{D}) = " + _SUM + r"I_{f(x^{(i)}) \neq y^{(i)}}",
-    r"f(x) = \arg\max_k P(Y = k \mid x, \theta)",
-    r"I_c = \begin{cases} 1 & \text{if } c \text{ is true} \cr 0 & \text{otherwise} \end{cases}",
-    r"\mathcal{L}(\theta, \mathcal{D}) = " + _SUM + r"\log P(Y = y^{(i)} \mid x^{(i)}, \theta)",
-    r"\text{NLL}(\theta, \mathcal{D}) = - " + _SUM + r"\log P(Y = y^{(i)} \mid x^{(i)}, \theta)",
-    r"\theta \leftarrow \theta - \epsilon "
-    r"\frac{\partial \ell(\theta, \mathcal{D})}{\partial \theta}",
-    r"E(\theta, \mathcal{D}) = \text{NLL}(\theta, \mathcal{D}) + \lambda R(\theta)",
-    r"E(\theta, \mathcal{D}) = \text{NLL}(\theta, \mathcal{D}) + \lambda \lVert\theta\rVert_p^p",
-    r"\lVert\theta\rVert_p = "
-    r"\left( \sum_{j=0}^{\vert\theta\vert - 1} \vert\theta_j\vert^p \right)^{1/p}",
-]
+# Every formula of the page, one on a line, sums and labels set right.
+SUM = r"\sum_{i=0}^{\vert\mathcal{D}\vert - 1}"
+PAGE_FORMULAS = r"""
+\mathcal{D}_ \text{train}
+\mathcal{D}_ \text{valid}
+\mathcal{D}_ \text{test}
+x^{(i)} \in \mathbb{R}^D
+y^{(i)} \in \lbrace 0, \ldots, L - 1 \rbrace
+W
+W_{ij}
+W_{i \cdot}
+W_{\cdot j}
+b
+b_i
+D_h^{(i)}
+f_\theta(x)
+\mathcal{L}(\theta, \mathcal{D})
+\ell(\theta, \mathcal{D})
+\theta
+f: \mathbb{R}^D \to \lbrace 0, \ldots, L - 1 \rbrace
+\mathcal{D} \cap \mathcal{D}_ \text{train} = \emptyset
+\ell_{0,1}(\theta, \mathcal{D}) = SUM I_{f(x^{(i)}) \neq y^{(i)}}
+f(x) = \arg\max_k P(Y = k \mid x, \theta)
+I_c = \begin{cases} 1 & \text{if } c \text{ is true} \cr 0 & \text{otherwise} \end{cases}
+\mathcal{L}(\theta, \mathcal{D}) = SUM \log P(Y = y^{(i)} \mid x^{(i)}, \theta)
+\text{NLL}(\theta, \mathcal{D}) = - SUM \log P(Y = y^{(i)} \mid x^{(i)}, \theta)
+\theta \leftarrow \theta - \epsilon \frac{\partial \ell(\theta, \mathcal{D})}{\partial \theta}
+E(\theta, \mathcal{D}) = \text{NLL}(\theta, \mathcal{D}) + \lambda R(\theta)
+E(\theta, \mathcal{D}) = \text{NLL}(\theta, \mathcal{D}) + \lambda \lVert\theta\rVert_p^p
+\lVert\theta\rVert_p = \left( \sum_{j=0}^{\vert\theta\vert - 1} \vert\theta_j\vert^p \right)^{1/p}
+""".replace("SUM", SUM)
 
 # Hidden cells. The first follows a cell whose names later cells use again; the numbers of the
 # engine become Python's.
@@ -331,7 +329,7 @@ def test_each_code_block_of_the_page_has_its_cell_in_the_same_order():
 def test_each_formula_of_the_page_is_there():
     missing = [
         formula
-        for formula in PAGE_FORMULAS
+        for formula in PAGE_FORMULAS.strip().splitlines()
         if not any(f == formula or f.startswith(formula + ",") for f in FORMULAS)
     ]
     assert missing == []
