@@ -1,9 +1,13 @@
 """Fixtures shared by the tests: a fixed seed, both floatX, the checkout, real MNIST."""
 
+import functools
+import importlib.util
 import os
 import pathlib
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -103,6 +107,37 @@ def float64():
     engine.set_floatX("float64")
     yield "float64"
     engine.set_floatX(before)
+
+
+@functools.lru_cache(maxsize=None)
+def load_script(name):
+    """Import a script by its path."""
+    spec = importlib.util.spec_from_file_location(name[:-3], str(ROOT / "scripts" / name))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """Run a script's `main` in this process, and undo what it does to the engine."""
+
+    def run(name, *args):
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / name)])
+        floatX, linker, device = engine.theano.config.floatX, engine.linker(), engine.device()
+        try:
+            code = load_script(name).main([str(arg) for arg in args])
+        except SystemExit as end:
+            code = end.code
+        finally:
+            engine.set_floatX(floatX)
+            if engine.linker() != linker:
+                engine.set_linker(linker)
+            if engine.device() != device:
+                engine.set_device(device.split()[0])
+        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

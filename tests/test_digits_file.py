@@ -7,8 +7,7 @@ import pickletools
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_scripts import load_script
+from conftest import ROOT, load_script
 
 make_digits = load_script("make_digits.py")
 FILE = ROOT / "data" / "digits.pkl.gz"

@@ -9,7 +9,6 @@ import functools
 import html
 import json
 import math
-import runpy
 import subprocess
 import sys
 
@@ -679,21 +678,6 @@ def test_the_script_as_a_process(run, tmp_path, exported):
     assert process.stdout == "wrote page.htm, {} kB; open it in a browser\n".format(size)
 
 
-@pytest.fixture
-def script(capsys):
-    """Run a script's `main` in this process."""
-
-    def run(name, *args):
-        main = runpy.run_path(str(ROOT / "scripts" / name))["main"]
-        try:
-            code = main([str(arg) for arg in args])
-        except SystemExit as end:
-            code = end.code
-        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
-
-    return run
-
-
 def test_the_script_puts_the_page_beside_the_parameters(tmp_path, script, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "logreg"
@@ -703,6 +687,11 @@ def test_the_script_puts_the_page_beside_the_parameters(tmp_path, script, monkey
         done = script("export_page.py", *args)
         assert (done.returncode, done.stderr) == (0, "")
         (folder / "draw.html").unlink()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"not ours")
+    (folder / "draw.html").symlink_to(victim)
+    assert script("export_page.py").returncode == 0
+    assert not (folder / "draw.html").is_symlink() and victim.read_bytes() == b"not ours"
 
 
 @pytest.mark.parametrize(

@@ -172,13 +172,6 @@ def test_a_broken_settings_file_is_left_to_theano(site):
     assert environ["THEANO_FLAGS"] == "blas.ldflags=," + TURNS
 
 
-def test_a_broken_settings_file_is_left_to_theano(site):
-    (site / "rc").write_text("no section\n")
-    environ = {"THEANORC": str(site / "rc"), "THEANO_FLAGS": "blas.ldflags="}
-    flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags=," + TURNS
-
-
 def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
     site, tmp_path, monkeypatch
 ):

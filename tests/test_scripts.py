@@ -1,7 +1,6 @@
 """Every script: good and bad input through its `main`, and as a process where that matters."""
 
 import functools
-import importlib.util
 import json
 import math
 import os
@@ -12,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import MODE_FLAGS, ROOT, bare_environment
+from conftest import MODE_FLAGS, ROOT, bare_environment, load_script
 from PIL import Image, ImageDraw
 
 import dlt
@@ -35,37 +34,6 @@ def run_script(name, *args, cwd=None, root=ROOT, **environ):
         text=True,
         timeout=300,
     )
-
-
-@functools.lru_cache(maxsize=None)
-def load_script(name):
-    """Import a script by its path."""
-    spec = importlib.util.spec_from_file_location(name[:-3], str(ROOT / "scripts" / name))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def script(monkeypatch, capsys):
-    """Run a script's `main` in this process, and undo what it does to the engine."""
-
-    def run(name, *args):
-        monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / name)])
-        floatX, linker, device = engine.theano.config.floatX, engine.linker(), engine.device()
-        try:
-            code = load_script(name).main([str(arg) for arg in args])
-        except SystemExit as end:
-            code = end.code
-        finally:
-            engine.set_floatX(floatX)
-            if engine.linker() != linker:
-                engine.set_linker(linker)
-            if engine.device() != device:
-                engine.set_device(device.split()[0])
-        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A run drawn from its files, by the function and by scripts/visualize.py."""
 
 import os
-import runpy
 import subprocess
 import sys
 
@@ -88,19 +87,24 @@ def captions(monkeypatch):
 # --- a run on the digits -------------------------------------------------------------------------
 
 
+AS_MAIN = (
+    "import atexit, runpy, sys\n"
+    "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+    "sys.argv = sys.argv[1:]\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
+
+
 def run_script(cwd):
-    """Run the script; give its exit code, stdout, stderr, and the names of what it imported."""
+    """Run the script; give its exit code, stdout, stderr, and the names of what it loaded."""
     environ = bare_environment(**dict(MODE_FLAGS, MPLBACKEND="TkAgg"))
     environ.pop("DISPLAY", None)
     process = subprocess.run(
-        [sys.executable, "-X", "importtime", str(ROOT / "scripts" / "visualize.py")],
+        [sys.executable, "-c", AS_MAIN, str(ROOT / "scripts" / "visualize.py")],
         cwd=str(cwd), env=environ, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    lines = process.stderr.splitlines()
-    imports = [line for line in lines if line.startswith("import time:")]
-    told = [line for line in lines if line not in imports]
-    imported = {line.rpartition("|")[2].strip() for line in imports}
-    return process.returncode, process.stdout.splitlines(), told, imported
+    *told, loaded = process.stderr.splitlines()
+    return process.returncode, process.stdout.splitlines(), told, loaded.split()
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +141,10 @@ def test_every_figure_is_written_and_told_in_a_line(drawn):
 
 
 def test_it_never_loads_the_training_code(drawn):
-    imported = drawn[2][3]
-    assert "dlt.plotting" in imported and "dlt.prediction" in imported
+    loaded = drawn[2][3]
+    assert "dlt.plotting" in loaded and "dlt.prediction" in loaded
     for name in ("dlt.training", "dlt.sgd", "dlt.resuming", "matplotlib.pyplot", "tkinter"):
-        assert name not in imported
+        assert name not in loaded
 
 
 def test_the_figures_are_those_of_the_library(drawn, tmp_path):
@@ -386,21 +390,6 @@ def test_what_does_not_fit_or_is_no_choice_is_refused(small_run, setting, messag
 # --- options of the script -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def script(capsys):
-    """Run a script's `main` in this process."""
-
-    def run(name, *args):
-        main = runpy.run_path(str(ROOT / "scripts" / name))["main"]
-        try:
-            code = main([str(arg) for arg in args])
-        except SystemExit as end:
-            code = end.code
-        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
-
-    return run
-
-
 def test_options_reach_the_figures(small_run, script, tmp_path):
     small_run(dataset="no such data set")
     done = script(
@@ -447,3 +436,20 @@ def test_bad_options_get_one_line_and_code_2(small_run, script, args, message):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
     assert not (folder / "figures").exists()
+
+
+def test_links_in_the_run_folder_are_replaced_and_not_followed(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    write_run(run, {"W": np.eye(4)[:, :2], "b": np.zeros(2)}, n_snapshots=0)
+    victim = outside / "weights.png"
+    outside.mkdir()
+    victim.write_bytes(b"not ours")
+    (run / "figures").symlink_to(outside)
+    with pytest.raises(dlt.SettingsError, match="figures': found a link; expected a folder of the"):
+        dlt.visualize(run)
+    (run / "figures").unlink()
+    (run / "figures").mkdir()
+    (run / "figures" / "weights.png").symlink_to(victim)
+    dlt.visualize(run)
+    assert not (run / "figures" / "weights.png").is_symlink()
+    assert names(outside) == ["weights.png"] and victim.read_bytes() == b"not ours"
