@@ -346,7 +346,7 @@ def _labels(where, y):
             "y of shape (N,), one class number each",
             _LABEL_ADVICE.get(min(y.shape[1], 2)) if y.ndim == 2 else None,
         )
-    whole = y if y.dtype.kind in "iu" else np.round(y)
+    whole = y if y.dtype.kind in "iu" else np.round(y.astype(np.float64))  # 2**31 has no float16
     bad = np.flatnonzero(~(whole == y) | (whole < 0) | (whole >= 2**31))  # NaN differs from all
     if bad.size:
         raise DataError(

@@ -1,18 +1,18 @@
-r"""A corpus of known attacks on whoever reads a file, made anew each time: none of it is kept.
+r"""A corpus of known attacks on whoever reads a file. None is kept: each run makes them anew.
 
-``python tests/attacks.py FOLDER`` writes it, one file for each attack. Those that run code
-all try to make one file, the canary (by default ``FOLDER/canary``), and do nothing else;
-test_attacks.py proves that they do under `pickle.load` and `numpy.load`. The others are bombs,
-short files that declare, unfold or decompress to far more than they are, and files that end,
-nest or contradict themselves where a reader may not expect it.
+``python tests/attacks.py FOLDER`` writes one file for each attack. Those that run code all try
+to make one file, the canary (``FOLDER/canary``); test_attacks.py proves that they do
+under `pickle.load` and `numpy.load`. The others are bombs, short files that declare, unfold or
+decompress to far more than they are, and files that end, nest or contradict themselves where a
+reader may not expect it.
 
 Sources of the pickle attacks, all public: numpy/numpy#12759, mindspore-ai/mindspore#183,
 protectai/modelscan#85 and #89, trailofbits/fickling#210, mmaitre314/picklescan#66,
 nltk/nltk#3757, tue-bmd/zea#611; the rest was made up here.
 """
 
-import argparse
 import collections
+import functools
 import gzip
 import io
 import json
@@ -40,38 +40,56 @@ EXTENSIONS = {0xC8: "os.system", 0x1234: "posix.system", 0x123456: "subprocess.g
 class Corpus:
     """Collects attacks under names that are file names too."""
 
-    def __init__(self, canary):
-        self.canary = str(canary)
+    def __init__(self, canary, heavy):
+        self.canary, self.heavy = str(canary), heavy
         self.shell = "touch " + self.canary
         self.python = "open({!r}, 'w').close()".format(self.canary)
         self.attacks = []
 
-    def add(self, kind, name, data, bites=None, heavy=False):
-        name = "{}-{}{}".format(kind, name, ".heavy" if heavy else "")
-        self.attacks.append(Attack(name, kind, bytes(data), bites, heavy))
+    def add(self, kind, name, data, bites=None):
+        """Add an attack; a heavy one comes as a function that makes its bytes."""
+        name, heavy = kind + "-" + name, callable(data)
+        if not heavy:
+            self.attacks.append(Attack(name, kind, bytes(data), bites, heavy))
+        elif self.heavy:
+            self.attacks.append(Attack(name + ".heavy", kind, data(), bites, heavy))
 
 
-def corpus(canary):
-    """Make all attacks.
+def corpus(canary, parts=None, heavy=True):
+    """Make all attacks, or some of them.
 
     Parameters
     ----------
     canary : str or os.PathLike
         The file that they try to make; letters, digits and ``/._-`` only.
+    parts : tuple of callable, optional
+        The functions below that add the attacks, by default all of them.
+    heavy : bool, optional
+        Whether to make the heavy ones too.
 
     Returns
     -------
     list of Attack
         Each name once.
     """
-    made = Corpus(canary)
-    for add in (
+    made = Corpus(canary, heavy)
+    for add in parts or (
         add_calls, add_indirections, add_dotted_names, add_other_opcodes, add_object_arrays,
-        add_array_states, add_pickle_bombs, add_nesting, add_gzip, add_npy_and_npz, add_zip_tricks,
-        add_zip_sizes, add_idx, add_png, add_other_pictures, add_histories, add_descriptions,
+        add_array_states, add_pickle_bombs, add_lengths, add_nesting, add_gzip, add_npy_and_npz,
+        add_zip_tricks, add_zip_sizes, add_idx, add_png, add_other_pictures, add_histories,
+        add_descriptions, add_models,
     ):  # fmt: skip
         add(made)
     return made.attacks
+
+
+def light(*parts):
+    """Return name -> bytes of the attacks that some parts add, but for the heavy ones."""
+    return {attack.name: attack.data for attack in corpus("canary", parts, heavy=False)}
+
+
+def zipped(data, level=9):
+    return gzip.compress(data, level, mtime=0)
 
 
 # --- Pickles: parts ----------------------------------------------------------------------------
@@ -118,44 +136,32 @@ def add_calls(made):
         made.add("pickle", "os.system-protocol-{}".format(protocol), data, "always")
         data = pickle.dumps([np.zeros(2), Reduced(eval, python)], protocol)
         made.add("pickle", "eval-after-an-array-{}".format(protocol), data, "always")
-    calls = {
-        "os.system": [shell],
-        "posix.system": [shell],
-        "os.mkdir": [path],
-        "os.open": [path, os.O_CREAT | os.O_WRONLY],
-        "os.spawnlp": [os.P_WAIT, "touch", "touch", path],
-        "subprocess.call": [["touch", path]],
-        "subprocess.check_output": [["touch", path]],
-        "subprocess.getoutput": [shell],
-        "commands.getoutput": [shell],
-        "builtins.eval": [python],
-        "builtins.exec": [python],
-        "builtins.open": [path, "w"],
-        "__builtin__.eval": [python],
-        "_io.FileIO": [path, "w"],
-        "io.open": [path, "w"],
-        "codecs.open": [path, "w"],
-        "gzip.GzipFile": [path, "w"],
-        "zipfile.ZipFile": [path, "w"],
-        "logging.FileHandler": [path],
-        "runpy._run_code": [python, {}],
-        "shutil.copyfile": [os.devnull, path],
-        "timeit.timeit": ["pass", python],
-        "numpy.memmap": [path, "u1", "w+", 0, (1,)],
-        "numpy.savetxt": [path, [1]],
-    }
-    gone = {  # in some versions of numpy only
-        "numpy.distutils.exec_command.exec_command": [shell],
-        "numpy.f2py.crackfortran.getlincoef": [python, {}],
-        "numpy.f2py.crackfortran.myeval": [python, {}, {}],
-        "numpy.f2py.diagnose.run_command": [shell],
-        "numpy.lib.format.open_memmap": [path, "w+", "u1", (1,)],
-        "numpy.testing._private.utils.runstring": [python, {}],
-        "numpy.testing.measure": [python],
-    }
-    for dotted, args in list(calls.items()) + list(gone.items()):
-        data = call(name(*dotted.rsplit(".", 1)), *map(value, args)) + b"."
-        made.add("pickle", dotted, data, "always" if dotted in calls else "where it exists")
+    calls = [
+        ([shell], "os.system posix.system subprocess.getoutput commands.getoutput"),
+        ([["touch", path]], "subprocess.call subprocess.check_output"),
+        ([os.P_WAIT, "touch", "touch", path], "os.spawnlp"),
+        ([path], "os.mkdir logging.FileHandler"),
+        ([path, os.O_CREAT | os.O_WRONLY], "os.open"),
+        ([path, "w"], "builtins.open io.open codecs.open _io.FileIO gzip.GzipFile zipfile.ZipFile"),
+        ([os.devnull, path], "shutil.copyfile"),
+        ([python], "builtins.eval builtins.exec __builtin__.eval"),
+        ([python, {}], "runpy._run_code"),
+        (["pass", python], "timeit.timeit"),
+        ([path, "u1", "w+", 0, (1,)], "numpy.memmap"),
+        ([path, [1]], "numpy.savetxt"),
+    ]
+    in_some_numpys = [
+        ([shell], "numpy.distutils.exec_command.exec_command numpy.f2py.diagnose.run_command"),
+        ([python], "numpy.testing.measure"),
+        ([python, {}], "numpy.f2py.crackfortran.getlincoef numpy.testing._private.utils.runstring"),
+        ([python, {}, {}], "numpy.f2py.crackfortran.myeval"),
+        ([path, "w+", "u1", (1,)], "numpy.lib.format.open_memmap"),
+    ]
+    for bites, table in ("always", calls), ("where it exists", in_some_numpys):
+        for args, functions in table:
+            for dotted in functions.split():
+                data = call(name(*dotted.rsplit(".", 1)), *map(value, args)) + b"."
+                made.add("pickle", dotted, data, bites)
 
 
 def add_indirections(made):
@@ -366,9 +372,14 @@ def add_array_states(made):
 # --- Pickles that grow -------------------------------------------------------------------------
 
 
-def zeros(n_mib):
-    """Gzip so many MiB of zeros, member by member, in no time."""
-    return gzip.compress(bytes(64 * MIB), mtime=0) * (n_mib // 64)
+@functools.lru_cache(maxsize=None)
+def piece(letter):
+    return zipped(letter * 64 * MIB)
+
+
+def repeated(letter):
+    """Gzip 1088 MiB of one letter, member by member, in no time."""
+    return piece(letter) * 17
 
 
 def unfolding(times, empty, pack):
@@ -395,17 +406,17 @@ def add_pickle_bombs(made):
     text = b"X" + struct.pack("<I", MIB) + bytes(MIB) + b"q\1"
     encode = name("_codecs", "encode") + b"q\2" + value("latin1") + b"q\3"
     calls = b"h\2h\1h\3\x86R" * 3000
-    packed = gzip.compress(b"(" + text + encode + calls + b"t.", mtime=0)
-    made.add("pickle", "text-encoded-again-and-again", packed)
+    again = b"(" + text + encode + calls + b"t."
+    made.add("pickle", "text-encoded-again-and-again", lambda data=again: zipped(data))
     again = b"(" + b"U\1" + b"x" + text + dtype("u1", "|") + b"q\2" + value((MIB,)) + b"q\3"
     again += name("numpy.core.numeric", "_frombuffer") + b"q\4" + value("C") + b"q\5"
     again += b"h\4(h\1h\2h\3h\5tR" * 3000 + b"t."
-    made.add("pickle", "one-buffer-for-many-arrays", gzip.compress(again, mtime=0))
-    add_lengths(made)
-    for key, step in {"lists": b"]", "dicts": b"}K\0Ns", "marks": b"(", "puts": b"Nr%b"}.items():
-        steps = (step % struct.pack("<I", i) if b"%b" in step else step for i in range(100000))
-        data = gzip.compress(b"(" + b"".join(steps) + b"t.", 1, mtime=0)
-        made.add("pickle", "many-" + key, data, heavy=True)
+    made.add("pickle", "one-buffer-for-many-arrays", zipped(again))
+    for key, step in {"lists": b"]", "dicts": b"}K\0Ns", "marks": b"("}.items():
+        many = b"(" + step * 100000 + b"t."
+        made.add("pickle", "many-" + key, functools.partial(zipped, many, 1))
+    puts = b"".join(b"Nr" + struct.pack("<I", i) for i in range(100000))
+    made.add("pickle", "many-puts", lambda: zipped(b"(" + puts + b"t.", 1))
 
 
 def add_lengths(made):
@@ -423,28 +434,25 @@ def add_lengths(made):
         "LONG4-negative": b"\x8b\xff\xff\xff\xff",
     }.items():
         made.add("pickle", "length-" + opcode, b"\x80\x05" + head + b"abc")
-    eight = {"BINBYTES8": b"\x8e", "BINUNICODE8": b"\x8d"}
-    for opcode, code in eight.items():
-        head = gzip.compress(b"\x80\x05" + code + struct.pack("<Q", 1 << 40), mtime=0)
-        made.add("pickle", "terabyte-" + opcode, head + zeros(1088), heavy=True)
-    for key, head in {"STRING": b"S'", "UNICODE": b"V", "INT": b"I", "GLOBAL": b"cos\n"}.items():
-        heavy = key in ("STRING", "UNICODE")  # the others are refused after a thousand letters
-        digits = gzip.compress(b"1" * 64 * MIB, mtime=0) * (17 if heavy else 1)
-        made.add(
-            "pickle", "endless-line-" + key, gzip.compress(head, mtime=0) + digits, heavy=heavy
-        )
-    wide = "\U0001f600".encode() + b"a" * (64 * MIB - 4)
-    head = b"(\x8d" + struct.pack("<Q", len(wide))
-    made.add("pickle", "text-of-wide-letters",
-             gzip.compress(head, mtime=0) + gzip.compress(wide, 1, mtime=0)
-             + gzip.compress(b"t.", mtime=0), heavy=True)  # fmt: skip
+    head = zipped(b"\x80\x05\x8e" + struct.pack("<Q", 1 << 40))
+    made.add("pickle", "terabyte-BINBYTES8", lambda: head + repeated(b"\0"))
+    made.add("pickle", "endless-line-STRING", lambda: zipped(b"S'") + repeated(b"1"))
+    for key, head in {"INT": b"I", "GLOBAL": b"cos\n"}.items():  # refused after a thousand letters
+        made.add("pickle", "endless-line-" + key, zipped(head) + piece(b"1"))
+
+    def wide_letters():
+        wide = "\U0001f600".encode() + b"a" * (64 * MIB - 4)
+        head = b"(\x8d" + struct.pack("<Q", len(wide))
+        return zipped(head) + zipped(wide, 1) + zipped(b"t.")
+
+    made.add("pickle", "text-of-wide-letters", wide_letters)
     for opcode in ("I", "L", "F", "p", "g"):
         digits = opcode.encode() + b"9" * 200000 + b"\n."
         made.add("pickle", "digits-" + opcode, b"N" + digits)
     made.add("pickle", "many-LONG1", b"(" + (b"\x8a\xff" + b"\x7f" * 255) * 1000 + b"t.")
     rows = b"](" + value("a" * MIB) + b"U\0" * 100000 + b"e"
     pairs = b"(" + (rows + b"]\x86") * 3 + b"t."
-    made.add("pickle", "one-long-text-among-empty-ones", gzip.compress(pairs, mtime=0))
+    made.add("pickle", "one-long-text-among-empty-ones", zipped(pairs))
 
 
 def add_nesting(made):
@@ -466,14 +474,14 @@ def add_nesting(made):
 
 def add_gzip(made):
     """Add gzip streams that open to too much, lie, or contain each other."""
-    small = gzip.compress(b"hello", mtime=0)
-    made.add("gzip", "bomb", zeros(1088), heavy=True)
-    made.add("gzip", "bomb-in-a-bomb", gzip.compress(zeros(1088), mtime=0))
+    small = zipped(b"hello")
+    made.add("gzip", "bomb", lambda: repeated(b"\0"))
+    made.add("gzip", "bomb-in-a-bomb", zipped(repeated(b"\0")))
     nested = b"hello"
     for _ in range(50):
-        nested = gzip.compress(nested, mtime=0)
+        nested = zipped(nested)
     made.add("gzip", "in-itself-50-times", nested)
-    made.add("gzip", "many-empty-members", gzip.compress(b"", mtime=0) * 20000)
+    made.add("gzip", "many-empty-members", zipped(b"") * 20000)
     made.add("gzip", "endless-name", b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * MIB)
     made.add("gzip", "extra-field-cut", b"\x1f\x8b\x08\4" + bytes(6) + b"\xff\xff" + b"a" * 99)
     made.add("gzip", "wrong-crc", small[:-8] + bytes(4) + small[-4:])
@@ -667,7 +675,8 @@ def add_idx(made):
         "swapped-bytes": struct.pack("<4I", 0x0803, 2, 28, 28) + bytes(2 * 28 * 28),
     }.items():
         made.add("idx", key, data)
-    made.add("idx", "bomb", gzip.compress(idx(8, (28, 28)), mtime=0) + zeros(1088), heavy=True)
+    head = zipped(idx(8, (28, 28)))
+    made.add("idx", "bomb", lambda: head + repeated(b"\0"))
 
 
 # --- Pictures ----------------------------------------------------------------------------------
@@ -739,10 +748,14 @@ def add_png(made):
         "16-bit-rows": png(size=(10000, 5000), depth=16, pixels=bytes(100005000 // 50)),
     }.items():  # fmt: skip
         made.add("png", key, data)
+    made.add("png", "16-bit-50-megapixels", large_picture)
+
+
+def large_picture():
     row = b"\0" + b"\xff\xff" * 2500 + b"\0\0" * 2500
     ihdr = chunk(b"IHDR", struct.pack(">2I5B", 5000, 10000, 16, 0, 0, 0, 0))
     packed = chunk(b"IDAT", zlib.compress(row * 10000, 1)) + chunk(b"IEND")
-    made.add("png", "16-bit-50-megapixels", b"\x89PNG\r\n\x1a\n" + ihdr + packed, heavy=True)
+    return b"\x89PNG\r\n\x1a\n" + ihdr + packed
 
 
 def add_other_pictures(made):
@@ -818,11 +831,10 @@ def add_histories(made):
         made.add("csv", key, text.encode())
     made.add("csv", "not-utf-8", COLUMNS.encode() + b"\xff\xfe,1,0,0,0,0\n")
     made.add("csv", "utf-16", COLUMNS.encode("utf-16"))
-    many = gzip.compress(row.encode() * 2500000, 1, mtime=0)
-    bomb = gzip.compress(COLUMNS.encode(), mtime=0) + many * 17
-    made.add("csv", "bomb", bomb, heavy=True)
-    made.add("csv", "bomb-of-digits", gzip.compress(COLUMNS.encode(), mtime=0)
-             + gzip.compress(b"1" * 64 * MIB, mtime=0) * 17, heavy=True)  # fmt: skip
+    head = zipped(COLUMNS.encode())
+    many = row.encode() * 250000
+    made.add("csv", "bomb", lambda: head + zipped(many, 1) * 170)
+    made.add("csv", "bomb-of-digits", lambda: head + repeated(b"1"))
 
 
 def description(**changes):
@@ -877,7 +889,6 @@ def add_descriptions(made):
                      "bytes": np.array([123, 125], "u1")}.items():  # fmt: skip
         members = ("W.npy", npy_of(W)), ("b.npy", npy_of(b)), ("__dlt__.npy", npy_of(odd))
         made.add("params.npz", "description-" + key, archive(*members))
-    add_models(made)
 
 
 def add_models(made):
@@ -901,19 +912,15 @@ def npy_of(array):
     return file.getvalue()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", metavar="FOLDER", help="where the files go")
-    parser.add_argument("--canary", help="the file that they try to make (default: FOLDER/canary)")
-    args = parser.parse_args()
-    os.makedirs(args.folder, exist_ok=True)
-    attacks = corpus(args.canary or os.path.join(os.path.abspath(args.folder), "canary"))
+def write(folder, canary):
+    """Write one file for each attack, and return the attacks."""
+    os.makedirs(folder, exist_ok=True)
+    attacks = corpus(canary)
     for attack in attacks:
-        with open(os.path.join(args.folder, attack.name), "wb") as file:
+        with open(os.path.join(folder, attack.name), "wb") as file:
             file.write(attack.data)
-    size = sum(len(attack.data) for attack in attacks) / 1e6
-    print("{} attacks, {:.1f} MB, in {}".format(len(attacks), size, args.folder))
+    return attacks
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    write(sys.argv[1], os.path.join(os.path.abspath(sys.argv[1]), "canary"))

@@ -1,9 +1,8 @@
 """Fuzz every reader, guided by coverage (``make fuzz``; needs atheris, Python 3.8 to 3.13).
 
-Each reader runs for a while in a process of its own, on its valid files and the attacks on it,
-which the fuzzer recombines. Anything but valid values or a `DataError`, anything done besides
-reading, a hang or too much memory is a finding: the file is kept, and how to read it again is
-said. The table of readers is the one of test_fuzz.py.
+Each reader runs for a while in a process of its own. The fuzzer recombines its valid files and
+the attacks on it. Anything but valid values or a `DataError`, anything done besides reading, a
+hang or too much memory is a finding: the file is kept, and how to read it again is said.
 """
 
 import argparse
@@ -110,11 +109,12 @@ def keep(findings, folder, name, log):
     with open(os.path.join(kept, "log.txt"), "w", encoding="utf-8") as file:
         file.write(log)
     artifacts = [entry for entry in os.listdir(folder) if entry.startswith("artifact-")]
+    if not artifacts:
+        return os.path.join(kept, "log.txt")
     target = os.path.join(kept, reader.file)
-    for artifact in artifacts[:1]:
-        with open(os.path.join(folder, artifact), "rb") as file, open(target, "wb") as copy:
-            copy.write(formed(readers, file.read()))
-    return target if artifacts else os.path.join(kept, "log.txt")
+    with open(os.path.join(folder, artifacts[0]), "rb") as file, open(target, "wb") as copy:
+        copy.write(formed(readers, file.read()))
+    return target
 
 
 # --- The child ---------------------------------------------------------------------------------
@@ -135,9 +135,7 @@ def fuzz(atheris, args):
         import readers
 
         PIL.Image.init()  # imports the modules of all formats
-        for reader in readers.READERS:
-            if reader.name == args.reader[0]:
-                break
+        (reader,) = (reader for reader in readers.READERS if reader.name == args.reader[0])
     scratch, corpus = (os.path.join(args.child, name) for name in ("scratch", "corpus"))
     os.mkdir(scratch)
     os.mkdir(corpus)
@@ -153,10 +151,7 @@ def fuzz(atheris, args):
     def one(data):
         with open(path, "wb") as file:
             file.write(formed(readers, data))
-        watch.on = True
-        outcome = readers.run(reader, path)
-        watch.on = False
-        did = watch.taken()
+        outcome, did = watch.during(readers.run, reader, path)
         if did or os.path.exists(canary) or outcome not in ("value", "DataError"):
             print("Finding: {} {}".format(outcome, did), flush=True)
             raise RuntimeError(outcome)

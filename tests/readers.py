@@ -17,15 +17,16 @@ import json
 import math
 import os
 import pickle
-import shutil
 import struct
 import sys
 import tempfile
 import time
+import warnings
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
+import attacks
 import numpy as np
 from checkpoints import after
 
@@ -183,15 +184,13 @@ def valid_files():
             for checkpoint in (after(0, n_losses=3), after(2))
         ]
     bare = pickle.dumps(W, 2) + pickle.dumps(b, 4)
+    members = {"W": W, "m": np.array("text"), "z": np.zeros((0, 2), "i2")}
     return {
         "gzip": [gzip.compress(b"hello" * 9, mtime=0) * 2, b"hello"],
         "pickle": pickled + [gzip.compress(pickled[1], mtime=0)],
         "pickles": [b"".join(pickled), gzip.compress(pickled[0] * 2, mtime=0)],
-        "idx": [struct.pack(">4B2I", 0, 0, 13, 2, 1, 2) + bytes(8)],
-        "npz": [
-            zipped({"W": W, "m": np.array("text"), "z": np.zeros((0, 2), "i2")}),
-            zipped(keyed),
-        ],
+        "idx": [attacks.idx(13, (1, 2), bytes(8))],
+        "npz": [zipped(members), zipped(keyed)],
         "params.npz": [params[0]],
         "params.pkl": [params[1], bare],
         "checkpoint": states,
@@ -210,51 +209,46 @@ def zipped(members):
 
 
 def pictures():
-    """Return a small picture of each format that this Pillow can write, and a larger one."""
+    """Return a small picture of each format that this Pillow can write, and larger ones."""
     from PIL import Image
 
     drawn = np.zeros((28, 28), "u1")
     drawn[4:24, 12:16] = 255
-    small, larger = Image.fromarray(drawn), Image.fromarray(drawn).resize((60, 60))
-    found = []
+    small = Image.fromarray(drawn)
+    found = [chunky_png(drawn)]
     # the small ones are taken as they are, the larger one goes the whole way
-    for kind, picture in (("PNG", small), ("JPEG", small), ("BMP", small), ("GIF", small),
-                          ("WEBP", small), ("PNG", larger)):  # fmt: skip
+    for kind, side in (
+        ("PNG", 28),
+        ("JPEG", 28),
+        ("BMP", 28),
+        ("GIF", 28),
+        ("WEBP", 28),
+        ("PNG", 60),
+    ):
         file = io.BytesIO()
         try:
-            picture.save(file, kind)
+            small.resize((side, side)).save(file, kind)
         except (KeyError, OSError):
             continue
         found.append(file.getvalue())
-    return found + [chunky_png(drawn)]
+    return found
 
 
 def chunky_png(drawn):
     """Make a PNG with one of each kind of chunk that Pillow looks into."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
+    chunks = {
+        b"PLTE": bytes([0, 0, 0, 255, 255, 255]),
+        b"tRNS": b"\xff\xff",
+        b"gAMA": struct.pack(">I", 45455),
+        b"pHYs": struct.pack(">2IB", 1, 1, 1),
+        b"tEXt": b"Comment\0a",
+        b"zTXt": b"Comment\0\0" + zlib.compress(b"b"),
+        b"iTXt": b"Comment\0\1\0\0\0" + zlib.compress(b"c"),
+        b"iCCP": b"icc\0\0" + zlib.compress(b"d"),
+        b"eXIf": b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\1\0\0\0\0\0\0",
+    }
     rows = b"".join(b"\0" + bytes(row // 255) for row in drawn)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(kind, data)
-        for kind, data in (
-            (b"IHDR", struct.pack(">2I5B", 28, 28, 8, 3, 0, 0, 0)),
-            (b"PLTE", bytes([0, 0, 0, 255, 255, 255])),
-            (b"tRNS", b"\xff\xff"),
-            (b"gAMA", struct.pack(">I", 45455)),
-            (b"pHYs", struct.pack(">2IB", 1, 1, 1)),
-            (b"tEXt", b"Comment\0a"),
-            (b"zTXt", b"Comment\0\0" + zlib.compress(b"b")),
-            (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(b"c")),
-            (b"iCCP", b"icc\0\0" + zlib.compress(b"d")),
-            (b"eXIf", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\1\0\0\0\0\0\0"),
-            (b"IDAT", zlib.compress(rows)),
-            (b"IEND", b""),
-        )
-    )
+    return attacks.png(*(attacks.chunk(*c) for c in chunks.items()), colour=3, pixels=rows)
 
 
 # --- Files that are damaged, and whole again on the outside ------------------------------------
@@ -303,9 +297,7 @@ def seeds(reader, canary, most=20000):
 
 @functools.lru_cache(maxsize=1)
 def _light_attacks(canary):
-    import attacks
-
-    return [attack for attack in attacks.corpus(canary) if not attack.heavy]
+    return attacks.corpus(canary, heavy=False)
 
 
 def _opened(data, most):
@@ -349,10 +341,12 @@ class Watch:
         if bad:
             self.seen.append("{} {}".format(event, str(args)[:80]))
 
-    def taken(self):
-        """Return what was seen, and forget it."""
-        seen, self.seen = self.seen, []
-        return seen
+    def during(self, act, *args):
+        """Call a function: return its result, and what was seen."""
+        self.seen, self.on = [], True
+        outcome = act(*args)
+        self.on = False
+        return outcome, self.seen
 
 
 def run(reader, path):
@@ -407,50 +401,37 @@ def reset_peak():
 
 
 def main(folder):
-    import warnings
-
     warnings.simplefilter("error")  # a warning would be a second line on somebody's stderr
     watch = Watch()
-    with tempfile.TemporaryDirectory() as scratch:
+    first = {kind: reader for reader in reversed(READERS) for kind in reader.kinds}
+    beside = os.path.dirname(os.path.abspath(folder))  # where files can get a second name
+    with tempfile.TemporaryDirectory(dir=beside) as scratch:
         failed = warm_up(scratch)
         assert not failed, failed
-        first = {kind: reader for reader in reversed(READERS) for kind in reader.kinds}
         for name in sorted(os.listdir(folder)):
             kind, heavy = name.partition("-")[0], name.endswith(".heavy")
             for reader in READERS:
-                if heavy and reader is not first[kind]:
-                    continue
-                print(json.dumps(one(watch, reader, folder, name, scratch)), flush=True)
+                if not heavy or reader is first[kind]:
+                    print(json.dumps(one(watch, reader, folder, name, scratch)), flush=True)
 
 
 def one(watch, reader, folder, name, scratch):
     """Give one file to one reader, under that reader's name for it."""
     path = os.path.join(scratch, reader.file)
-    _give(os.path.join(folder, name), path)
+    os.unlink(path)
+    os.link(os.path.join(folder, name), path)
     before = sorted(os.listdir(scratch))
     reset_peak()
     base, started = memory_mib("VmRSS"), time.process_time()
-    watch.on = True
-    outcome = run(reader, path)
-    watch.on = False
+    outcome, did = watch.during(run, reader, path)
     return {
         "attack": name,
         "reader": reader.name,
         "outcome": outcome,
-        "did": watch.taken() + ([] if sorted(os.listdir(scratch)) == before else ["wrote files"]),
+        "did": did + ([] if sorted(os.listdir(scratch)) == before else ["wrote files"]),
         "mib": round(memory_mib("VmHWM") - base, 1),
         "seconds": round(time.process_time() - started, 2),
     }
-
-
-def _give(source, target):
-    """Give a file another name; a copy, where links cannot be made, takes longer."""
-    if os.path.exists(target):
-        os.unlink(target)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def again(path):
@@ -458,10 +439,7 @@ def again(path):
     watch = Watch()
     for reader in READERS:
         if reader.file == os.path.basename(path):
-            watch.on = True
-            outcome = run(reader, path)
-            watch.on = False
-            print(reader.name, outcome, watch.taken(), flush=True)
+            print(reader.name, *watch.during(run, reader, path), flush=True)
             reader.check(reader.read(path))
 
 

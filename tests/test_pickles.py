@@ -4,19 +4,20 @@ The Python 2 pickles below are bytes as `cPickle` of Python 2.7 writes them for
 ``(x, y)``, with ``x`` a (2, 3) float32 array and ``y`` two int64 labels.
 """
 
+import contextlib
 import copyreg
 import gzip
 import os
 import pickle
-import random
 import struct
 import subprocess
 import sys
 import tracemalloc
-import warnings
 
+import attacks
 import numpy as np
 import pytest
+from attacks import short
 
 from dlt import pickles
 from dlt.errors import DataError
@@ -62,10 +63,21 @@ def saved(folder, data, name="data.pkl"):
 
 
 def refused(folder, data, found, load=load_pickle):
-    with pytest.raises(DataError, match="data.pkl: found " + found) as caught:
+    with pytest.raises(DataError, match="data.pkl: found (" + found + ")") as caught:
         load(saved(folder, data))
     assert "\n" not in str(caught.value) and str(caught.value).isprintable()
     return str(caught.value)
+
+
+@contextlib.contextmanager
+def peak_below(most, least=0):
+    """Check the most memory that was taken inside."""
+    tracemalloc.start()
+    try:
+        yield
+        assert least < tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def assert_same(found, value):
@@ -88,19 +100,10 @@ def assert_same(found, value):
 
 def old_array(code, raw, shape=b"(K\x02t", order=b"<", fortran=b"\x89"):
     """Assemble one array as numpy under Python 2 pickles it at protocol 2."""
-    return (
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01"
-        + shape
-        + b"cnumpy\ndtype\nU"
-        + bytes([len(code)])
-        + code
-        + b"K\x00K\x01\x87R(K\x03U\x01"
-        + order
-        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        + fortran
-        + raw
-        + b"tb"
-    )
+    dtype = b"cnumpy\ndtype\nU%c%bK\x00K\x01\x87R(K\x03U\x01%bNNN" % (len(code), code, order)
+    dtype += b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    return empty + b"(K\x01" + shape + dtype + fortran + raw + b"tb"
 
 
 # --- What must be read -------------------------------------------------------------------------
@@ -127,26 +130,19 @@ VALUES = {
 }
 
 
+@pytest.mark.parametrize("dumps", [pickle.dumps, pickle._dumps], ids=["C", "Python"])
 @pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_what_this_python_pickles_comes_back(tmp_path, protocol, name):
-    value = VALUES[name]
-    assert_same(load_pickle(saved(tmp_path, pickle.dumps(value, protocol))), value)
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_pickler_in_pure_python_too(tmp_path, protocol):
-    data = pickle._dumps(VALUES["the tutorial's layout"], protocol)
-    assert_same(load_pickle(saved(tmp_path, data)), VALUES["the tutorial's layout"])
+def test_what_this_python_pickles_comes_back(tmp_path, name, dumps):
+    for protocol in PROTOCOLS:
+        assert_same(load_pickle(saved(tmp_path, dumps(VALUES[name], protocol))), VALUES[name])
 
 
 @pytest.mark.parametrize("core", [b"numpy.core.", b"numpy._core."])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", range(4))  # later ones store lengths, which this falsifies
 def test_both_spellings_of_numpy_core(tmp_path, protocol, core):
     data = pickle.dumps((X, np.float32(1)), protocol)
-    if protocol < 4:  # later ones store lengths, which a replacement would falsify
-        data = data.replace(b"numpy._core.", core).replace(b"numpy.core.", core)
-        assert core in data
+    data = data.replace(b"numpy._core.", core).replace(b"numpy.core.", core)
+    assert core in data
     assert_same(load_pickle(saved(tmp_path, data)), (X, np.float32(1)))
 
 
@@ -233,122 +229,60 @@ def test_second_pickle_cut_short(tmp_path):
 
 # --- What must not run -------------------------------------------------------------------------
 
-
-class Reduced:
-    """Pickles as a call of `function`."""
-
-    def __init__(self, function, *args):
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
+CALLS = attacks.light(attacks.add_calls)
 
 
-def short(text):
-    return b"\x8c" + bytes([len(text)]) + text
+@pytest.mark.parametrize("attack", CALLS)
+def test_functions_are_refused_by_name(tmp_path, attack):
+    name = attack.partition("-")[2]
+    if "-" in name:  # pickled by this Python, which has names of its own for some functions
+        name = r"(posix|nt)\.system" if "system" in name else r"(builtins|__builtin__)\.eval"
+    line = refused(tmp_path, CALLS[attack], "a pickle that asks for " + name + ";")
+    assert line.endswith(
+        "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
+    )
 
 
-@pytest.fixture
-def canary(tmp_path):
-    """A file that must not come into being."""
-    path = tmp_path / "canary"
-    yield path
-    assert not path.exists()
+NAMES = """
+builtins.getattr builtins.bytearray __builtin__.apply subprocess.Popen importlib.import_module
+operator.attrgetter functools.partial pkgutil.resolve_name copyreg._reconstructor
+copy_reg._reconstructor collections.OrderedDict _codecs.decode codecs.encode numpy.load
+numpy.fromfile numpy.poly1d numpy.core.multiarray.fromfile numpy.core.numeric.load
+numpy.core.multiarray._reconstruct.__globals__ numpy._core.numeric._frombuffer.__call__
+numpy.testing._private.utils.runstring numpy.distutils.exec_command.exec_command
+numpy.f2py.crackfortran.getlincoef numpy.ma.core._mareconstruct
+numpy.random._pickle.__randomstate_ctor numpy.__builtins__ Numpy.ndarray
+theano.tensor.sharedvar.TensorSharedVariable __main__.LogisticRegression
+""".split()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("function", "name"),
-    [
-        (os.system, "(posix|nt).system"),
-        (eval, "(builtins|__builtin__).eval"),
-        (open, r"_?io\.open"),
-    ],
-)
-def test_functions_are_refused_by_name(tmp_path, canary, protocol, function, name):
-    args = {os.system: "touch %s", eval: "open(%r, 'w')"}.get(function, "%s") % str(canary)
-    hostile = Reduced(function, args, *(["w"] if function is open else []))
-    for value in (hostile, [X, hostile], {"Train": hostile}):
-        line = refused(tmp_path, pickle.dumps(value, protocol), "a pickle that asks for " + name)
-        assert line.endswith(
-            "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
-        )
-
-
-def test_the_canary_would_be_created_by_the_standard_library(tmp_path):
-    path = tmp_path / "canary"
-    pickle.loads(pickle.dumps(Reduced(open, str(path), "w"))).close()
-    assert path.exists()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "os.system",
-        "builtins.eval",
-        "builtins.exec",
-        "builtins.getattr",
-        "builtins.bytearray",
-        "__builtin__.apply",
-        "subprocess.Popen",
-        "importlib.import_module",
-        "operator.attrgetter",
-        "functools.partial",
-        "pkgutil.resolve_name",
-        "copyreg._reconstructor",
-        "copy_reg._reconstructor",
-        "collections.OrderedDict",
-        "_codecs.decode",
-        "codecs.encode",
-        "numpy.load",
-        "numpy.fromfile",
-        "numpy.memmap",
-        "numpy.poly1d",
-        "numpy.core.multiarray.fromfile",
-        "numpy.core.multiarray._reconstruct.__globals__",
-        "numpy.core.multiarray._reconstruct\t",
-        "numpy.core.numeric.load",
-        "numpy._core.numeric._frombuffer.__call__",
-        "numpy.testing._private.utils.runstring",
-        "numpy.distutils.exec_command.exec_command",
-        "numpy.f2py.crackfortran.getlincoef",
-        "numpy.ma.core._mareconstruct",
-        "numpy.random._pickle.__randomstate_ctor",
-        "numpy.__builtins__",
-        "Numpy.ndarray",
-        "theano.tensor.sharedvar.TensorSharedVariable",
-        "__main__.LogisticRegression",
-    ],
-)
-def test_only_the_exact_names_of_numpy_arrays_are_known(tmp_path, canary, name):
+@pytest.mark.parametrize("name", [*NAMES, "numpy.core.multiarray._reconstruct\t"])
+def test_only_the_exact_names_of_numpy_arrays_are_known(tmp_path, name):
     module, _, attribute = name.rpartition(".")
-    module, attribute = module.encode(), attribute.encode()
-    argument = str(canary).encode()
-    args = b"(S'touch " + argument + b"'\nt"
+    named, args = attacks.name(module, attribute), b"(S'touch x'\nt"
     found = "a pickle that asks for " + name.replace("\t", r"\\t")
-    refused(tmp_path, b"c" + module + b"\n" + attribute + b"\n" + args + b"R.", found)
-    named = short(module) + short(attribute)
-    refused(tmp_path, b"\x80\x04" + named + b"\x93" + args + b"R.", found)
-    inst = b"(S'touch " + argument + b"'\ni" + module + b"\n" + attribute + b"\n."
-    refused(tmp_path, inst, found)
+    refused(tmp_path, named + args + b"R.", found)
+    refused(
+        tmp_path, b"\x80\x04" + short(module) + short(attribute) + b"\x93" + args + b"R.", found
+    )
+    refused(tmp_path, b"(S'touch x'\ni" + named[1:] + b".", found)
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        (b"numpy", b"prod.os.system"),
-        (b"numpy", b"ndarray.__class__"),
-        (b"numpy", b"dtype.__reduce__"),
-        (b"numpy ndarray", b""),
-        (b"", b"numpy.ndarray"),
-        (b"numpy.core", b"multiarray._reconstruct"),
-        (b"numpy.core.multiarray", b"_reconstruct.__class__"),
+        ("numpy", "prod.os.system"),
+        ("numpy", "ndarray.__class__"),
+        ("numpy", "dtype.__reduce__"),
+        ("numpy ndarray", ""),
+        ("", "numpy.ndarray"),
+        ("numpy.core", "multiarray._reconstruct"),
+        ("numpy.core.multiarray", "_reconstruct.__class__"),
     ],
 )
-def test_dotted_names_are_not_walked(tmp_path, canary, module, name):
-    call = short(b"touch " + str(canary).encode()) + b"\x85R."
-    data = b"\x80\x04" + short(module) + short(name) + b"\x93" + call
-    refused(tmp_path, data, "a pickle that asks for " + (module + b"." + name).decode())
+def test_dotted_names_are_not_walked(tmp_path, module, name):
+    data = b"\x80\x04" + short(module) + short(name) + b"\x93" + short("touch x") + b"\x85R."
+    refused(tmp_path, data, "a pickle that asks for " + module + "." + name)
 
 
 def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
@@ -357,118 +291,139 @@ def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
     refused(tmp_path, b"c" + b"o" * 990 + b"\ns\n.", "a pickle that asks for o{100}; expected")
 
 
-def test_extension_codes_are_refused_even_when_already_resolved(tmp_path, canary):
+def test_extension_codes_are_refused_even_when_already_resolved(tmp_path):
     copyreg.add_extension("os", "system", 200)
     copyreg._extension_cache[200] = os.system
     try:
-        call = short(b"touch " + str(canary).encode()) + b"\x85R."
         for opcode in (b"\x82\xc8", b"\x83\xc8\x00", b"\x84\xc8\x00\x00\x00"):
-            refused(tmp_path, b"\x80\x04" + opcode + call, "a pickle with the opcode EXT[124]")
+            data = b"\x80\x04" + opcode + short("touch x") + b"\x85R."
+            refused(tmp_path, data, "a pickle with the opcode EXT[124]")
     finally:
         copyreg.remove_extension("os", "system", 200)
         copyreg._extension_cache.pop(200, None)
 
 
-@pytest.mark.parametrize(
-    ("data", "opcode"),
-    [
-        (b"Ptouch\n.", "PERSID"),
-        (b"K\x01Q.", "BINPERSID"),
-        (b"(cnumpy\nndarray\nK\x01o.", "OBJ"),
-        (b"cnumpy\nndarray\n)\x81.", "NEWOBJ"),
-        (b"cnumpy\nndarray\n)}\x92.", "NEWOBJ_EX"),
-        (b"\x80\x05\x97.", "NEXT_BUFFER"),
-        (b"\x80\x05]\x98.", "READONLY_BUFFER"),
-        (b"\x80\x04\x8f.", "EMPTY_SET"),
-        (b"\x80\x04(\x91.", "FROZENSET"),
-        (b"K\x010.", "POP"),
-        (b"(K\x011.", "POP_MARK"),
-        (b"K\x012\x86.", "DUP"),
-        (b"\x80\x02\x8b\x00\x01\x00\x00" + b"\x01" * 256 + b".", "LONG4"),
-    ],
-)
-def test_opcodes_that_are_refused(tmp_path, data, opcode):
-    found = "a pickle with the opcode {}, which is not allowed".format(opcode)
-    refused(tmp_path, data, found)
-
-
 ND = b"cnumpy\nndarray\n"
+DTYPE = b"cnumpy\ndtype\n"
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
-DTYPE = b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR"
-F4 = DTYPE + b"(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+EMPTY = RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR"
+SCALAR = b"cnumpy.core.multiarray\nscalar\n"
+FROMBUFFER = b"cnumpy.core.numeric\n_frombuffer\n"
+ENCODE = b"c_codecs\nencode\n"
+NEW_F4 = DTYPE + b"(S'f4'\nI0\nI1\ntR"
+F4 = NEW_F4 + b"(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+
+# What a pickle holds, and what is said of it; "..." stands for "a damaged pickle .".
+REFUSED = [
+    # Opcodes that build more than plain values.
+    (b"Ptouch\n.", "a pickle with the opcode PERSID, which is not allowed"),
+    (b"K\x01Q.", "a pickle with the opcode BINPERSID, which is not allowed"),
+    (b"(" + ND + b"K\x01o.", "a pickle with the opcode OBJ, which is not allowed"),
+    (ND + b")\x81.", "a pickle with the opcode NEWOBJ, which is not allowed"),
+    (ND + b")}\x92.", "a pickle with the opcode NEWOBJ_EX, which is not allowed"),
+    (b"\x80\x05\x97.", "a pickle with the opcode NEXT_BUFFER, which is not allowed"),
+    (b"\x80\x05]\x98.", "a pickle with the opcode READONLY_BUFFER, which is not allowed"),
+    (b"\x80\x04\x8f.", "a pickle with the opcode EMPTY_SET, which is not allowed"),
+    (b"\x80\x04(\x91.", "a pickle with the opcode FROZENSET, which is not allowed"),
+    (b"K\x010.", "a pickle with the opcode POP, which is not allowed"),
+    (b"(K\x011.", "a pickle with the opcode POP_MARK, which is not allowed"),
+    (b"K\x012\x86.", "a pickle with the opcode DUP, which is not allowed"),
+    (b"\x8b\x01\x00\x00\x00\x01.", "a pickle with the opcode LONG4, which is not allowed"),
+    # Calling what is not a function of ours, or ours with other arguments.
+    (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray"),
+    (b"I1\n)R.", "a pickle that calls a int"),
+    (b"]I1\nR.", "a pickle that calls a list"),
+    (RECONSTRUCT + b"I1\nR.", "a pickle that calls _reconstruct"),
+    (RECONSTRUCT + b"(" + DTYPE + b"(I0\ntS'b'\ntR.", "...an array that does not begin as numpy's"),
+    (RECONSTRUCT + b"(" + ND + b"(I9\ntS'b'\ntR.", "...an array that does not begin as numpy's"),
+    (RECONSTRUCT + b"(" + ND + b"(I0\ntS'O'\ntR.", "...an array that does not begin as numpy's"),
+    (ENCODE + b"(Vx\nVrot13\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
+    (ENCODE + b"(Vx\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
+    (ENCODE + b"(V\\u4e2d\nVlatin1\ntR.", "...'latin-1' codec can't"),
+    (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes with arguments"),
+    (DTYPE + b"(S'O8'\nI0\nI1\ntR.", "an array of dtype O8; .*plain booleans, integers"),
+    (DTYPE + b"(S'V8'\nI0\nI1\ntR.", "an array of dtype V8"),
+    (DTYPE + b"(S'S5'\nI0\nI1\ntR.", "an array of dtype S5"),
+    (DTYPE + b"(S'f16'\nI0\nI1\ntR.", "an array of dtype f16"),
+    (DTYPE + b"(]I0\nI1\ntR.", "an array of dtype list"),
+    (DTYPE + b")R.", "an array of dtype NoneType"),
+    (SCALAR + b"(" + F4 + b"S'abc'\ntR.", "3 bytes of array data"),
+    (SCALAR + b"(" + F4 + b"tR.", "...a numpy number without its bytes"),
+    (SCALAR + b"(" + NEW_F4 + b"S'abcd'\ntR.", "...an array without a dtype"),
+    (SCALAR + b"(I4\nS'abcd'\ntR.", "...an array without a dtype"),
+    (SCALAR + b"(" + F4 + b"]tR.", "...array data that are a list"),
+    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'Z'\ntR.", "...an array that is not described"),
+    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'K'\n(S'a'\nttR.", "...axes that are not those"),
+    # The state of other things than arrays, or an odd one.
+    (b"}(S'a'\nI1\nsb.", "a damaged pickle"),
+    (b"](I1\ntb.", "a pickle that sets the state of a list"),
+    (b"I1\n}b.", "a pickle that sets the state of a int"),
+    (ND + b"}(S'__setstate__'\nI1\nub.", "a pickle that sets the state of a Global"),
+    (NEW_F4 + b"}b.", "a dtype with fields or an unknown state"),
+    (NEW_F4 + b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb.", "a dtype with fields or an unknown state"),
+    (NEW_F4 + b"(I3\nS'<'\nN(S'a'\nt}I-1\nI-1\nI0\ntb.", "a dtype with fields"),
+    (EMPTY + b"}b.", "an array state that is not"),
+    (EMPTY + b"(I2\n(I1\nt" + F4 + b"I00\nS'abcd'\ntb.", "an array state of an unknown version"),
+    # Leftovers.
+    (ND + b".", "a pickle with a bare Global in it"),
+    (b"(l" + NEW_F4 + b"a.", "a pickle with a bare Dtype in it"),
+    (EMPTY + b".", "a pickle with a bare NewArray in it"),
+    (b"I1\nI2\n.", "...it ends with 2 values"),
+    (b"(I1\n.", "...it ends with 1 values"),
+    (b".", "...it ends with 0 values"),
+    # Keys of dicts that would take long to hash, or are none.
+    (b"})" + b"\x85" * 50000 + b"Ns.", "a dict with a tuple as key"),
+    (b"}NNs.", "a dict with a NoneType as key"),
+    (b"}G" + bytes(8) + b"Ns.", "a dict with a float as key"),
+    (b"}\x8a\x0a" + b"\x01" * 10 + b"Ns.", "a dict with a int as key"),
+    (b"}]Ns.", "a dict with a list as key"),
+    # Lists that contain themselves.
+    (b"]q\x01h\x01a.", "a pickle of a list that contains itself"),
+    (b"}q\x01K\x05h\x01s.", "a pickle of a list that contains itself"),
+    (b"]q\x01h\x01\x85a.", "a pickle of a list that contains itself"),
+    (b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.", "a pickle of a list that contains itself|..."),
+    # Other files, and damaged bytes.
+    (b"Hello", "a file that begins with 48 65 6c 6c"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x93NUMPY\x01\x00", r"a numpy \.npy file"),
+    (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
+    (b"<html>", "an HTML page"),
+    (b"", "an empty file"),
+    (b"\x80\x06N.", "a pickle of protocol 6"),
+    (b"N\xff.", "byte ff where a pickle opcode should be"),
+    (b"\x80\x02", "a pickle that is cut short"),
+    (b"h\x09.", "...memo entry 9 was never made"),
+    (b"q\x09.", "...it uses more values than it made"),
+    (b"a.", "...it uses more values than it made"),
+    (b"(t\x86.", "...it uses more values than it made"),
+    (b"t.", "...it uses more values than it made"),
+    (b"NNa.", "...it treats a NoneType as a list"),
+    (b"NN(K\x01K\x02u.", "...it treats a NoneType as a dict"),
+    (b"(K\x01d.", "...a dict key without a value"),
+    (b"NN\x93.", "...a name that is no text"),
+    (b"I1_0\n.", "...a number that is not one"),
+    (b"Fabc\n.", "...could not convert string to float"),
+    (b"g-1\n.", "...a memo number that is not one"),
+    (b"Sabc\n.", "...a string without quotes"),
+    (b"S'\n.", "...a string without quotes"),
+    (b"S'a\\q'\n.", "...an unknown escape"),
+    (b"S'a\\x0'\n.", "....*escape"),
+    (b"X\x01\x00\x00\x00\xff.", "...'utf-8' codec can't decode"),
+    (b"Vabc", "...a line that is cut short"),
+    (b"V\\u12\n.", "...'rawunicodeescape' codec can't decode"),
+    (b"cos\xff\nx\n.", "...'utf-8' codec can't decode"),
+]
 
 
-@pytest.mark.parametrize(
-    ("data", "found"),
-    [
-        # Calling what is not a function of ours, or ours with other arguments.
-        (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray"),
-        (b"I1\n)R.", "a pickle that calls a int"),
-        (b"]I1\nR.", "a pickle that calls a list"),
-        (RECONSTRUCT + b"I1\nR.", "a pickle that calls _reconstruct"),
-        (RECONSTRUCT + b"(cnumpy\ndtype\n(I0\ntS'b'\ntR.", "a damaged pickle .an array that does"),
-        (RECONSTRUCT + b"(" + ND + b"(I9\ntS'b'\ntR.", "a damaged pickle .an array that does"),
-        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'O'\ntR.", "a damaged pickle .an array that does"),
-        (
-            b"c_codecs\nencode\n(Vx\nVrot13\ntR.",
-            "a pickle that calls _codecs.encode other than for",
-        ),
-        (b"c_codecs\nencode\n(Vx\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
-        (b"c_codecs\nencode\n(V\\u4e2d\nVlatin1\ntR.", "a damaged pickle .'latin-1' codec can't"),
-        (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes with arguments"),
-        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array of dtype O8; .*plain booleans, integers"),
-        (b"cnumpy\ndtype\n(S'V8'\nI0\nI1\ntR.", "an array of dtype V8"),
-        (b"cnumpy\ndtype\n(S'S5'\nI0\nI1\ntR.", "an array of dtype S5"),
-        (b"cnumpy\ndtype\n(S'f16'\nI0\nI1\ntR.", "an array of dtype f16"),
-        (b"cnumpy\ndtype\n(]I0\nI1\ntR.", "an array of dtype list"),
-        (b"cnumpy\ndtype\n)R.", "an array of dtype NoneType"),
-        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"S'abc'\ntR.", "3 bytes of array data"),
-        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"tR.", "a damaged pickle .a numpy number"),
-        (
-            b"cnumpy.core.multiarray\nscalar\n(" + DTYPE + b"S'abcd'\ntR.",
-            ".*an array without a dtype",
-        ),
-        (b"cnumpy.core.multiarray\nscalar\n(I4\nS'abcd'\ntR.", ".*an array without a dtype"),
-        (b"cnumpy.core.multiarray\nscalar\n(" + F4 + b"]tR.", ".*array data that are a list"),
-        (
-            b"cnumpy.core.numeric\n_frombuffer\n(S'abcd'\n" + F4 + b"(I1\ntS'Z'\ntR.",
-            "a damaged pickle",
-        ),
-        (
-            b"cnumpy.core.numeric\n_frombuffer\n(S'abcd'\n" + F4 + b"(I1\ntS'K'\n(S'a'\nttR.",
-            "a damaged pickle .axes that are not",
-        ),
-        # State of other things than arrays, or an odd state.
-        (b"}(S'a'\nI1\nsb.", "a damaged pickle"),
-        (b"](I1\ntb.", "a pickle that sets the state of a list"),
-        (b"I1\n}b.", "a pickle that sets the state of a int"),
-        (b"cos\nsystem\n}b.", "a pickle that asks for os.system"),
-        (ND + b"}(S'__setstate__'\nI1\nub.", "a pickle that sets the state of a Global"),
-        (DTYPE + b"}b.", "a dtype with fields or an unknown state"),
-        (DTYPE + b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb.", "a dtype with fields or an unknown state"),
-        (DTYPE + b"(I3\nS'<'\nN(S'a'\nt}I-1\nI-1\nI0\ntb.", "a dtype with fields"),
-        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR}b.", "an array state that is not"),
-        (
-            RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR(I2\n(I1\nt" + F4 + b"I00\nS'abcd'\ntb.",
-            ".*version",
-        ),
-        # Leftovers.
-        (ND + b".", "a pickle with a bare Global in it"),
-        (b"(l" + DTYPE + b"a.", "a pickle with a bare Dtype in it"),
-        (RECONSTRUCT + b"(" + ND + b"(I0\ntS'b'\ntR.", "a pickle with a bare NewArray in it"),
-        (b"I1\nI2\n.", "a damaged pickle .it ends with 2 values"),
-        (b"(I1\n.", "a damaged pickle .it ends with 1 values"),
-        (b".", "a damaged pickle .it ends with 0 values"),
-    ],
-)
-def test_attacks_through_the_allowed_names(tmp_path, data, found):
-    refused(tmp_path, data, found)
+@pytest.mark.parametrize(("data", "found"), REFUSED)
+def test_what_is_not_plain_or_damaged_is_named(tmp_path, data, found):
+    refused(tmp_path, data, found.replace("...", "a damaged pickle ."))
 
 
-def test_object_array_of_this_python(tmp_path, canary):
-    hostile = np.array([Reduced(open, str(canary), "w"), 1], dtype=object)
-    for protocol in PROTOCOLS:
-        refused(tmp_path, pickle.dumps(hostile, protocol), "an array of dtype O8")
+def test_arrays_of_objects_and_other_dtypes_are_refused(tmp_path):
+    made = attacks.light(attacks.add_object_arrays)
+    for attack in ("object-array-0", "object-array-2", "object-array-4", "object-array-5"):
+        refused(tmp_path, made["pickle-" + attack], "an array of dtype O8")
     refused(tmp_path, pickle.dumps(np.zeros(2, "f4,i4")), "an array of dtype V8")
     refused(tmp_path, pickle.dumps(np.array(["a"])), "an array of dtype U1")
     refused(tmp_path, pickle.dumps(np.zeros(1, "c16")), "an array of dtype c16")
@@ -476,66 +431,34 @@ def test_object_array_of_this_python(tmp_path, canary):
 
 # --- Declared sizes, depth and repetition ------------------------------------------------------
 
-
-@pytest.mark.parametrize(
-    ("shape", "found"),
-    [
-        (b"(I4\nt", r"8 bytes of array data; expected 16 for shape \(4,\) of float32"),
-        (b"(I1000000\nI1000000\nt", "8 bytes of array data; expected 4000000000000 for"),
-        (
-            b"(I1000000000000\nt",
-            "8 bytes of array data; expected 4000000000000 for|an array with a",
-        ),
-        (b"(L99999999999999999999L\nt", "an array with a shape that is not one"),
-        (b"(I-1\nI-2\nt", "an array with a shape that is not one"),
-        (b"(I01\nI2\nt", "an array with a shape that is not one"),
-        (b"(lI2\na", "an array with a shape that is not one"),
-        (b"(" + b"I1\n" * 33 + b"t", "an array with a shape that is not one"),
-        (b"(I2\nF1\nt", "an array with a shape that is not one"),
-        (b"(I0\nt", "8 bytes of array data; expected 0"),
-    ],
-)
-def test_shapes_that_do_not_fit(tmp_path, shape, found):
-    data = old_array(b"f4", b"U\x08abcdefgh", shape)
-    refused(tmp_path, data + b".", found)
-    assert load_pickle(saved(tmp_path, data.replace(shape, b"(I2\nt") + b".")).shape == (2,)
+DECLARED = attacks.light(attacks.add_array_states, attacks.add_lengths, attacks.add_nesting)
+DECLARED = {name[len("pickle-") :]: data for name, data in DECLARED.items()}
+FOUND = {
+    "shape-huge-product": "8 bytes of array data; expected 4835703278458516698824704 for shape",
+    "shape-": "an array with a shape that is not one",
+    "length-FRAME": "a damaged pickle .it uses more values than it made",
+    "length-LONG4": "a pickle with the opcode LONG4",
+    "length-": r"a damaged pickle \((cut short: 3 of|a negative length)",
+    "digits-": "a damaged pickle .a line that is cut short or too long",
+    "nested-keys": "a dict with a tuple as key",
+    "nested-reduced": "an array of dtype tuple",
+    "nested-": "tuples and lists nested more than 100 deep",
+}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"T\xff\xff\xff\x7fab",
-        b"B\xff\xff\xff\xffab",
-        b"X\xff\xff\xff\xffab",
-        b"\x8e" + b"\xff" * 7 + b"\x7fab",
-        b"\x8e" + b"\xff" * 8 + b"ab",
-        b"\x8d" + b"\xff" * 8 + b"ab",
-        b"\x96" + b"\xff" * 8 + b"ab",
-        b"T\xff\xff\xff\xffab",
-    ],
-)
-def test_absurd_lengths_take_no_memory(tmp_path, data):
-    path = saved(tmp_path, gzip.compress(b"\x80\x05" + data))
-    tracemalloc.start()
-    with pytest.raises(DataError, match=r"a damaged pickle \((cut short: 2 of|a negative length)"):
-        load_pickle(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8 << 20
+@pytest.mark.parametrize("attack", [name for name in DECLARED if name.startswith(tuple(FOUND))])
+def test_sizes_and_depths_that_are_only_declared(tmp_path, attack):
+    found = next(FOUND[start] for start in FOUND if attack.startswith(start))
+    with peak_below(8 << 20):
+        refused(tmp_path, gzip.compress(DECLARED[attack]), found)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"]" * 100000 + b"a" * 99999 + b".",
-        b")" + b"\x85" * 100000 + b".",
-        b"(" * 100000 + b"t" * 100000 + b".",
-        b")" + b"\x85" * 100 + b".",
-        b"(K\x01" * 50000 + b"N" + b"d" * 50000 + b".",
-    ],
-)
-def test_deep_nesting_is_an_error_not_a_crash(tmp_path, data):
-    refused(tmp_path, data, "tuples and lists nested more than 100 deep")
+def test_data_that_do_not_fit_the_shape(tmp_path):
+    data = old_array(b"f4", b"U\x08abcdefgh", b"(I2\nt") + b"."
+    assert load_pickle(saved(tmp_path, data)).shape == (2,)
+    found = r"8 bytes of array data; expected {} for shape \({},\) of float32"
+    for n in (0, 4):
+        refused(tmp_path, data.replace(b"I2", b"I%d" % n), found.format(4 * n, n))
 
 
 def test_nesting_just_deep_enough(tmp_path):
@@ -543,19 +466,6 @@ def test_nesting_just_deep_enough(tmp_path):
     for _ in range(99):
         (found,) = found
     assert found == ()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"]q\x01h\x01a.",
-        b"}q\x01K\x05h\x01s.",
-        b"]q\x01h\x01\x85a.",
-        b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.",
-    ],
-)
-def test_lists_that_contain_themselves(tmp_path, data):
-    refused(tmp_path, data, "a pickle of a list that contains itself|a damaged pickle")
 
 
 def test_recursion_made_by_the_pickle_module(tmp_path):
@@ -591,33 +501,24 @@ def test_one_array_many_times_counts_each_time(tmp_path):
 def test_one_text_encoded_again_and_again_counts_each_time(tmp_path):
     # 3000 times a megabyte, of which every copy was made before the sizes were added up
     text = b"X" + struct.pack("<I", 1 << 20) + bytes(1 << 20) + b"q\x01"
-    head = b"(" + text + b"c_codecs\nencode\nq\x02Vlatin1\nq\x03"
+    head = b"(" + text + ENCODE + b"q\x02Vlatin1\nq\x03"
     path = saved(tmp_path, gzip.compress(head + b"h\x02h\x01h\x03\x86R" * 3000 + b"t."))
-    tracemalloc.start()
-    with pytest.raises(DataError, match="arrays that need more than 20000000 bytes"):
+    with peak_below(40 << 20), pytest.raises(
+        DataError, match="arrays that need more than 20000000 bytes"
+    ):
         load_pickle(path, max_bytes=20000000)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 40 << 20
 
 
-@pytest.mark.parametrize("form", ["STRING", "UNICODE", "BINSTRING", "BINBYTES", "_codecs.encode"])
+@pytest.mark.parametrize(
+    "form", [b"S'%b'\n", b"V%b\n", b"T%b%b", b"B%b%b", ENCODE + b"(X%b%bVlatin1\ntR"]
+)
 def test_memory_is_at_most_three_times_the_limit(tmp_path, form):
     size = 32 << 20
-    data = {
-        "STRING": b"S'%b'\n.",
-        "UNICODE": b"V%b\n.",
-        "BINSTRING": b"T" + struct.pack("<I", size) + b"%b.",
-        "BINBYTES": b"B" + struct.pack("<I", size) + b"%b.",
-        "_codecs.encode": b"c_codecs\nencode\n(X" + struct.pack("<I", size) + b"%bVlatin1\ntR.",
-    }[form]
-    path = saved(tmp_path, data % (b"a" * size))
-    del data
-    tracemalloc.start()
-    assert len(load_pickle(path, max_bytes=size + 100)) == size
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert size < peak < 3.1 * size
+    parts = [struct.pack("<I", size), b"a" * size]
+    path = saved(tmp_path, form % tuple(parts[-form.count(b"%b") :]) + b".")
+    del parts
+    with peak_below(3.1 * size, least=size):
+        assert len(load_pickle(path, max_bytes=size + 100)) == size
 
 
 @pytest.mark.parametrize("letter", ["\u4e2d", "\U0001f600"])
@@ -639,110 +540,20 @@ def test_number_of_opcodes_is_limited(tmp_path, monkeypatch):
     refused(tmp_path, b"N." * 1001, "more than 1000 pickle opcodes", load_pickles)
 
 
-def test_numbers_of_many_digits_are_not_read_to_their_end(tmp_path):
-    for opcode in (b"I", b"L", b"F", b"p", b"g"):
-        line = opcode + b"1" * 1000000 + b"\n"
-        refused(
-            tmp_path, b"N" + line + b".", "a damaged pickle .a line that is cut short or too long"
-        )
-
-
-@pytest.mark.parametrize(
-    ("key", "kind"),
-    [
-        (b")" + b"\x85" * 50000, "tuple"),
-        (b"N", "NoneType"),
-        (b"G" + bytes(8), "float"),
-        (b"\x8a\x0a" + b"\x01" * 10, "int"),
-        (b"]", "list"),
-    ],
-)
-def test_keys_of_dicts(tmp_path, key, kind):
-    refused(tmp_path, b"}" + key + b"Ns.", "a dict with a {} as key".format(kind))
-
-
 def test_number_of_keys_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(pickles, "_MAX_KEYS", 10)
     assert len(load_pickle(saved(tmp_path, pickle.dumps(dict.fromkeys(range(10)))))) == 10
     refused(tmp_path, pickle.dumps(dict.fromkeys(range(11))), "a dict of more than 10 keys")
 
 
-# --- Damaged bytes -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "found"),
-    [
-        (b"Hello", "a file that begins with 48 65 6c 6c"),
-        (b"PK\x03\x04", "a zip archive"),
-        (b"\x93NUMPY\x01\x00", r"a numpy \.npy file"),
-        (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
-        (b"<html>", "an HTML page"),
-        (b"", "an empty file"),
-        (b"\x80\x06N.", "a pickle of protocol 6"),
-        (b"N\xff.", "byte ff where a pickle opcode should be"),
-        (b"\x80\x02", "a pickle that is cut short"),
-        (b"h\x09.", "a damaged pickle .memo entry 9 was never made"),
-        (b"q\x09.", "a damaged pickle .it uses more values than it made"),
-        (b"a.", "a damaged pickle .it uses more values than it made"),
-        (b"(t\x86.", "a damaged pickle .it uses more values than it made"),
-        (b"t.", "a damaged pickle .it uses more values than it made"),
-        (b"NNa.", "a damaged pickle .it treats a NoneType as a list"),
-        (b"NN(K\x01K\x02u.", "a damaged pickle .it treats a NoneType as a dict"),
-        (b"(K\x01d.", "a damaged pickle .a dict key without a value"),
-        (b"NN\x93.", "a damaged pickle .a name that is no text"),
-        (b"I1_0\n.", "a damaged pickle .a number that is not one"),
-        (b"Fabc\n.", "a damaged pickle .could not convert string to float"),
-        (b"g-1\n.", "a damaged pickle .a memo number that is not one"),
-        (b"Sabc\n.", "a damaged pickle .a string without quotes"),
-        (b"S'\n.", "a damaged pickle .a string without quotes"),
-        (b"S'a\\q'\n.", "a damaged pickle .an unknown escape"),
-        (b"S'a\\x0'\n.", "a damaged pickle .*escape"),
-        (b"X\x01\x00\x00\x00\xff.", "a damaged pickle .'utf-8' codec can't decode"),
-        (b"Vabc", "a damaged pickle .a line that is cut short"),
-        (b"V\\u12\n.", "a damaged pickle .'rawunicodeescape' codec can't decode"),
-        (b"cos\xff\nx\n.", "a damaged pickle .'utf-8' codec can't decode"),
-    ],
-)
-def test_damaged_pickles(tmp_path, data, found):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        refused(tmp_path, data, found)
-
-
 SMALL = [pickle.dumps(((X[:1, :2], Y[:1]), [0.5, np.float32(1)]), p) for p in PROTOCOLS]
-SMALL += list(PYTHON2.values())
 
 
-@pytest.mark.parametrize("whole", SMALL)
+@pytest.mark.parametrize("whole", SMALL + list(PYTHON2.values()))
 def test_truncated_at_every_byte(tmp_path, whole):
     for size in range(len(whole)):
-        with pytest.raises(
-            DataError, match=r"found (an empty|a damaged|a pickle that is cut short)"
-        ):
-            load_pickle(saved(tmp_path, whole[:size]))
-
-
-def value_or_data_error(folder, data):
-    """Load; anything but a value or a `DataError` fails the test. Returns whether it loaded."""
-    try:
-        load_pickle(saved(folder, bytes(data)), max_bytes=1 << 24)
-        return True
-    except DataError as error:
-        assert "\n" not in str(error) and str(error).isprintable()
-        return False
-
-
-@pytest.mark.parametrize("seed", range(len(SMALL)))
-def test_flipped_bits(tmp_path, canary, seed):
-    rng = random.Random(seed)
-    loaded = 0
-    for _ in range(300):
-        data = bytearray(SMALL[seed])
-        for _ in range(rng.choice([1, 1, 2, 5])):
-            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        loaded += value_or_data_error(tmp_path, data)
-    assert 0 < loaded < 300  # some only change a number, some break the pickle
+        found = "an empty|a damaged|a pickle that is cut short"
+        refused(tmp_path, whole[:size], found)
 
 
 # --- The real file -----------------------------------------------------------------------------
