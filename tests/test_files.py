@@ -5,7 +5,6 @@ import os
 import random
 import stat
 import tracemalloc
-import zlib
 
 import numpy as np
 import pytest
@@ -33,6 +32,15 @@ def saved(folder, data, name="file"):
 def contents(path, **limits):
     with open_capped(path, **limits) as file:
         return file.read()
+
+
+def refuse(monkeypatch, name, error):
+    """Let a function of the system raise an error."""
+
+    def refusing(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(name, refusing)
 
 
 # --- Reading -----------------------------------------------------------------------------------
@@ -85,10 +93,7 @@ def test_limit_is_inclusive(tmp_path, pack):
 
 
 def test_decompression_bomb_is_stopped_at_the_limit(tmp_path):
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(squeeze.compress(bytes(PIECE)) for _ in range(256)) + squeeze.flush()
-    path = saved(tmp_path, bomb)
-    assert len(bomb) < PIECE  # 256 MiB in a quarter of one
+    path = saved(tmp_path, gzip.compress(bytes(64 * PIECE)))
     tracemalloc.start()
     with pytest.raises(DataError, match="more than 1000000 bytes"):
         contents(path, max_bytes=1000000)
@@ -119,13 +124,10 @@ def test_every_truncation_of_a_gzip_file_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
-        (
-            lambda z: z[:-8] + bytes([z[-8] ^ 1]) + z[-7:],
-            r"damaged gzip file \(incorrect data check",
-        ),
-        (lambda z: z[:-1] + b"\x7f", r"damaged gzip file \(incorrect length check\)"),
-        (lambda z: z[:10] + b"\xff" * 9 + z[19:], r"damaged gzip file \(invalid block type\)"),
-        (lambda z: z[:2] + b"\x07" + z[3:], r"damaged gzip file \(unknown compression method\)"),
+        (lambda z: z[:-8] + bytes([z[-8] ^ 1]) + z[-7:], r"gzip file \(incorrect data check\)"),
+        (lambda z: z[:-1] + b"\x7f", r"gzip file \(incorrect length check\)"),
+        (lambda z: z[:10] + b"\xff" * 9 + z[19:], r"gzip file \(invalid block type\)"),
+        (lambda z: z[:2] + b"\x07" + z[3:], r"gzip file \(unknown compression method\)"),
         (lambda z: z + b"<html>", "other bytes after the end of the gzip data"),
         (lambda z: z + b"\x1f", "other bytes after the end of the gzip data"),
         (lambda z: z + z[:-3], "cut short"),
@@ -162,20 +164,16 @@ def test_web_page_instead_of_the_data(tmp_path, page, kind, pack):
 
 
 def test_no_usable_file(tmp_path):
-    with pytest.raises(
-        DataError, match="found no file there; expected an IDX file; check the path"
+    for path, found in (
+        (tmp_path / "missing", "no file there; expected an IDX file; check the path"),
+        (saved(tmp_path, b"x") / "below-a-file", "no file there"),
+        (tmp_path, "a folder; .*; give the path of a file"),
+        (saved(tmp_path, b"", "empty"), "an empty file;"),
+        (saved(tmp_path, gzip.compress(b""), "gzipped"), "an empty file, gzipped;"),
+        ("a\0b", "a path with a NUL character"),
     ):
-        open_capped(tmp_path / "missing", expected="an IDX file")
-    with pytest.raises(DataError, match="found no file there"):
-        open_capped(saved(tmp_path, b"x") / "below-a-file")
-    with pytest.raises(DataError, match=r"found a folder; .*; give the path of a file"):
-        open_capped(tmp_path)
-    with pytest.raises(DataError, match="found an empty file;"):
-        open_capped(saved(tmp_path, b""))
-    with pytest.raises(DataError, match="found an empty file, gzipped;"):
-        open_capped(saved(tmp_path, gzip.compress(b"")))
-    with pytest.raises(DataError, match="found a path with a NUL character"):
-        open_capped("a\0b")
+        with pytest.raises(DataError, match="found " + found):
+            open_capped(path, expected="an IDX file")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
@@ -185,13 +183,9 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
         open_regular(tmp_path / "pipe")
 
 
-def test_permission_and_disk_errors(tmp_path, monkeypatch):
+def test_a_file_that_may_not_be_opened(tmp_path, monkeypatch):
     path = saved(tmp_path, TEXT)
-
-    def denied(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", denied)
+    refuse(monkeypatch, "builtins.open", PermissionError(13, "Permission denied"))
     with pytest.raises(DataError, match=r"cannot be read \(Permission denied\).*permissions"):
         open_capped(path)
 
@@ -277,73 +271,58 @@ def test_big_endian_text():
 # --- Writing -----------------------------------------------------------------------------------
 
 
-def test_write_makes_and_replaces(tmp_path):
-    path = tmp_path / "a"
-    write_atomically(path, lambda file: file.write(b"old"))
-    write_atomically(str(path), lambda file: file.write(b"new"))
-    assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["a"]
-
-
 def test_old_file_stays_until_the_new_one_is_complete(tmp_path):
-    path = saved(tmp_path, b"old")
+    path = tmp_path / "file"
 
     def write(file):
         file.write(b"new")
         file.flush()
-        assert path.read_bytes() == b"old"
+        assert not path.exists() or path.read_bytes() == b"old"
 
-    write_atomically(path, write)
+    write_atomically(str(path), write)
     assert path.read_bytes() == b"new"
+    write_atomically(saved(tmp_path, b"old"), write)
+    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, SystemExit])
-def test_interrupted_write_changes_nothing(tmp_path, error):
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt, "^$"),
+        (ZeroDivisionError, ZeroDivisionError, "^$"),
+        (SystemExit, SystemExit, "^$"),
+        (
+            OSError(28, "No space left on device"),
+            SettingsError,
+            r"file: cannot be written \(No space left on device\); free some space",
+        ),
+    ],
+)
+def test_interrupted_write_changes_nothing(tmp_path, error, raised, said):
     path = saved(tmp_path, b"old")
 
     def write(file):
         file.write(b"half")
         raise error
 
-    with pytest.raises(error):
-        write_atomically(path, write)
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
-def test_full_disk_is_one_line_and_changes_nothing(tmp_path):
-    path = saved(tmp_path, b"old")
-
-    def write(file):
-        raise OSError(28, "No space left on device")
-
-    line = r"file: cannot be written \(No space left on device\); free some space"
-    with pytest.raises(SettingsError, match=line) as caught:
+    with pytest.raises(raised, match=said) as caught:
         write_atomically(path, write)
     assert "\n" not in str(caught.value)
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
 
 
 def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
-    def nothing(file):
-        pass
-
-    with pytest.raises(SettingsError, match=r"No such file or directory\); make the folder first"):
-        write_atomically(tmp_path / "no" / "file", nothing)
-    with pytest.raises(SettingsError, match="exists and is not a file; choose another path"):
-        write_atomically(tmp_path, nothing)
-    with pytest.raises(SettingsError, match="exists and is not a file"):
-        write_atomically(os.devnull, nothing)
-
-    def read_only(*args, **kwargs):
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr("builtins.open", read_only)
-    with pytest.raises(
-        SettingsError, match=r"Read-only file system\); choose a folder that you may"
+    for path, message in (
+        (tmp_path / "no" / "file", r"No such file or directory\); make the folder first"),
+        (tmp_path, "exists and is not a file; choose another path"),
+        (os.devnull, "exists and is not a file"),
     ):
-        write_atomically(tmp_path / "x", nothing)
+        with pytest.raises(SettingsError, match=message):
+            write_atomically(path, lambda file: None)
+    refuse(monkeypatch, "builtins.open", OSError(30, "Read-only file system"))
+    message = r"Read-only file system\); choose a folder that you may"
+    with pytest.raises(SettingsError, match=message):
+        write_atomically(tmp_path / "x", lambda file: None)
 
 
 def test_the_file_that_is_replaced_may_be_kept(tmp_path):
@@ -394,10 +373,7 @@ def test_a_write_that_the_kernel_refuses_leaves_the_old_file(tmp_path):
 
 
 def test_failing_rename_removes_the_temporary_file(tmp_path, monkeypatch):
-    def refuse(source, target):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, "replace", refuse)
+    refuse(monkeypatch, "os.replace", PermissionError(13, "Permission denied"))
     with pytest.raises(SettingsError, match="Permission denied"):
         write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
     assert os.listdir(tmp_path) == []

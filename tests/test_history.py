@@ -7,10 +7,13 @@ import pytest
 from dlt.errors import DataError
 from dlt.history import HistoryRow, read_history, write_history
 
+pytestmark = pytest.mark.once
+
 HEADER = "iteration,epoch,train_loss,validation_error,patience,seconds"
 ROWS = [
     HistoryRow(83, 1, 0.6123456789012345, 0.12458333333333334, 5000.0, 0.1),
     HistoryRow(166, 2, 1e-300, 0.0, 12118.0, 1 / 3),
+    HistoryRow(249, 3, float("inf"), float("-inf"), 1e300, 1e-7),
 ]
 
 
@@ -41,34 +44,18 @@ def test_an_empty_history_is_one(tmp_path):
         (HEADER + "\n1,2," + "9" * 130000 + ",0,0,0\n", "found '9{40}' where a number should be"),
         (HEADER + "\n1,2," + "9" * 140000 + ",0,0,0\n", "found field larger than field limit"),
         (HEADER + "\n\x00\n", "history.csv: found "),
+        (HEADER + "\n\udcff,1,0,0,0,0\n", r"history\.csv: found bytes that are no text; expected"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
-    (tmp_path / "history.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "history.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(DataError, match=message) as caught:
         read_history(tmp_path / "history.csv")
     assert type(caught.value.found) is str and len(str(caught.value)) < 400
-
-
-def test_numbers_that_are_not_finite_come_back(tmp_path):
-    row = HistoryRow(1, 1, float("inf"), float("-inf"), 1e300, 1e-7)
-    write_history(tmp_path / "history.csv", [row])
-    assert read_history(tmp_path / "history.csv") == [row]
-
-
-def test_bytes_that_are_no_text(tmp_path):
-    (tmp_path / "history.csv").write_bytes(HEADER.encode() + b"\n\xff,1,0,0,0,0\n")
-    with pytest.raises(DataError, match=r"history\.csv: found bytes that are no text; expected"):
-        read_history(tmp_path / "history.csv")
 
 
 def test_a_gzipped_history_may_not_open_to_more_than_32_mib(tmp_path):
     lines = gzip.compress(b"1,1,0.5,0.5,0.5,0.5\n" * 3000000, 1)
     (tmp_path / "history.csv").write_bytes(gzip.compress(HEADER.encode() + b"\n") + lines * 2)
     with pytest.raises(DataError, match="found more than 33554432 bytes; expected .* a history"):
-        read_history(tmp_path / "history.csv")
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"history\.csv: found "):
         read_history(tmp_path / "history.csv")

@@ -3,14 +3,14 @@
 import io
 import json
 import os
-import pickle
-import struct
 import subprocess
 import sys
 import zipfile
 
+import attacks
 import numpy as np
 import pytest
+from attacks import GOOD, archive, header, npy
 from conftest import ROOT
 
 from dlt.errors import DataError
@@ -27,29 +27,16 @@ ARRAYS = {
 }
 
 
-def archive(path, members, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as zipped:
-        for name, data in members:
-            zipped.writestr(name, data)
+def saved(folder, data):
+    path = folder / "a.npz"
+    path.write_bytes(data)
     return path
 
 
-def npy(array, **options):
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.asanyarray(array), **options)
-    return file.getvalue()
-
-
-def npy_with_header(text, data=b"", version=1):
-    text = text.encode("latin-1") + b"\n"
-    length = struct.pack("<H" if version == 1 else "<I", len(text))
-    return b"\x93NUMPY" + bytes([version, 0]) + length + text + data
-
-
-def refused(path, found):
-    with pytest.raises(DataError, match="found " + found) as caught:
-        read_npz(path)
-    assert "\n" not in str(caught.value)
+def refused(folder, data, found):
+    with pytest.raises(DataError, match="found (" + found + ")") as caught:
+        read_npz(saved(folder, data))
+    assert "\n" not in str(caught.value) and str(caught.value).isprintable()
 
 
 def same(left, right):
@@ -64,13 +51,15 @@ def same(left, right):
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed, write_npz])
 def test_arrays_come_back(tmp_path, save):
-    path = tmp_path / "a.npz"
-    with open(path, "wb") as file:
-        save(file, ARRAYS) if save is write_npz else save(file, **ARRAYS)
-    found = read_npz(path)
+    file = io.BytesIO()
+    save(file, ARRAYS) if save is write_npz else save(file, **ARRAYS)
+    found = read_npz(saved(tmp_path, file.getvalue()))
     same(found, ARRAYS)
     assert json.loads(found["meta"].item())["name"] == "\u00e9"
     assert all(array.flags.writeable for array in found.values())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as by_numpy:
+        same(dict(by_numpy), ARRAYS)
 
 
 def test_ctrl_c_at_any_line_is_what_is_raised():
@@ -99,40 +88,26 @@ def test_ctrl_c_at_any_line_is_what_is_raised():
         break
 
 
-def test_numpy_reads_what_write_npz_wrote(tmp_path):
-    path = tmp_path / "a.npz"
-    with open(path, "wb") as file:
-        write_npz(file, ARRAYS)
-    with np.load(path, allow_pickle=False) as found:
-        same(dict(found), ARRAYS)
-
-
 def test_byte_order_fortran_order_and_versions(tmp_path):
-    fortran = np.asfortranarray(ARRAYS["W"].astype(">f8"))
-    members = [
-        ("one.npy", npy(fortran, version=(1, 0))),
-        ("two.npy", npy(fortran, version=(2, 0))),
-        (
-            "py2.npy",
-            npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (2L,)}", b"\1\2"),
-        ),
-        (
-            "order.npy",
-            npy_with_header("{'shape': (), 'fortran_order': False, 'descr': '>i2'}", b"\1\2"),
-        ),
-    ]
-    found = read_npz(archive(tmp_path / "a.npz", members))
-    for name in ("one", "two"):
-        assert found[name].tolist() == ARRAYS["W"].tolist() and found[name].dtype.isnative
-    assert found["py2"].tolist() == [1, 2]
-    assert found["order"].item() == 258
+    fortran = io.BytesIO()
+    np.lib.format.write_array(fortran, np.asfortranarray(ARRAYS["W"].astype(">f8")))
+    head = "{'descr': '|u1', 'fortran_order': False, 'shape': (2L,)}"
+    reordered = "{'shape': (), 'fortran_order': False, 'descr': '>i2'}"
+    members = {
+        "fortran": fortran.getvalue(),
+        "py2": npy(head, b"\1\2"),
+        "two": npy(reordered, b"\1\2", version=2),
+        "three": npy(header("'<i2'", "(1,)"), b"\5\0", version=3),
+    }
+    found = read_npz(saved(tmp_path, archive(*((n + ".npy", d) for n, d in members.items()))))
+    assert found["fortran"].tolist() == ARRAYS["W"].tolist() and found["fortran"].dtype.isnative
+    assert [found[name].tolist() for name in ("py2", "two", "three")] == [[1, 2], 258, [5]]
 
 
-def test_version_3_and_no_arrays_at_all(tmp_path):
-    head = "{'descr': '<i2', 'fortran_order': False, 'shape': (1,), }"
-    path = archive(tmp_path / "a.npz", [("x.npy", npy_with_header(head, b"\5\0", version=3))])
-    assert read_npz(path)["x"].tolist() == [5]
-    assert read_npz(archive(tmp_path / "b.npz", [])) == {}
+def test_an_archive_may_be_empty_and_names_may_have_a_folder(tmp_path):
+    assert read_npz(saved(tmp_path, archive())) == {}
+    members = ("layer 0/W.npy", GOOD), ("..b.npy", GOOD)
+    assert list(read_npz(saved(tmp_path, archive(*members)))) == ["layer 0/W", "..b"]
 
 
 def test_writing_is_deterministic_and_no_name_is_reserved(monkeypatch):
@@ -169,75 +144,81 @@ def test_only_plain_arrays_are_written(value):
     ],
 )
 def test_not_a_zip(tmp_path, data, found):
-    path = tmp_path / "a.npz"
-    path.write_bytes(data)
-    refused(path, found)
+    refused(tmp_path, data, found)
 
 
-class Canary:
-    def __init__(self, path):
-        self.path = path
+ARCHIVES = attacks.light(attacks.add_npy_and_npz, attacks.add_zip_tricks, attacks.add_zip_sizes)
+ARCHIVES = {name[len("npz-") :]: data for name, data in ARCHIVES.items() if name[2] == "z"}
+HEADER = "a member 'x.npy' with the header"
+ELSEWHERE = "a member '.*' that is a link, or whose name leads elsewhere"
 
-    def __reduce__(self):
-        return open, (str(self.path), "w")
+# What is found in the attacks; the first line of which a name begins as it says is the one.
+FOUND = {
+    "header-shape-huge": "8 bytes of array data; expected 4000000000000 for shape",
+    "header-shape-o": "an array with a shape that is not one",
+    "header-escape": HEADER + r" .*\\x1b\[2J",
+    "header-empty": HEADER + " ''",
+    "header-": HEADER,
+    "member-version-9": "a member 'x.npy' that is no .npy array",
+    "member-length-huge": HEADER,
+    "member-cut": "7 bytes of array data; expected 8",
+    "member-too-long": "9 bytes of array data; expected 8",
+    "member-wrong-text": "text that is not Unicode",
+    "member-surrogate": "text that is not Unicode",
+    "member-pickle": "a member 'x.npy' that is no .npy array",
+    "member-nothing": "a member 'x.npy' that is no .npy array",
+    "symbolic-link": ELSEWHERE,
+    "absolute-name": ELSEWHERE,
+    "name-above": ELSEWHERE,
+    "name-of-a-drive": ELSEWHERE,
+    "no-name": ELSEWHERE,
+    "name-with-a-line-break": ELSEWHERE,
+    "long-name": ELSEWHERE,
+    "same-name-twice": "a member 'x.npy' twice",
+    "encrypted": "a member 'x.npy' that is encrypted",
+    "method-99": "a member 'x.npy' with compression method 99",
+    "method-lzma": "a member 'x.npy' with compression method 14",
+    "not-an-array": "a member 'evil.py' that is not an array",
+    "many-members": "10001 members that unpack to",
+    "bomb-that-declares-150": r"a damaged zip archive \(Bad CRC-32|22 bytes of array data",
+    "bomb-that-declares-4": "1 members that unpack to 4294967295 bytes; expected at most",
+}
 
 
-def test_objects_are_refused_and_never_unpickled(tmp_path):
-    canary = tmp_path / "canary"
-    hostile = np.array([Canary(canary)], dtype=object)
-    path = archive(tmp_path / "a.npz", [("x.npy", npy(hostile, allow_pickle=True))])
-    refused(path, "a member 'x.npy' with the header .*O")
-    assert not canary.exists()
-    pickle.loads(pickle.dumps(Canary(canary))).close()  # the canary does sing when let
-    assert canary.exists()
-
-
-HEAD = "{'descr': %s, 'fortran_order': %s, 'shape': %s, }"
+@pytest.mark.parametrize("attack", [name for name in ARCHIVES if name.startswith(tuple(FOUND))])
+def test_attacks_are_refused_in_one_line(tmp_path, attack):
+    found = next(FOUND[start] for start in FOUND if attack.startswith(start))
+    refused(tmp_path, ARCHIVES[attack], found)
 
 
 @pytest.mark.parametrize(
     ("head", "found"),
     [
-        (HEAD % ("'|O'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("[('a', '<f4')]", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f4,<f4'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<c8'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'|S4'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'|V4'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f16'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<U0'", "False", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<U900000000'", "False", "()"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f4'", "0", "(1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f4'", "False", "1"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f4'", "False", "(-1,)"), "a member 'x.npy' with the header"),
-        (HEAD % ("'<f4'", "False", "('a',)"), "an array with a shape that is not one"),
-        (HEAD % ("'<f4'", "False", "(True,)"), "an array with a shape that is not one"),
-        (HEAD % ("'<f4'", "False", "(2,)"), r"4 bytes of array data; expected 8 for shape \(2,\)"),
-        (HEAD % ("'<f4'", "False", "(99999999999, 9)"), "4 bytes of array data; expected 35999"),
-        (HEAD % ("'<U9000000'", "False", "()"), "4 bytes of array data; expected 36000000 for"),
-        (HEAD % ("'<U1'", "False", "(1,)"), "text that is not Unicode"),
-        ("{'descr': '<f4', 'fortran_order': False}", "a member 'x.npy' with the header"),
-        ("__import__('os').system('x')", "a member 'x.npy' with the header"),
-        # Python warns of these, on a line of its own
-        (HEAD % ("'<f4'", "False", "(1or 2,)"), "a member 'x.npy' with the header"),
-        ("{" + "(" * 3000 + ")" * 3000 + "}", "a member 'x.npy' with the header"),
-        ("{" + "not " * 900 + "(1)}", "a member 'x.npy' with the header"),
-        ("{" + "[" * 3000 + "}", "a member 'x.npy' with the header"),
-        (" " * 5000, "a member 'x.npy' with the header ''"),
-        ("\x1b]0;owned\x07\n", r"a member 'x.npy' with the header '\\x1b\]0;owned\\x07'"),
+        (header("'<f4,<f4'"), HEADER),
+        (header("'<c8'"), HEADER),
+        (header("'|S4'"), HEADER),
+        (header("'|V4'"), HEADER),
+        (header("'<f16'"), HEADER),
+        (header("'<U0'"), HEADER),
+        (header("'<f4'", order="0"), HEADER),
+        (header("'<f4'", "1"), HEADER),
+        (header("'<f4'", "('a',)"), "an array with a shape that is not one"),
+        (header("'<f4'", "(True,)"), "an array with a shape that is not one"),
+        (header("'<f4'", "(2,)"), r"4 bytes of array data; expected 8 for shape \(2,\)"),
+        (header("'<U9000000'", "()"), "4 bytes of array data; expected 36000000 for"),
+        ("{'descr': '<f4', 'fortran_order': False}", HEADER),
+        ("{" + "[" * 3000 + "}", HEADER),
+        (" " * 5000, HEADER + " ''"),
     ],
 )
 def test_headers_that_are_refused(tmp_path, head, found):
-    data = npy_with_header(head, b"\xff\xff\xff\xff")
-    refused(archive(tmp_path / "a.npz", [("x.npy", data)]), found)
+    refused(tmp_path, archive(("x.npy", npy(head, bytes(4)))), found)
 
 
 def test_a_header_makes_the_parser_import_nothing(tmp_path):
     # Python's parser imports unicodedata to compare names that are not ASCII
-    path = archive(
-        tmp_path / "a.npz", [("x.npy", npy_with_header(HEAD % ("\u00e9", "False", "(1,)")))]
-    )
-    refused(path, "a member 'x.npy' with the header")
+    data = archive(("x.npy", npy(header("\u00e9", "(1,)"))))
+    refused(tmp_path, data, HEADER)
     code = (
         "import sys, dlt.npz\n"
         "seen = []\n"
@@ -246,134 +227,52 @@ def test_a_header_makes_the_parser_import_nothing(tmp_path):
         "    dlt.npz.read_npz({!r})\n"
         "except dlt.errors.DataError:\n"
         "    print('unicodedata' in seen)\n"
-    ).format(str(path))
+    ).format(str(tmp_path / "a.npz"))
     process = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=str(ROOT))
     assert process.stdout.strip() == b"False"
 
 
-def test_members_that_are_no_arrays(tmp_path):
-    good = npy(np.zeros(2))
-    path = tmp_path / "a.npz"
-    refused(archive(path, [("x.npy", b"")]), "a member 'x.npy' that is no .npy array")
-    refused(archive(path, [("x.npy", b"\x93NUMPY\x09\x00")]), "a member 'x.npy' that is no")
-    refused(archive(path, [("x.npy", good[:9])]), r"a damaged zip archive \(unpack requires")
-    refused(archive(path, [("x.npy", good[:40])]), "a member 'x.npy' with the header")
-    refused(archive(path, [("x.npy", good + b"!")]), "17 bytes of array data; expected 16")
-    refused(archive(path, [("readme\n.txt", b"hi")]), r"a member 'readme\\n.txt' that is not an")
-    refused(archive(path, [("x/", b"")]), "a member 'x/' that is not an array")
-
-
 @pytest.mark.parametrize(
-    "name",
-    ["/x.npy", "../x.npy", "a/../x.npy", "\\\\server\\x.npy", "C:\\x.npy", "a//x.npy", ".npy",
-     "a\nb.npy", "\x1b[2J.npy", "n" * 200 + ".npy"],
-)  # fmt: skip
-def test_names_that_lead_elsewhere(tmp_path, name):
-    path = archive(tmp_path / "a.npz", [(name, npy(1))])
-    refused(path, "a member '.*' that is a link, or whose name leads elsewhere")
-
-
-def test_a_name_with_a_folder_is_fine(tmp_path):
-    path = archive(tmp_path / "a.npz", [("layer 0/W.npy", npy(1)), ("..b.npy", npy(2))])
-    assert list(read_npz(path)) == ["layer 0/W", "..b"]
-
-
-def test_a_symbolic_link(tmp_path):
-    link = zipfile.ZipInfo("x.npy")
-    link.create_system, link.external_attr = 3, 0o120777 << 16
-    refused(archive(tmp_path / "a.npz", [(link, "/etc/passwd")]), "a member 'x.npy' that is a link")
+    ("name", "member", "found"),
+    [
+        ("x.npy", GOOD[:9], r"a damaged zip archive \(unpack requires"),
+        ("x.npy", GOOD[:40], HEADER),
+        ("readme\n.txt", b"hi", r"a member 'readme\\n.txt' that is not an array"),
+        ("x/", b"", "a member 'x/' that is not an array"),
+        ("a/../x.npy", GOOD, ELSEWHERE),
+        ("\\\\server\\x.npy", GOOD, ELSEWHERE),
+        ("a//x.npy", GOOD, ELSEWHERE),
+    ],
+)
+def test_members_that_are_refused(tmp_path, name, member, found):
+    refused(tmp_path, archive((name, member)), found)
 
 
 def test_a_directory_too_large_to_be_read(tmp_path):
     # 100 bytes an entry in the file, but 600 in memory: refused before it is taken apart
-    path = archive(tmp_path / "a.npz", [("n" * 54 + "%06d.npy" % i, b"") for i in range(40000)])
-    refused(path, r"a damaged zip archive \(a directory of more than 4194304 bytes\)")
-
-
-def test_a_name_twice(tmp_path):
-    with pytest.warns(UserWarning, match="Duplicate name"):
-        path = archive(tmp_path / "a.npz", [("x.npy", npy(1)), ("x.npy", npy(2))])
-    refused(path, "a member 'x.npy' twice")
-
-
-def test_other_compression_methods(tmp_path):
-    path = archive(tmp_path / "a.npz", [("x.npy", npy(1))], zipfile.ZIP_BZIP2)
-    refused(path, "a member 'x.npy' with compression method 12")
-
-
-def test_encrypted_member(tmp_path):
-    path = archive(tmp_path / "a.npz", [("x.npy", npy(1))])
-    data = bytearray(path.read_bytes())
-    data[6] |= 1  # general purpose flags of the local header
-    data[data.index(b"PK\1\2") + 8] |= 1  # and of the central directory
-    path.write_bytes(data)
-    refused(path, "a member 'x.npy' that is encrypted")
+    data = archive(*(("n" * 54 + "%06d.npy" % i, b"") for i in range(40000)))
+    refused(tmp_path, data, r"a damaged zip archive \(a directory of more than 4194304 bytes\)")
 
 
 def test_wrong_crc(tmp_path):
-    path = archive(tmp_path / "a.npz", [("x.npy", npy(np.zeros(2)))])
-    data = bytearray(path.read_bytes())
+    data = bytearray(archive(("x.npy", GOOD)))
     data[data.index(b"PK\1\2") - 1] ^= 1  # the last byte of the last number
-    path.write_bytes(data)
-    refused(path, r"a damaged zip archive \(Bad CRC-32 for file 'x.npy'\)")
+    refused(tmp_path, data, r"a damaged zip archive \(Bad CRC-32 for file 'x.npy'\)")
 
 
 def test_zip_bomb_by_declared_sizes(tmp_path):
-    zeros = npy(np.zeros(1000000, np.uint8))
+    zeros = npy(header("'|u1'", "(1000000,)"), bytes(1000000))
     members = [("x%d.npy" % i, zeros) for i in range(3)]
-    path = archive(tmp_path / "a.npz", members, zipfile.ZIP_DEFLATED)
+    path = saved(tmp_path, archive(*members, method=zipfile.ZIP_DEFLATED))
     assert path.stat().st_size < 10000
     assert len(read_npz(path, max_bytes=3 * len(zeros))) == 3
-    with pytest.raises(
-        DataError, match="found 3 members that unpack to 3000384 bytes; expected at"
-    ):
+    found = "found 3 members that unpack to {} bytes; expected at".format(3 * len(zeros))
+    with pytest.raises(DataError, match=found):
         read_npz(path, max_bytes=3 * len(zeros) - 1)
 
 
-def test_zip_bomb_that_lies_about_its_size(tmp_path):
-    path = archive(tmp_path / "a.npz", [("x.npy", npy(np.zeros(10**6)))], zipfile.ZIP_DEFLATED)
-    data = path.read_bytes()
-    path.write_bytes(data.replace(struct.pack("<I", 8000128), struct.pack("<I", 150)))
-    # Unpacking stops at the 150 bytes that were declared, of which 22 are items.
-    refused(path, r"(a damaged zip archive \(Bad CRC-32|22 bytes of array data)")
-
-
-def test_too_many_members(tmp_path, monkeypatch):
-    monkeypatch.setattr("dlt.npz.MAX_MEMBERS", 2)
-    path = archive(tmp_path / "a.npz", [("x%d.npy" % i, npy(i)) for i in range(3)])
-    refused(path, "3 members that unpack to")
-
-
-def small_archive():
+def test_every_truncation_is_found(tmp_path):
     file = io.BytesIO()
     write_npz(file, {"W": np.ones((2, 2), np.float32), "meta": np.array("{}")})
-    return file.getvalue()
-
-
-SMALL = small_archive()
-
-
-def test_every_truncation_and_every_flipped_bit(tmp_path):
-    for size in range(len(SMALL)):
-        with pytest.raises(DataError, match="found "):
-            read_npz(write(tmp_path, SMALL[:size]))
-    for place in range(len(SMALL)):
-        for bit in (1, 128):
-            data = bytearray(SMALL)
-            data[place] ^= bit
-            only_arrays_or_data_error(tmp_path, data)
-
-
-def write(folder, data):
-    path = folder / "damaged.npz"
-    path.write_bytes(data)
-    return path
-
-
-def only_arrays_or_data_error(folder, data):
-    try:
-        found = read_npz(write(folder, data))
-    except DataError as error:
-        assert "\n" not in str(error) and str(error).isprintable()
-    else:
-        assert all(type(array) is np.ndarray for array in found.values())
+    for size in range(len(file.getvalue())):
+        refused(tmp_path, file.getvalue()[:size], "")
