@@ -1,14 +1,12 @@
 """Soak: do to real training runs what happens to training runs, and count what is lost.
 
-``make soak`` runs it with 200 kills, ``make test`` with 20 (tests/test_soak.py). Every fault
-is real: SIGKILL, writes that the kernel refuses, a full disk, permissions, truncated files, a
-clock that runs backwards, a second process. After each one the run is resumed, and its
-parameters, history (seconds aside), snapshots, checkpoint and printed result are compared, byte
-for byte, with those of a run that nothing happened to.
+``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py). Every fault is real: SIGKILL,
+writes that the kernel refuses, a full disk, permissions, truncated files, a clock that runs
+backwards, a second process. After each one the run is resumed. All that it leaves and prints,
+seconds aside, must be what a run without a fault leaves and prints, byte for byte.
 
-Most runs here are forks of this process: it imports dlt and compiles the functions once, with
-the C linker, which starts no threads. A fork calls `dlt.train` like any user, only the compiling
-is done already. Of 25 kills one hits the script instead, as its own process and with the default
+Most runs are forks of this process, which compiles the functions once, with the C linker: that one
+starts no threads. Of 25 kills one hits the script instead, as its own process and with the default
 linker. Prints a table; exits with 1 if anything was lost.
 """
 
@@ -78,8 +76,7 @@ class Work:
             id(data): training.error_counter(x, self.y, p_y_given_x, data, 20)
             for data in self.sets[1:]
         }
-        # A first call compiles the insides of loops, and loads what a process without rights
-        # could not.
+        # A first call compiles the insides of loops, and loads what nobody may load without rights.
         initial = dlt.get_values(self.model.params)
         stretch(0, 2)
         for count in counters.values():
@@ -123,14 +120,6 @@ class Work:
                 said.write("\n".join(lines))
         finally:
             os._exit(code)
-
-    def run(self, folder, expected_code=0, **options):
-        """Train in a fork to the end, and give the lines it said."""
-        code = ended(self.fork(folder, **options))
-        if code != expected_code:
-            lines = self.said(folder)[-1:]
-            raise Loss("ended with {}, not {}: {}".format(code, expected_code, lines))
-        return self.said(folder)
 
     def said(self, folder):
         with open(self.said_in(folder)) as file:
@@ -190,45 +179,46 @@ def temporary_files(folder):
 
 
 class Soak:
-    """All faults, one method each; every one gives a row of the table."""
+    """All faults, one method each: it returns how often it came, and words on that."""
 
     def __init__(self, kills, seed, base):
-        self.kills = kills
+        self.kills, self.thorough = kills, kills >= 100
         self.random = random.Random(seed)
-        self.base = base
-        self.count = 0
-        self.script_expected = None
+        self.base, self.count = base, 0
         self.work = Work(base)
-        self.reference = self.folder()
         started = time.monotonic()
-        self.printed = self.after_end(self.work.run(self.reference))
+        folder = self.folder()
+        self.printed = self.end_of_run(folder)
         self.duration = time.monotonic() - started
-        self.expected = outcome(self.reference)
+        self.expected = outcome(folder)
 
     def folder(self):
         self.count += 1
         return os.path.join(self.base, "run{}".format(self.count))
 
-    @staticmethod
-    def after_end(lines):
+    def end_of_run(self, folder, **options):
+        """Train in a fork to the end, and give what it printed there."""
+        code = ended(self.work.fork(folder, **options))
+        lines = self.work.said(folder)
+        if code:
+            raise Loss("ended with {}: {}".format(code, lines[-1:]))
         return lines[lines.index("END") + 1 :]
 
     def resume(self, folder, **options):
-        """Resume, and compare all that is left and printed."""
-        has_one = any(
-            os.path.exists(os.path.join(folder, name))
-            for name in ("checkpoint.npz", "checkpoint.previous.npz")
-        )
-        lines = self.work.run(folder, resume=has_one, **options)
-        if self.after_end(lines) != self.printed:
-            raise Loss("another result was printed: {}".format(self.after_end(lines)))
+        """Resume, compare all that is left and printed, and give all that was said."""
+        names = ("checkpoint.npz", "checkpoint.previous.npz")
+        resume = any(os.path.exists(os.path.join(folder, name)) for name in names)
+        printed = self.end_of_run(folder, resume=resume, **options)
+        if printed != self.printed:
+            raise Loss("another result was printed: {}".format(printed))
         compare(folder, self.expected)
-        return lines
+        shutil.rmtree(folder)
+        return "\n".join(self.work.said(folder))
 
     def kill_forks(self):
         """SIGKILL at random moments; every second one waits for a write to be under way."""
         killed = writing = again = 0
-        n = self.kills - self.n_script_kills
+        n = self.kills - self.kills // 25
         while killed < n:
             folder, resume = self.folder(), False
             in_a_row = self.random.choice([1, 1, 1, 2, 3])  # resumed runs are killed too
@@ -236,8 +226,9 @@ class Soak:
                 pid = self.work.fork(folder, resume=resume)
                 self.wait_for_checkpoint(folder)
                 time.sleep(self.random.uniform(0, self.duration))
-                if killed % 2:
-                    self.wait_for_write(folder)
+                deadline = time.monotonic() + 0.2 * (killed % 2)
+                while not temporary_files(folder) and time.monotonic() < deadline:
+                    pass
                 os.kill(pid, signal.SIGKILL)
                 if ended(pid) != -signal.SIGKILL:
                     break  # it was faster
@@ -246,9 +237,7 @@ class Soak:
                 writing += bool(temporary_files(folder))
                 resume = True
             self.resume(folder)
-            shutil.rmtree(folder)
-        text = "{} with a write under way, {} in resumed runs".format(writing, again)
-        return "SIGKILL", killed, text
+        return killed, "{} with a write under way, {} in resumed runs".format(writing, again)
 
     @staticmethod
     def wait_for_checkpoint(folder):
@@ -258,44 +247,39 @@ class Soak:
                 raise Loss("a run that saved nothing")
             time.sleep(0.001)
 
-    @staticmethod
-    def wait_for_write(folder):
-        deadline = time.monotonic() + 0.2
-        while not temporary_files(folder) and time.monotonic() < deadline:
-            pass
-
     def kill_scripts(self):
         """SIGKILL of scripts/train_logreg.py, in processes of their own."""
-        if not self.n_script_kills:
-            return "SIGKILL of the script", 0, "not at so few kills"
-        printed, expected = self.whole_script()
+        n = self.kills // 25
         killed = 0
-        while killed < self.n_script_kills:
-            folder = self.folder()
-            process = start_script("--output-dir", folder)
-            last = self.random.randint(1, 50)
-            for line in process.stdout:
-                if line.startswith("epoch {},".format(last)):
-                    break
-            time.sleep(self.random.uniform(0, 0.05))
-            process.kill()
-            process.communicate(timeout=PATIENT)
-            if process.returncode == -signal.SIGKILL:
-                killed += 1
-                process = start_script("--output-dir", folder, "--resume")
-                if self.script_result(process, folder) != printed:
-                    raise Loss("another result was printed")
-                compare(folder, expected)
-            shutil.rmtree(folder)
-        return "SIGKILL of the script", killed, "default linker, own processes"
+        while killed < n:
+            killed += self.kill_script(self.random.randint(1, 50), self.random.uniform(0, 0.05))
+        return killed, "default linker, own processes" if n else "not at so few kills"
 
+    def kill_script(self, epoch, seconds, shim=None):
+        """Kill the script so long after an epoch, and resume it; say if it came to that."""
+        printed, expected = self.whole_script
+        folder = self.folder()
+        process = start_script("--output-dir", folder, shim=shim)
+        for line in process.stdout:
+            if line.startswith("epoch {},".format(epoch)):
+                break
+        time.sleep(seconds)
+        process.kill()
+        process.communicate(timeout=PATIENT)
+        if process.returncode != -signal.SIGKILL:
+            return False
+        process = start_script("--output-dir", folder, "--resume", shim=shim)
+        if script_result(process, folder) != printed:
+            raise Loss("another result was printed")
+        compare(folder, expected)
+        shutil.rmtree(folder)
+        return True
+
+    @functools.cached_property
     def whole_script(self):
-        """Run the script without any fault, once; give what it printed and left."""
-        if self.script_expected is None:
-            folder = self.folder()
-            printed = self.script_result(start_script("--output-dir", folder), folder)
-            self.script_expected = printed, outcome(folder)
-        return self.script_expected
+        """What the script prints and leaves without any fault."""
+        folder = self.folder()
+        return script_result(start_script("--output-dir", folder), folder), outcome(folder)
 
     def refuse_writes(self):
         """Let the kernel refuse one write after the other, each at some byte of the file."""
@@ -306,25 +290,24 @@ class Soak:
             code = ended(self.work.fork(folder, before=refuse))
             if code == 0:  # fewer writes than that: all have been refused once
                 compare(folder, self.expected)
-                words = "{} write of a run, at a random byte".format(
-                    "each" if step == 1 else "every eighth"
-                )
-                return "write refused (EFBIG)", n // step, words
-            self.check_error(folder, code, "cannot be written (File too large); allow larger files")
-            self.check_whole(folder)
-            if any("using the checkpoint before" in line for line in self.resume(folder)):
+                which = "each" if self.thorough else "every eighth"
+                return n // step, which + " write of a run, at a random byte"
+            self.check_refused(
+                folder, code, "cannot be written (File too large); allow larger files"
+            )
+            if "using the checkpoint before" in self.resume(folder):
                 raise Loss("the newest checkpoint was not good")
-            shutil.rmtree(folder)
             n += step
 
     def check_error(self, folder, code, message):
+        """Check that a run ended with one line."""
         lines = self.work.said(folder)
         if code != 2 or lines[-2:-1] != ["ERROR"] or message not in lines[-1]:
             raise Loss("ended with {}: {}".format(code, lines[-2:]))
 
-    @staticmethod
-    def check_whole(folder):
-        """Check that the newest checkpoint, if there ever was one, is there and good."""
+    def check_refused(self, folder, code, message):
+        """Check that a run ended with one line, and left nothing damaged."""
+        self.check_error(folder, code, message)
         names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         if names - {".lock", "snapshots"}:
             read_checkpoint(os.path.join(folder, "checkpoint.npz"))
@@ -338,15 +321,14 @@ class Soak:
         while True:
             size = "size={}k".format(kilobytes)
             if run_quietly("mount", "-t", "tmpfs", "-o", size, "dlt", disk):
-                return "disk full (ENOSPC)", 0, "skipped: only root may mount a small disk"
+                return 0, "skipped: only root may mount a small disk"
             try:
                 folder = os.path.join(disk, "run")
                 code = ended(self.work.fork(folder))
                 if code == 0:
                     compare(folder, self.expected)
-                    return "disk full (ENOSPC)", n, "disks of 4 to {} KB".format(kilobytes - 1)
-                self.check_error(folder, code, "No space left on device); free some space")
-                self.check_whole(folder)
+                    return n, "disks of 4 to {} KB".format(kilobytes - 1)
+                self.check_refused(folder, code, "No space left on device); free some space")
                 if run_quietly("mount", "-o", "remount,size=8m", disk):
                     raise Loss("the disk could not be enlarged")
                 self.resume(folder)
@@ -359,73 +341,48 @@ class Soak:
         free = os.path.join(self.base, "free")
         os.mkdir(free)
         os.chmod(free, 0o777)
-        for n, epoch in enumerate([0, 1, 2, 9, 20], start=1):
-            folder = os.path.join(free, "run{}".format(n))
+        epochs = [0, 1, 2, 9, 20]
+        for epoch in epochs:
+            folder = os.path.join(free, "run{}".format(epoch))
             forbid = functools.partial(forbid_after, epoch, folder)
             code = ended(self.work.fork(folder, before=forbid))
-            self.check_error(folder, code, "(Permission denied)")
+            self.check_refused(folder, code, "(Permission denied)")
             os.chmod(folder, 0o777)
-            self.check_whole(folder)
             self.resume(folder, before=become_nobody)
-        return "read-only folder", n, "before the run and at epochs 1, 2, 9, 20"
+        return len(epochs), "before the run and at epochs 1, 2, 9, 20"
 
     def truncate(self):
         """Cut the newest checkpoint at many lengths, and spoil both."""
         stopped = self.folder()
         answers = iter([False] * 12)
-        lines = self.work.run(stopped, expected_code=0, should_stop=lambda: next(answers, True))
+        lines = self.end_of_run(stopped, should_stop=lambda: next(answers, True))
         if "stopped by request" not in lines[-1]:
             raise Loss("a run that did not stop: {}".format(lines[-1:]))
-        newest = os.path.join(stopped, "checkpoint.npz")
-        size = os.path.getsize(newest)
+        size = os.path.getsize(os.path.join(stopped, "checkpoint.npz"))
         lengths = [0, 1, size - 1] + [size * k // 16 for k in range(1, 16)]
         lengths = lengths if self.thorough else lengths[:6]
         for length in lengths:
             folder = self.folder()
             shutil.copytree(stopped, folder)
             os.truncate(os.path.join(folder, "checkpoint.npz"), length)
-            lines = self.work.run(folder, resume=True)
-            if not any("using the checkpoint before it, of " in line for line in lines):
+            if "using the checkpoint before it, of " not in self.resume(folder):
                 raise Loss("nothing was said of a truncated checkpoint")
-            if self.after_end(lines) != self.printed:
-                raise Loss("another result was printed")
-            compare(folder, self.expected)
-            shutil.rmtree(folder)
         for name in ("checkpoint.npz", "checkpoint.previous.npz"):
             os.truncate(os.path.join(stopped, name), 100)
         code = ended(self.work.fork(stopped, resume=True))
         self.check_error(stopped, code, "found a damaged zip archive")
         words = "the one before is used, and that is said; both truncated: refused"
-        return "truncated checkpoint", len(lengths), words
+        return len(lengths), words
 
     def turn_clock_back(self):
         """Let the clock run backwards, fifty times as fast, under a run and its resumption."""
-        shim = os.path.join(self.base, "shim.so")
-        source = os.path.join(self.base, "shim.c")
+        shim, source = os.path.join(self.base, "shim.so"), os.path.join(self.base, "shim.c")
         with open(source, "w") as file:
             file.write(CLOCK)
         compiler = next(filter(shutil.which, ["cc", "gcc", "clang"]), None)
         if compiler is None or run_quietly(compiler, "-shared", "-fPIC", "-o", shim, source):
-            return "clock going backwards", 0, "skipped: no C compiler"
-        folder, (printed, expected) = self.folder(), self.whole_script()
-        process = start_script("--output-dir", folder, shim=shim)
-        for line in process.stdout:
-            if line.startswith("epoch 20,"):
-                break
-        process.kill()
-        process.communicate(timeout=PATIENT)
-        process = start_script("--output-dir", folder, "--resume", shim=shim)
-        if self.script_result(process, folder) != printed:
-            raise Loss("another result was printed")
-        compare(folder, expected)
-        return "clock going backwards", 1, "a killed run and its resumption"
-
-    @staticmethod
-    def script_result(process, folder):
-        out, err = process.communicate(timeout=PATIENT)
-        if process.returncode:
-            raise Loss("the script failed: {}".format(err))
-        return result_lines(out, folder)
+            return 0, "skipped: no C compiler"
+        return int(self.kill_script(20, 0, shim)), "a killed run and its resumption"
 
     def two_writers(self):
         """Start a second run where one is at work, and a third one where it was killed."""
@@ -435,75 +392,52 @@ class Soak:
             first = self.work.fork(folder)
             self.wait_for_checkpoint(folder)
             os.kill(first, signal.SIGSTOP)  # at work, however fast it is
-            code = ended(self.work.fork(folder))
-            self.check_error(folder, code, "found another run at work in this folder")
-            os.kill(first, self.random.choice([signal.SIGKILL, signal.SIGCONT]))
-            os.kill(first, signal.SIGCONT)
+            try:
+                code = ended(self.work.fork(folder))
+                self.check_error(folder, code, "found another run at work in this folder")
+            finally:
+                os.kill(first, self.random.choice([signal.SIGKILL, signal.SIGCONT]))
+                os.kill(first, signal.SIGCONT)
             if ended(first) not in (0, -signal.SIGKILL):
                 raise Loss("the first run suffered")
             self.resume(folder)
-            shutil.rmtree(folder)
-        return "two writers", n, "the second is refused, the first ends as ever"
-
-    @property
-    def n_script_kills(self):
-        return self.kills // 25
-
-    @property
-    def thorough(self):
-        return self.kills >= 100
+        return n, "the second is refused, the first ends as ever"
 
     def rows(self):
-        """Inflict all faults; yield (name, times, words, lost)."""
-        faults = [
-            self.kill_forks,
-            self.kill_scripts,
-            self.refuse_writes,
-            self.fill_disk,
-            self.forbid_writing,
-            self.truncate,
-            self.turn_clock_back,
-            self.two_writers,
-        ]
-        for fault in faults:
-            started = time.monotonic()
+        """Inflict all faults; yield (name, times, words, whether it was lost, seconds)."""
+        faults = {
+            "SIGKILL": self.kill_forks,
+            "SIGKILL of the script": self.kill_scripts,
+            "write refused (EFBIG)": self.refuse_writes,
+            "disk full (ENOSPC)": self.fill_disk,
+            "read-only folder": self.forbid_writing,
+            "truncated checkpoint": self.truncate,
+            "clock going backwards": self.turn_clock_back,
+            "two writers": self.two_writers,
+        }
+        for name, fault in faults.items():
+            started, lost = time.monotonic(), False
             try:
-                name, n, words = fault()
-                lost = None
+                n, words = fault()
             except (Loss, DltError, OSError) as error:
-                name, n, words, lost = fault.__name__, 0, "", str(error) or repr(error)
+                n, words, lost = 0, str(error) or repr(error), True
             yield name, n, words, lost, time.monotonic() - started
 
 
 CLOCK = """
 #define _GNU_SOURCE
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 static long base;
-static void turn(struct timespec *t) {
+int clock_gettime(clockid_t clock, struct timespec *t) {
+    int code = syscall(SYS_clock_gettime, clock, t);
+    if (code || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)) return code;
     if (!base) base = t->tv_sec + 1;
     long long passed = (t->tv_sec - base) * 1000000000LL + t->tv_nsec;
     long long now = base * 1000000000LL - 50 * passed;
     t->tv_sec = now / 1000000000LL; t->tv_nsec = now % 1000000000LL;
-}
-int clock_gettime(clockid_t clock, struct timespec *t) {
-    int code = syscall(SYS_clock_gettime, clock, t);
-    if (!code && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) turn(t);
-    return code;
-}
-int gettimeofday(struct timeval *restrict v, void *restrict zone) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    v->tv_sec = t.tv_sec; v->tv_usec = t.tv_nsec / 1000;
     return 0;
-}
-time_t time(time_t *result) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    if (result) *result = t.tv_sec;
-    return t.tv_sec;
 }
 """
 
@@ -530,9 +464,12 @@ def start_script(*arguments, shim=None):
     )  # fmt: skip
 
 
-def result_lines(output, folder):
-    """Take what the script prints at the end, without the name of the folder and the seconds."""
-    lines = output.replace(folder, "FOLDER").splitlines()[-3:]
+def script_result(process, folder):
+    """Give what the script prints at the end, without the name of the folder and the seconds."""
+    out, err = process.communicate(timeout=PATIENT)
+    if process.returncode:
+        raise Loss("the script failed: {}".format(err))
+    lines = out.replace(folder, "FOLDER").splitlines()[-3:]
     return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
 
 
@@ -591,19 +528,19 @@ def main(argv=None):
     args = parser.parse_args(argv)
     base = tempfile.mkdtemp(prefix="dlt-soak-")
     os.chmod(base, 0o755)  # a run without root's rights has to reach its folder
-    lost = 0
+    n_lost = 0
     try:
-        soak = Soak(args.kills, args.seed, base)
         print("| fault | times | resumed to the same end | lost | seconds | |", flush=True)
         print("|---|--:|--:|--:|--:|---|", flush=True)
-        for name, n, words, loss, seconds in soak.rows():
-            lost += loss is not None
-            row = [name, n, n, int(loss is not None), "{:.0f}".format(seconds), loss or words]
+        for name, n, words, lost, seconds in Soak(args.kills, args.seed, base).rows():
+            n_lost += lost
+            row = [name, n, n, int(lost), round(seconds), words]
             print("| {} |".format(" | ".join(map(str, row))), flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    print("{} kills, seed {}: {}".format(args.kills, args.seed, "LOST" if lost else "nothing lost"))
-    return 1 if lost else 0
+    said = "LOST" if n_lost else "nothing lost"
+    print("{} kills, seed {}: {}".format(args.kills, args.seed, said))
+    return 1 if n_lost else 0
 
 
 if __name__ == "__main__":

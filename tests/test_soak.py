@@ -1,4 +1,4 @@
-"""A short soak: 20 kills and every other fault. ``make soak`` does ten times as much."""
+"""A short soak: 10 kills and every other fault. ``make soak`` does twenty times as much."""
 
 import os
 import subprocess
@@ -7,11 +7,17 @@ import sys
 import pytest
 from conftest import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+FAULTS = ["SIGKILL", "SIGKILL of the script", "write refused (EFBIG)", "disk full (ENOSPC)",
+          "read-only folder", "truncated checkpoint", "clock going backwards",
+          "two writers"]  # fmt: skip
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the soak forks")
 def test_nothing_is_lost():
     process = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "soak.py"), "--kills", "20"],
+        [sys.executable, str(ROOT / "tests" / "soak.py"), "--kills", "10"],
         cwd=str(ROOT), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout + process.stderr
@@ -20,20 +26,11 @@ def test_nothing_is_lost():
         name, n, resumed, lost, _, words = (cell.strip() for cell in line.split("|")[1:-1])
         assert lost == "0" and n == resumed, line
         rows[name] = int(n), words
-    assert rows["SIGKILL"][0] == 20
-    assert int(rows["SIGKILL"][1].split()[0]) >= 3, "too few kills hit a write"
-    assert sorted(rows) == [
-        "SIGKILL",
-        "SIGKILL of the script",
-        "clock going backwards",
-        "disk full (ENOSPC)",
-        "read-only folder",
-        "truncated checkpoint",
-        "two writers",
-        "write refused (EFBIG)",
-    ]
+    assert list(rows) == FAULTS
+    assert rows["SIGKILL"][0] == 10
+    assert int(rows["SIGKILL"][1].split()[0]) >= 2, "too few kills hit a write"
     # the script's own kill is in tests/test_scripts.py; a small disk and a compiler are optional
     for name in set(rows) - {"SIGKILL of the script"}:
         assert rows[name][0] or rows[name][1].startswith("skipped: "), name
     assert rows["write refused (EFBIG)"][0] >= 3
-    assert process.stdout.splitlines()[-1] == "20 kills, seed 23455: nothing lost"
+    assert process.stdout.splitlines()[-1] == "10 kills, seed 23455: nothing lost"
