@@ -56,21 +56,9 @@ class Corpus:
 
 
 def corpus(canary, parts=None, heavy=True):
-    """Make all attacks, or some of them.
+    """Make the attacks of some parts, by default of all, each name once.
 
-    Parameters
-    ----------
-    canary : str or os.PathLike
-        The file that they try to make; letters, digits and ``/._-`` only.
-    parts : tuple of callable, optional
-        The functions below that add the attacks, by default all of them.
-    heavy : bool, optional
-        Whether to make the heavy ones too.
-
-    Returns
-    -------
-    list of Attack
-        Each name once.
+    `canary` is the file that they try to make: letters, digits and ``/._-`` only.
     """
     made = Corpus(canary, heavy)
     for add in parts or (
@@ -278,15 +266,16 @@ def add_object_arrays(made):
     structured = np.zeros(1, [("a", "f4"), ("b", "O")])
     structured["b"][0] = Reduced(os.system, made.shell)
     made.add("pickle", "object-in-a-structure", pickle.dumps(structured, 2), "always")
-    file = io.BytesIO()
-    np.save(file, hostile, allow_pickle=True)
-    made.add("npy", "object-array", file.getvalue(), "always")
-    file = io.BytesIO()
-    np.savez(file, **{key: hostile for key in ("x_train", "y_train", "x_test", "y_test")})
-    made.add("npz", "object-arrays", file.getvalue(), "always")
-    file = io.BytesIO()
-    np.savez(file, W=np.zeros((4, 2)), b=np.zeros(2), __dlt__=hostile)
-    made.add("npz", "object-array-as-description", file.getvalue(), "always")
+    sets = {key: hostile for key in ("x_train", "y_train", "x_test", "y_test")}
+    described = {"W": np.zeros((4, 2)), "b": np.zeros(2), "__dlt__": hostile}
+    for kind, key, save, arrays in (
+        ("npy", "object-array", np.save, {"arr": hostile}),
+        ("npz", "object-arrays", np.savez, sets),
+        ("npz", "object-array-as-description", np.savez, described),
+    ):
+        file = io.BytesIO()
+        save(file, **arrays)
+        made.add(kind, key, file.getvalue(), "always")
 
 
 # --- Pickled arrays that are none --------------------------------------------------------------
@@ -475,22 +464,22 @@ def add_nesting(made):
 def add_gzip(made):
     """Add gzip streams that open to too much, lie, or contain each other."""
     small = zipped(b"hello")
-    made.add("gzip", "bomb", lambda: repeated(b"\0"))
-    made.add("gzip", "bomb-in-a-bomb", zipped(repeated(b"\0")))
-    nested = b"hello"
-    for _ in range(50):
-        nested = zipped(nested)
-    made.add("gzip", "in-itself-50-times", nested)
-    made.add("gzip", "many-empty-members", zipped(b"") * 20000)
-    made.add("gzip", "endless-name", b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * MIB)
-    made.add("gzip", "extra-field-cut", b"\x1f\x8b\x08\4" + bytes(6) + b"\xff\xff" + b"a" * 99)
-    made.add("gzip", "wrong-crc", small[:-8] + bytes(4) + small[-4:])
-    made.add("gzip", "wrong-length", small[:-4] + b"\xff\xff\xff\xff")
-    made.add("gzip", "reserved-flags", small[:3] + b"\xe0" + small[4:])
-    made.add("gzip", "preset-dictionary", b"\x1f\x8b\x08\0" + bytes(6) + zlib.compress(b"x"))
-    made.add("gzip", "followed-by-a-page", small + b"<html>")
-    made.add("gzip", "cut-in-the-header", small[:5])
-    made.add("gzip", "magic-only", small[:2])
+    for key, data in {
+        "bomb": lambda: repeated(b"\0"),
+        "bomb-in-a-bomb": zipped(repeated(b"\0")),
+        "in-itself-50-times": functools.reduce(lambda data, _: zipped(data), range(50), b"hello"),
+        "many-empty-members": zipped(b"") * 20000,
+        "endless-name": b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * MIB,
+        "extra-field-cut": b"\x1f\x8b\x08\4" + bytes(6) + b"\xff\xff" + b"a" * 99,
+        "wrong-crc": small[:-8] + bytes(4) + small[-4:],
+        "wrong-length": small[:-4] + b"\xff\xff\xff\xff",
+        "reserved-flags": small[:3] + b"\xe0" + small[4:],
+        "preset-dictionary": b"\x1f\x8b\x08\0" + bytes(6) + zlib.compress(b"x"),
+        "followed-by-a-page": small + b"<html>",
+        "cut-in-the-header": small[:5],
+        "magic-only": small[:2],
+    }.items():
+        made.add("gzip", key, data)
 
 
 # --- .npy and .npz -----------------------------------------------------------------------------
@@ -672,11 +661,10 @@ def add_idx(made):
         "too-few": idx(14, (2, 2), bytes(31)),
         "too-many": idx(14, (2, 2), bytes(33)),
         "nothing-more": idx(8, (1,)),
+        "bomb": lambda: zipped(idx(8, (28, 28))) + repeated(b"\0"),
         "swapped-bytes": struct.pack("<4I", 0x0803, 2, 28, 28) + bytes(2 * 28 * 28),
     }.items():
         made.add("idx", key, data)
-    head = zipped(idx(8, (28, 28)))
-    made.add("idx", "bomb", lambda: head + repeated(b"\0"))
 
 
 # --- Pictures ----------------------------------------------------------------------------------
@@ -745,10 +733,10 @@ def add_png(made):
         "header-cut": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"\0\0"),
         "cut": png()[:-30],
         "endless-chunks": png(*[chunk(b"abCd")] * 20000),
+        "16-bit-50-megapixels": large_picture,
         "16-bit-rows": png(size=(10000, 5000), depth=16, pixels=bytes(100005000 // 50)),
     }.items():  # fmt: skip
         made.add("png", key, data)
-    made.add("png", "16-bit-50-megapixels", large_picture)
 
 
 def large_picture():

@@ -13,7 +13,6 @@ from dlt.errors import DataError, SettingsError
 from dlt.files import (
     PIECE,
     array_from_bytes,
-    describe_head,
     open_capped,
     open_regular,
     remove_unfinished,
@@ -198,22 +197,6 @@ def test_disk_error_in_the_middle(tmp_path):
             file.read()
         # Give the number back, so that closing finds a file there.
         os.dup2(os.open(os.devnull, os.O_RDONLY), file._file.fileno())
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"\x80\x02cnumpy", "a pickle of protocol 2"),
-        (b"\x1f\x8b\x08", "a gzip file"),
-        (b"\x93NUMPY\x01", "a numpy .npy file"),
-        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer instead of the file"),
-        (b"\x00\x00\x07\x01", "a file that begins with 00 00 07 01"),
-        (b"\x1b[2J", "a file that begins with 1b 5b 32 4a"),
-        (b"", "a file that begins with "),
-    ],
-)
-def test_describe_head(head, kind):
-    assert describe_head(head).startswith(kind)
 
 
 # --- Arrays over bytes -------------------------------------------------------------------------

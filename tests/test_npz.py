@@ -138,7 +138,8 @@ def test_only_plain_arrays_are_written(value):
         (b"\x93NUMPY\x01\x00", r"a numpy \.npy file; expected an npz file"),
         (b"\x1f\x8b\x08\x00", "a gzip file"),
         (b"<!doctype html>", "an HTML page"),
-        (b"hello", "a file that begins with 68 65 6c 6c"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer instead of the file"),
+        (b"\x1b[2J", "a file that begins with 1b 5b 32 4a"),
         (b"PK\x03\x04 and then nothing", r"a damaged zip archive \(File is not a zip file\)"),
         (b"", "an empty file"),
     ],
@@ -208,7 +209,7 @@ def test_attacks_are_refused_in_one_line(tmp_path, attack):
         (header("'<U9000000'", "()"), "4 bytes of array data; expected 36000000 for"),
         ("{'descr': '<f4', 'fortran_order': False}", HEADER),
         ("{" + "[" * 3000 + "}", HEADER),
-        (" " * 5000, HEADER + " ''"),
+        (header() + " " * 5000, HEADER + " ''"),
     ],
 )
 def test_headers_that_are_refused(tmp_path, head, found):

@@ -184,8 +184,10 @@ def test_python_2_strings_and_numbers(tmp_path):
 
 
 def test_large_byte_strings_outside_arrays_are_bytearrays(tmp_path):
-    found = load_pickle(saved(tmp_path, pickle.dumps([b"x" * 65536, bytearray(b"y")], 5)))
-    assert found == [bytearray(b"x" * 65536), bytearray(b"y")]
+    data = pickle.dumps([b"x" * 65536, bytearray(b"y")], 5)
+    assert_same(load_pickle(saved(tmp_path, data)), [bytearray(b"x" * 65536), bytearray(b"y")])
+    data = pickle.dumps(b"x" * 65536, 2)
+    assert_same(load_pickle(saved(tmp_path, data)), bytearray(b"x" * 65536))
 
 
 def test_arrays_that_share_their_bytes_in_the_file_do_not_share_memory(tmp_path):
@@ -466,6 +468,7 @@ def test_nesting_just_deep_enough(tmp_path):
     for _ in range(99):
         (found,) = found
     assert found == ()
+    refused(tmp_path, b")" + b"\x85" * 100 + b".", "tuples and lists nested more than 100 deep")
 
 
 def test_recursion_made_by_the_pickle_module(tmp_path):
@@ -509,6 +512,7 @@ def test_one_text_encoded_again_and_again_counts_each_time(tmp_path):
         load_pickle(path, max_bytes=20000000)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "form", [b"S'%b'\n", b"V%b\n", b"T%b%b", b"B%b%b", ENCODE + b"(X%b%bVlatin1\ntR"]
 )
@@ -521,6 +525,7 @@ def test_memory_is_at_most_three_times_the_limit(tmp_path, form):
         assert len(load_pickle(path, max_bytes=size + 100)) == size
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("letter", ["\u4e2d", "\U0001f600"])
 @pytest.mark.parametrize("protocol", [0, 1, 4])
 def test_text_of_wide_letters_counts_as_what_it_takes(tmp_path, letter, protocol):
@@ -549,6 +554,7 @@ def test_number_of_keys_is_limited(tmp_path, monkeypatch):
 SMALL = [pickle.dumps(((X[:1, :2], Y[:1]), [0.5, np.float32(1)]), p) for p in PROTOCOLS]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("whole", SMALL + list(PYTHON2.values()))
 def test_truncated_at_every_byte(tmp_path, whole):
     for size in range(len(whole)):
@@ -569,6 +575,7 @@ print([(x.shape, x.dtype.name, y.shape, y.dtype.name, float(x.max())) for x, y i
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not os.environ.get("DLT_DATA"), reason="DLT_DATA names no folder with MNIST")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_real_mnist_and_the_memory_it_takes():
