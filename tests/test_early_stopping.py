@@ -1,9 +1,8 @@
-"""Patience against the page's loop, number by number, and against hand-made cases."""
+"""Patience against the page's loop, number by number, and against cases made by hand."""
 
 import json
 import re
 
-import numpy as np
 import pytest
 import reference
 from hypothesis import given, settings
@@ -11,6 +10,8 @@ from hypothesis import strategies as st
 
 from dlt.early_stopping import Patience
 from dlt.errors import SettingsError
+
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize(
@@ -30,22 +31,10 @@ from dlt.errors import SettingsError
 def test_updates_by_hand(losses, best_loss, best_iteration, patience):
     rule = Patience(patience=20)
     for epoch, loss in enumerate(losses, start=1):
-        rule.update(epoch * 10 - 1, loss)
-    assert (rule.best_loss, rule.best_iteration, rule.patience) == (
-        best_loss,
-        best_iteration,
-        patience,
-    )
-
-
-def test_update_says_whether_it_is_the_best_so_far():
-    rule = Patience(patience=20)
-    assert [rule.update(i, loss) for i, loss in enumerate([0.5, 0.6, 0.499, 0.499])] == [
-        True,
-        False,
-        True,
-        False,
-    ]
+        iteration = epoch * 10 - 1
+        assert rule.update(iteration, loss) == (rule.best_iteration == iteration)
+    found = (rule.best_loss, rule.best_iteration, rule.patience)
+    assert found == (best_loss, best_iteration, patience)
 
 
 def test_patience_counts_minibatch_updates_not_examples():
@@ -65,7 +54,7 @@ def test_validation_frequency_is_whole(patience, n_train_batches, expected):
     assert frequency == expected and isinstance(frequency, int)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(
     data=st.data(),
     n_train_batches=st.integers(1, 9),
@@ -92,24 +81,19 @@ def test_same_decisions_as_the_page_s_loop(
         if rule.is_exhausted(iteration):
             break
         assert iteration < rule.last_iteration()
-    assert iteration == made[-1]
-    assert (found, rule.best_iteration, rule.patience) == (
-        validated,
-        best_iteration,
-        final_patience,
-    )
+    assert (iteration, found) == (made[-1], validated)
+    assert (rule.best_iteration, rule.patience) == (best_iteration, final_patience)
 
 
 @pytest.mark.parametrize(
     "name, value",
     [
         ("patience", 1),
-        ("patience", 0),
         ("patience", float("inf")),
         ("patience", 10**400),
-        ("patience_increase", 1e308),
         ("patience", float("nan")),
         ("patience_increase", 0.9),
+        ("patience_increase", 1e308),
         ("patience_increase", float("nan")),
         ("improvement_threshold", 0),
         ("improvement_threshold", 1.01),
@@ -117,17 +101,15 @@ def test_same_decisions_as_the_page_s_loop(
     ],
 )
 def test_values_out_of_range_are_refused(name, value):
-    with pytest.raises(
-        SettingsError, match=re.escape("{}: found {}; expected".format(name, value))
-    ):
+    message = re.escape("{}: found {}; expected".format(name, value))
+    with pytest.raises(SettingsError, match=message):
         Patience(**{name: value})
 
 
 def test_restarted_forgets_what_it_saw():
     rule = Patience(10, 3, 0.9)
     rule.update(9, 0.5)
-    again = rule.restarted()
-    assert vars(again) == vars(Patience(10, 3, 0.9)) != vars(rule)
+    assert vars(rule.restarted()) == vars(Patience(10, 3, 0.9)) != vars(rule)
 
 
 def test_its_state_comes_back_from_strict_json():
@@ -137,9 +119,3 @@ def test_its_state_comes_back_from_strict_json():
         assert vars(Patience(10, 3, 0.9).restored(json.loads(text))) == vars(rule)
         rule.update(iteration, loss)
     assert rule.state() == {"patience": 27, "best_loss": 0.1 + 0.2, "best_iteration": 9}
-
-
-def test_it_holds_no_arrays():
-    rule = Patience()
-    rule.update(82, 0.125)
-    assert not [value for value in vars(rule).values() if isinstance(value, np.ndarray)]
