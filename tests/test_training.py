@@ -132,6 +132,15 @@ def test_history_agrees_with_numpy(float64, blobs, stored):
     assert result.test == (n_errors(result.best_iteration, *test_set), 41)
 
 
+def test_stored_values_that_are_not_finite_are_refused(blobs):
+    model, y, loss, _ = problem(blobs)
+    datasets = shared_datasets(blobs)
+    valid_x = datasets[1][0]
+    valid_x.set_value(np.full_like(valid_x.get_value(), np.nan))
+    with pytest.raises(DataError, match="validation set, x: found NaN or infinite values"):
+        train(model, y, loss, datasets, batch_size=10)
+
+
 def test_best_params_equal_a_fresh_run_stopped_at_the_best_iteration(floatX, blobs):
     # The page states best_params as its postcondition; its mlp script never keeps them.
     model, result = run(blobs, n_epochs=30)
