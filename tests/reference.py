@@ -75,3 +75,20 @@ def page_loop(
                 done_looping = True
                 break
     return made, validated, best_iteration, patience
+
+
+def linear(rgb):
+    """Colours of sRGB, from 0 to 1, without the gamma."""
+    rgb = np.asarray(rgb)
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(rgb):
+    """Relative luminance of a colour, by WCAG 2."""
+    return float(linear(rgb) @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one, other):
+    """Contrast of two colours, 1 to 21, by WCAG 2."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
