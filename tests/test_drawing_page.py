@@ -186,7 +186,7 @@ def open_model(open_page, tmp_path):
     return write_and_open
 
 
-# --- the arithmetic ------------------------------------------------------------------------------
+# --- in the browser ------------------------------------------------------------------------------
 
 
 def test_100_digits_get_the_same_probabilities(page, predictor):
@@ -242,9 +242,6 @@ def percentages(shown):
     return [float(number.replace(" %", "")) for _, number, _ in shown]
 
 
-# --- the way to the field ------------------------------------------------------------------------
-
-
 def test_a_drawing_becomes_the_field_that_read_picture_makes(page, tmp_path, rng):
     drawings = [ZERO, ONE, SEVEN, SEVEN[:1], [[(0.5, 0.5)]], [[(0.1, 0.5), (0.9, 0.5)]]]
     for _ in range(20):  # one to four strokes, large or small, well inside the paper or at its edge
@@ -270,9 +267,6 @@ def test_a_drawing_becomes_the_field_that_read_picture_makes(page, tmp_path, rng
     )
     for colour in range(3):
         assert (np.array(shown[colour::4]) == field * 256).all()
-
-
-# --- drawing -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("label, strokes", [(0, ZERO), (7, SEVEN)])
@@ -380,9 +374,6 @@ def test_undo_and_clear(page):
     assert page.shown() == [(str(k), "–", False) for k in range(10)]
 
 
-# --- the keyboard --------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def key():
     return pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -421,8 +412,6 @@ def test_drawing_with_the_keyboard(page, key):
     assert np.abs(page.field() - two).max() <= 4 / 256
     page.keys(" ", key.ARROW_UP, "U")
     assert np.abs(page.field() - two).max() <= 4 / 256
-    page.keys(key.ESCAPE)
-    assert page.text("answer") == EMPTY
 
 
 @pytest.mark.parametrize("name", ["ESCAPE", "DELETE"])
@@ -584,7 +573,6 @@ def test_hostile_text_stays_text(open_model):
 @pytest.mark.parametrize(
     "dataset, told",
     [
-        ("<script>'$model' &lt; \"2\"", "trained on <script>'$model' &lt; \"2\"."),
         (HOSTILE, "trained on script><img src=x onerror='injected = 2'>&lt;$model\"."),
         ("/home/ada/secret/mine.pkl", "trained on mine.pkl."),
         ("C:\\Users\\ada\\mine\\", "trained on mine."),

@@ -103,7 +103,7 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-# --- what is drawn ---------------------------------------------------------------------------------
+# --- what is drawn --------------------------------------------------------------------------------
 
 
 def test_digits_are_the_pixels_given_with_their_labels(digits):
