@@ -72,9 +72,9 @@ def test_a_field_with_a_dark_border_is_taken_as_it_is(read):
     grey, note = read(Image.fromarray(pixels))
     assert note == "taken as it is" and (grey == pixels).all()
     wide = np.zeros((28, 28), np.uint16)
-    wide[10, 10:13] = [65535, 257 * 100, 300]  # 300 / 257 = 1.17
+    wide[10, 10:13] = [65535, 257 * 200, 300]  # 300 / 257 = 1.17
     grey, note = read(Image.fromarray(wide))
-    assert note == "taken as it is" and grey[10, 10:13].tolist() == [255, 100, 1]
+    assert note == "taken as it is" and grey[10, 10:13].tolist() == [255, 200, 1]
 
 
 def test_a_field_with_a_light_border_is_treated(read):
