@@ -80,9 +80,6 @@ def zipped(data, level=9):
     return gzip.compress(data, level, mtime=0)
 
 
-# --- Pickles: parts ----------------------------------------------------------------------------
-
-
 def name(module, attribute):
     """GLOBAL: push what a module has under a name."""
     return "c{}\n{}\n".format(module, attribute).encode()
@@ -111,9 +108,6 @@ class Reduced:
 
     def __reduce__(self):
         return self.call
-
-
-# --- Pickles that run code ---------------------------------------------------------------------
 
 
 def add_calls(made):
@@ -278,9 +272,6 @@ def add_object_arrays(made):
         made.add(kind, key, file.getvalue(), "always")
 
 
-# --- Pickled arrays that are none --------------------------------------------------------------
-
-
 def dtype(code, order="<", flags=0, fields=(None, None, None), sizes=(-1, -1)):
     """Push a numpy.dtype with its state."""
     made = call(name("numpy", "dtype"), value(code), value(0), value(1))
@@ -356,9 +347,6 @@ def add_array_states(made):
     states.update({"dtype-" + key: array((2,), data) for key, data in dtypes.items()})
     for key, data in states.items():
         made.add("pickle", "state-" + key, data + b".")
-
-
-# --- Pickles that grow -------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=None)
@@ -458,9 +446,6 @@ def add_nesting(made):
         made.add("pickle", "nested-" + key, data + b".")
 
 
-# --- Gzip --------------------------------------------------------------------------------------
-
-
 def add_gzip(made):
     """Add gzip streams that open to too much, lie, or contain each other."""
     small = zipped(b"hello")
@@ -480,9 +465,6 @@ def add_gzip(made):
         "magic-only": small[:2],
     }.items():
         made.add("gzip", key, data)
-
-
-# --- .npy and .npz -----------------------------------------------------------------------------
 
 
 def npy(header, data=b"", version=1):
@@ -638,9 +620,6 @@ def add_zip_sizes(made):
     made.add("npz", "end-only", b"PK\3\4" + last)
 
 
-# --- IDX ---------------------------------------------------------------------------------------
-
-
 def idx(code, sizes, items=b""):
     return bytes([0, 0, code, len(sizes)]) + struct.pack(">%dI" % len(sizes), *sizes) + items
 
@@ -665,9 +644,6 @@ def add_idx(made):
         "swapped-bytes": struct.pack("<4I", 0x0803, 2, 28, 28) + bytes(2 * 28 * 28),
     }.items():
         made.add("idx", key, data)
-
-
-# --- Pictures ----------------------------------------------------------------------------------
 
 
 def chunk(kind, data=b"", length=None, crc=None):
@@ -784,8 +760,6 @@ def add_other_pictures(made):
     }.items():  # fmt: skip
         made.add("png", key, data)
 
-
-# --- History and description -------------------------------------------------------------------
 
 COLUMNS = "iteration,epoch,train_loss,validation_error,patience,seconds\n"
 

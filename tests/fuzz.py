@@ -56,9 +56,6 @@ def main(argv=None):
     return 1 if any(found) else 0
 
 
-# --- The parent: one child for each reader -----------------------------------------------------
-
-
 def supervise(args, name):
     """Fuzz one reader in a child process; print a line; return whether something was found."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,9 +112,6 @@ def keep(findings, folder, name, log):
     with open(os.path.join(folder, artifacts[0]), "rb") as file, open(target, "wb") as copy:
         copy.write(formed(readers, file.read()))
     return target
-
-
-# --- The child ---------------------------------------------------------------------------------
 
 
 def formed(readers, data):

@@ -60,9 +60,6 @@ def read_model(path):
     return prediction.read_model(path)
 
 
-# --- What may come out -------------------------------------------------------------------------
-
-
 def plain(value):
     """Check nested plain values; the arrays must be whole, and own what they show."""
     todo = [value]
@@ -149,9 +146,6 @@ READERS = (
     Reader("model.npz", "model.npz", read_model, model, ARCHIVES),
     Reader("model.pkl", "model.pkl", read_model, model, PICKLES),
 )
-
-
-# --- Valid files -------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=1)
@@ -251,9 +245,6 @@ def chunky_png(drawn):
     return attacks.png(*(attacks.chunk(*c) for c in chunks.items()), colour=3, pixels=rows)
 
 
-# --- Files that are damaged, and whole again on the outside ------------------------------------
-
-
 def repair(data):
     """Make the checksums of a PNG or of a zip archive right, so that readers look further."""
     data = bytearray(data)
@@ -307,8 +298,6 @@ def _opened(data, most):
         return data
     return opened or data
 
-
-# --- What may not happen -----------------------------------------------------------------------
 
 #: Audit events (PEP 578) of what no reader does. "open" is looked at, and so is "exec".
 FORBIDDEN = (

@@ -121,8 +121,6 @@ def test_memory_stays_under_the_cap(report):
     assert max(line["mib"] for line in report) > 500  # it is measured at all
 
 
-# --- The corpus bites --------------------------------------------------------------------------
-
 # Reads each file as somebody without dlt would; says which made the canary, and why others did not.
 VICTIM = """
 import copyreg, json, os, pickle, shutil, sys, warnings
@@ -181,9 +179,6 @@ def test_the_standard_library_and_numpy_fall_for_them(corpus):
     gone = ("ModuleNotFoundError", "AttributeError", "ImportError")
     assert {name: why for name, why in spared.items() if not str(why).startswith(gone)} == {}
     assert any("numpy." in name for name in biting if name not in spared)
-
-
-# --- Through the command line ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,6 @@ def refuse(monkeypatch, name, error):
     monkeypatch.setattr(name, refusing)
 
 
-# --- Reading -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_reads_the_same_bytes_whether_gzipped_or_not(tmp_path, pack):
     # The name says the opposite of the content: only the first bytes count.
@@ -199,9 +196,6 @@ def test_disk_error_in_the_middle(tmp_path):
         os.dup2(os.open(os.devnull, os.O_RDONLY), file._file.fileno())
 
 
-# --- Arrays over bytes -------------------------------------------------------------------------
-
-
 def test_array_takes_over_a_bytearray_without_a_copy():
     raw = bytearray(b"\1\0\2\0")
     array = array_from_bytes("x", raw, "<u2", (2, 1))
@@ -249,9 +243,6 @@ def test_text_that_is_not_unicode(point):
 def test_big_endian_text():
     raw = "h\u00e9".encode("utf-32-be")
     assert array_from_bytes("x", raw, ">U2", (), kinds="U").item() == "h\u00e9"
-
-
-# --- Writing -----------------------------------------------------------------------------------
 
 
 def test_old_file_stays_until_the_new_one_is_complete(tmp_path):

@@ -142,8 +142,6 @@ def test_damaged_files(name, folder, canary):
     assert min(seen.values()) > 0  # some are only changed, some are broken
 
 
-# --- Pickles -----------------------------------------------------------------------------------
-
 ND = b"cnumpy\nndarray\n"
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 F4 = b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
@@ -162,8 +160,6 @@ def test_programs_of_random_opcodes(folder, parts):
     for name in ("pickle", "pickles", "data set"):
         check(BY_NAME[name], folder, b"".join(parts) + b".")
 
-
-# --- Saved parameters --------------------------------------------------------------------------
 
 JSON = st.recursive(
     st.one_of(
@@ -213,9 +209,6 @@ def test_descriptions_of_any_shape(folder, described):
             check(reader, folder, dumped)
 
 
-# --- Arrays of every kind as a data set --------------------------------------------------------
-
-
 @examples(120)
 @given(
     st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8", "f2", "f4", "f8", "b1", "U1"]),
@@ -241,9 +234,6 @@ def filled(kind, shape, raw):
         return np.resize(np.array([0, 1], "u1"), shape).astype(kind)
     data = (raw or b"\0") * (8 * size + 1)
     return np.frombuffer(data[: size * np.dtype(kind).itemsize], kind).reshape(shape)
-
-
-# --- The tools of this file --------------------------------------------------------------------
 
 
 def test_repair_makes_checksums_right(folder):

@@ -46,9 +46,6 @@ def same(left, right):
         np.testing.assert_array_equal(left[name], right[name])
 
 
-# --- What must be read -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed, write_npz])
 def test_arrays_come_back(tmp_path, save):
     file = io.BytesIO()
@@ -126,9 +123,6 @@ def test_writing_is_deterministic_and_no_name_is_reserved(monkeypatch):
 def test_only_plain_arrays_are_written(value):
     with pytest.raises(DataError, match=r"^W: found an array of dtype .*; convert it first"):
         write_npz(io.BytesIO(), {"W": value})
-
-
-# --- What must not -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,6 @@ def old_array(code, raw, shape=b"(K\x02t", order=b"<", fortran=b"\x89"):
     return empty + b"(K\x01" + shape + dtype + fortran + raw + b"tb"
 
 
-# --- What must be read -------------------------------------------------------------------------
-
 VALUES = {
     "the tutorial's layout": ((X, Y), (X[:1], Y[:1]), (X[1:], Y[1:])),
     "one array": X,
@@ -202,9 +200,6 @@ def test_arrays_that_share_their_bytes_in_the_file_do_not_share_memory(tmp_path)
     refused(tmp_path, data, found, lambda path: load_pickle(path, max_bytes=140000))
 
 
-# --- Several pickles in one file ---------------------------------------------------------------
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_w_v_u_one_after_another(tmp_path, protocol):
     values = [X, Y, {"u": 1}]
@@ -228,8 +223,6 @@ def test_second_pickle_cut_short(tmp_path):
     with pytest.raises(DataError, match="found a pickle that is cut short"):
         next(values)
 
-
-# --- What must not run -------------------------------------------------------------------------
 
 CALLS = attacks.light(attacks.add_calls)
 
@@ -431,8 +424,6 @@ def test_arrays_of_objects_and_other_dtypes_are_refused(tmp_path):
     refused(tmp_path, pickle.dumps(np.zeros(1, "c16")), "an array of dtype c16")
 
 
-# --- Declared sizes, depth and repetition ------------------------------------------------------
-
 DECLARED = attacks.light(attacks.add_array_states, attacks.add_lengths, attacks.add_nesting)
 DECLARED = {name[len("pickle-") :]: data for name, data in DECLARED.items()}
 FOUND = {
@@ -561,8 +552,6 @@ def test_truncated_at_every_byte(tmp_path, whole):
         found = "an empty|a damaged|a pickle that is cut short"
         refused(tmp_path, whole[:size], found)
 
-
-# --- The real file -----------------------------------------------------------------------------
 
 # VmHWM, not getrusage: that one's maximum counts the test process this one was forked from.
 MEASURE = """
