@@ -54,6 +54,10 @@ class Corpus:
         elif self.heavy:
             self.attacks.append(Attack(name + ".heavy", kind, data(), bites, heavy))
 
+    def add_all(self, kind, table, bites=None):
+        for name, data in table.items():
+            self.add(kind, name, data, bites)
+
 
 def corpus(canary, parts=None, heavy=True):
     """Make the attacks of some parts, by default of all, each name once.
@@ -195,28 +199,24 @@ def add_indirections(made):
             call(name("operator", "getitem"), name("numpy", "__builtins__"), value("eval")), python
         ),
     }
-    for key, data in list(attack.items()) + list(maybe.items()):
-        made.add("pickle", key, data + b".", "always" if key in attack else "where it exists")
+    for bites, table in ("always", attack), ("where it exists", maybe):
+        made.add_all("pickle", {key: data + b"." for key, data in table.items()}, bites)
 
 
 def add_dotted_names(made):
     """Add names that STACK_GLOBAL walks, attribute by attribute, from a module of good repute."""
-    for module, path, argument in (
-        ("gzip", "os.system", made.shell),
-        ("codecs", "builtins.exec", made.python),
-        ("pickle", "codecs.builtins.eval", made.python),
-        ("numpy", "testing._private.utils.os.system", made.shell),
-        ("numpy.lib._npyio_impl", "os.system", made.shell),
-        ("numpy.lib.npyio", "os.system", made.shell),
-        ("numpy", "prod.__globals__.__class__", made.shell),
-        ("dlt.files", "os.system", made.shell),
+    exists = "where it exists"
+    for module, path, argument, bites in (
+        ("gzip", "os.system", made.shell, "always"),
+        ("codecs", "builtins.exec", made.python, "always"),
+        ("pickle", "codecs.builtins.eval", made.python, "always"),
+        ("numpy", "testing._private.utils.os.system", made.shell, exists),
+        ("numpy.lib._npyio_impl", "os.system", made.shell, exists),
+        ("numpy.lib.npyio", "os.system", made.shell, exists),
+        ("numpy", "prod.__globals__.__class__", made.shell, None),
+        ("dlt.files", "os.system", made.shell, exists),
     ):
         data = b"\x80\x04" + short(module) + short(path) + b"\x93" + value(argument) + b"\x85R."
-        certain = module in ("gzip", "codecs", "pickle")
-        if "__class__" in path:
-            bites = None
-        else:
-            bites = "always" if certain else "where it exists"
         made.add("pickle", "dotted-{}-{}".format(module, path), data, bites)
 
 
@@ -224,28 +224,31 @@ def add_other_opcodes(made):
     """Add other opcodes than GLOBAL and REDUCE that import, call or set a state."""
     shell, path = value(made.shell), value(made.canary)
     memmap = name("numpy", "memmap")
-    made.add("pickle", "INST", b"(" + shell + b"ios\nsystem\n.", "always")
-    made.add("pickle", "OBJ", b"(" + name("os", "system") + shell + b"o.", "always")
     args = b"(" + path + b"".join(map(value, ("u1", "w+", 0, (1,)))) + b"t"
-    made.add("pickle", "NEWOBJ", memmap + args + b"\x81.", "always")
     options = value({"mode": "w+", "shape": (1,)})
-    made.add("pickle", "NEWOBJ_EX", memmap + path + b"\x85" + options + b"\x92.", "always")
-    for opcode, code, number in zip(
-        ("EXT1", "EXT2", "EXT4"), (b"\x82%c", b"\x83%b", b"\x84%b"), EXTENSIONS
-    ):
-        packed = {"EXT1": number, "EXT2": struct.pack("<H", number & 0xFFFF)}
-        data = code % packed.get(opcode, struct.pack("<i", number))
-        made.add("pickle", opcode, b"\x80\x02" + data + shell + b"\x85R.", "always")
-    made.add("pickle", "EXT4-negative", b"\x80\x02\x84\xff\xff\xff\xff.")
-    made.add("pickle", "PERSID", b"P" + made.shell.encode() + b"\n.", "always")
-    made.add("pickle", "BINPERSID", shell + b"Q.", "always")
-    made.add("pickle", "NEXT_BUFFER", b"\x80\x05\x97.")
-    made.add("pickle", "READONLY_BUFFER", b"\x80\x05\x97\x98.")
-    out_of_band = []
-    data = pickle.dumps(np.zeros(9), 5, buffer_callback=out_of_band.append)
-    made.add("pickle", "array-out-of-band", data)
-    made.add("pickle", "BUILD-on-numpy.dtype", name("numpy", "dtype") + value({"x": 1}) + b"b.")
-    made.add("pickle", "SETITEM-on-builtins", name("builtins", "__dict__") + b"NNs.")
+    one, two, four = EXTENSIONS
+    call_it = shell + b"\x85R."
+    biting = {
+        "INST": b"(" + shell + b"ios\nsystem\n.",
+        "OBJ": b"(" + name("os", "system") + shell + b"o.",
+        "NEWOBJ": memmap + args + b"\x81.",
+        "NEWOBJ_EX": memmap + path + b"\x85" + options + b"\x92.",
+        "EXT1": b"\x80\x02\x82" + struct.pack("<B", one) + call_it,
+        "EXT2": b"\x80\x02\x83" + struct.pack("<H", two) + call_it,
+        "EXT4": b"\x80\x02\x84" + struct.pack("<i", four) + call_it,
+        "PERSID": b"P" + made.shell.encode() + b"\n.",
+        "BINPERSID": shell + b"Q.",
+    }
+    others = {
+        "EXT4-negative": b"\x80\x02\x84\xff\xff\xff\xff.",
+        "NEXT_BUFFER": b"\x80\x05\x97.",
+        "READONLY_BUFFER": b"\x80\x05\x97\x98.",
+        "array-out-of-band": pickle.dumps(np.zeros(9), 5, buffer_callback=[].append),
+        "BUILD-on-numpy.dtype": name("numpy", "dtype") + value({"x": 1}) + b"b.",
+        "SETITEM-on-builtins": name("builtins", "__dict__") + b"NNs.",
+    }
+    made.add_all("pickle", biting, "always")
+    made.add_all("pickle", others)
 
 
 def add_object_arrays(made):
@@ -310,8 +313,6 @@ def add_array_states(made):
         "zero-times-huge": (0, 1 << 62, 1 << 62),
         "none": None,
     }
-    for key, shape in shapes.items():
-        made.add("pickle", "shape-" + key, array(shape, f4) + b".")
     states = {
         "data-a-list": array((2,), f4, [1, 2]),
         "data-none": array((2,), f4, None),
@@ -344,9 +345,9 @@ def add_array_states(made):
         "item-size-0": dtype("f0"),
         "not-a-code": dtype("f4\n"),
     }
+    made.add_all("pickle", {"shape-" + key: array(s, f4) + b"." for key, s in shapes.items()})
     states.update({"dtype-" + key: array((2,), data) for key, data in dtypes.items()})
-    for key, data in states.items():
-        made.add("pickle", "state-" + key, data + b".")
+    made.add_all("pickle", {"state-" + key: data + b"." for key, data in states.items()})
 
 
 @functools.lru_cache(maxsize=None)
@@ -594,12 +595,6 @@ def add_zip_sizes(made):
         made.add("npz", key, packed[:entry] + entries + b"PK\5\6" + tail)
     good = archive(("x.npy", GOOD))
     at, end = good.index(b"PK\1\2"), good.index(b"PK\5\6")
-
-    def patched(place, fmt, number):
-        data = bytearray(good)
-        struct.pack_into(fmt, data, place, number)
-        return data
-
     for key, place, fmt, number in (
         ("compressed-size-huge", at + 20, "<I", 0xFFFFFFFE),
         ("size-huge", at + 24, "<I", 0xFFFFFFFE),
@@ -612,7 +607,9 @@ def add_zip_sizes(made):
         ("entries-huge", end + 10, "<H", 0xFFFE),
         ("another-disk", end + 4, "<H", 1),
     ):
-        made.add("npz", key, patched(place, fmt, number))
+        data = bytearray(good)
+        struct.pack_into(fmt, data, place, number)
+        made.add("npz", key, data)
     zip64 = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 1 << 62, 1 << 61)
     locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
     last = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 65535, 65535, 0xFFFFFFFF, 0xFFFFFFFF, 0)
@@ -653,12 +650,12 @@ def chunk(kind, data=b"", length=None, crc=None):
     return struct.pack(">I", length) + kind + data + struct.pack(">I", crc)
 
 
-def png(*chunks, size=(28, 28), depth=8, colour=0, interlaced=0, pixels=None):
+def png(*chunks, size=(28, 28), depth=8, colour=0, interlaced=0, pixels=None, level=-1):
     """Make a PNG, by default of 28 x 28 pixels with a white bar, with chunks before its pixels."""
     ihdr = struct.pack(">2I5B", *size, depth, colour, 0, 0, interlaced)
     if pixels is None:
         pixels = b"".join(b"\0" + bytes(12) + b"\xff" * 4 + bytes(12) for _ in range(28))
-    packed = chunk(b"IDAT", zlib.compress(pixels))
+    packed = chunk(b"IDAT", zlib.compress(pixels, level))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + b"".join(chunks) + packed + chunk(b"IEND")
 
 
@@ -709,17 +706,12 @@ def add_png(made):
         "header-cut": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"\0\0"),
         "cut": png()[:-30],
         "endless-chunks": png(*[chunk(b"abCd")] * 20000),
-        "16-bit-50-megapixels": large_picture,
+        "16-bit-50-megapixels": lambda: png(
+            size=(5000, 10000), depth=16, level=1,
+            pixels=(b"\0" + b"\xff\xff" * 2500 + b"\0\0" * 2500) * 10000),
         "16-bit-rows": png(size=(10000, 5000), depth=16, pixels=bytes(100005000 // 50)),
     }.items():  # fmt: skip
         made.add("png", key, data)
-
-
-def large_picture():
-    row = b"\0" + b"\xff\xff" * 2500 + b"\0\0" * 2500
-    ihdr = chunk(b"IHDR", struct.pack(">2I5B", 5000, 10000, 16, 0, 0, 0, 0))
-    packed = chunk(b"IDAT", zlib.compress(row * 10000, 1)) + chunk(b"IEND")
-    return b"\x89PNG\r\n\x1a\n" + ihdr + packed
 
 
 def add_other_pictures(made):
@@ -804,6 +796,16 @@ def description(**changes):
     return json.dumps(dict({"format": 1, "params": params, "settings": {}}, **changes))
 
 
+def saved(W, b, described):
+    """Make an archive of saved parameters."""
+    members = []
+    for key, content in ("W", W), ("b", b), ("__dlt__", described):
+        file = io.BytesIO()
+        np.lib.format.write_array(file, np.asarray(content), allow_pickle=False)
+        members.append((key + ".npy", file.getvalue()))
+    return archive(*members)
+
+
 def add_descriptions(made):
     """Add saved parameters whose description, JSON text, is a bomb or contradicts the arrays."""
     plain, holed = description(), description(settings="S")
@@ -844,13 +846,11 @@ def add_descriptions(made):
         texts["nested-{}".format(depth)] = nested
     W, b = np.ones((4, 2)), np.zeros(2)
     for key, text in texts.items():
-        members = {"W": W, "b": b, "__dlt__": np.array(text)}
-        made.add("params.npz", key, archive(*((n + ".npy", npy_of(a)) for n, a in members.items())))
+        made.add("params.npz", key, saved(W, b, text))
         made.add("params.pkl", key, b"".join(pickle.dumps(v, 2) for v in (W, b, text)))
-    for key, odd in {"a-number": np.array(1), "two-texts": np.array(["{}", "{}"]),
-                     "bytes": np.array([123, 125], "u1")}.items():  # fmt: skip
-        members = ("W.npy", npy_of(W)), ("b.npy", npy_of(b)), ("__dlt__.npy", npy_of(odd))
-        made.add("params.npz", "description-" + key, archive(*members))
+    odd_ones = {"a-number": 1, "two-texts": ["{}", "{}"], "bytes": np.array([123, 125], "u1")}
+    for key, odd in odd_ones.items():
+        made.add("params.npz", "description-" + key, saved(W, b, odd))
 
 
 def add_models(made):
@@ -863,15 +863,7 @@ def add_models(made):
         ("no-square", np.zeros((3, 2)), np.zeros(2)),
     ):
         kinds = [[n, list(a.shape), a.dtype.name] for n, a in (("W", W), ("b", b))]
-        text = description(params=kinds)
-        members = {"W": W, "b": b, "__dlt__": np.array(text)}
-        made.add("model", key, archive(*((n + ".npy", npy_of(a)) for n, a in members.items())))
-
-
-def npy_of(array):
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-    return file.getvalue()
+        made.add("model", key, saved(W, b, description(params=kinds)))
 
 
 def write(folder, canary):
