@@ -5,13 +5,11 @@ The Python 2 pickles below are bytes as `cPickle` of Python 2.7 writes them for
 """
 
 import contextlib
-import copyreg
 import gzip
 import os
 import pickle
+import pickletools
 import struct
-import subprocess
-import sys
 import tracemalloc
 
 import attacks
@@ -224,20 +222,6 @@ def test_second_pickle_cut_short(tmp_path):
         next(values)
 
 
-CALLS = attacks.light(attacks.add_calls)
-
-
-@pytest.mark.parametrize("attack", CALLS)
-def test_functions_are_refused_by_name(tmp_path, attack):
-    name = attack.partition("-")[2]
-    if "-" in name:  # pickled by this Python, which has names of its own for some functions
-        name = r"(posix|nt)\.system" if "system" in name else r"(builtins|__builtin__)\.eval"
-    line = refused(tmp_path, CALLS[attack], "a pickle that asks for " + name + ";")
-    assert line.endswith(
-        "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
-    )
-
-
 NAMES = """
 builtins.getattr builtins.bytearray __builtin__.apply subprocess.Popen importlib.import_module
 operator.attrgetter functools.partial pkgutil.resolve_name copyreg._reconstructor
@@ -246,38 +230,23 @@ numpy.fromfile numpy.poly1d numpy.core.multiarray.fromfile numpy.core.numeric.lo
 numpy.core.multiarray._reconstruct.__globals__ numpy._core.numeric._frombuffer.__call__
 numpy.testing._private.utils.runstring numpy.distutils.exec_command.exec_command
 numpy.f2py.crackfortran.getlincoef numpy.ma.core._mareconstruct
-numpy.random._pickle.__randomstate_ctor numpy.__builtins__ Numpy.ndarray
-theano.tensor.sharedvar.TensorSharedVariable __main__.LogisticRegression
+numpy.random._pickle.__randomstate_ctor numpy.__builtins__ Numpy.ndarray os.system posix.system
+theano.tensor.sharedvar.TensorSharedVariable __main__.LogisticRegression builtins.eval
+numpy:prod.os.system numpy:ndarray.__class__ numpy:dtype.__reduce__ :numpy.ndarray
+numpy.core:multiarray._reconstruct numpy.core.multiarray:_reconstruct.__class__
 """.split()
 
 
-@pytest.mark.parametrize("name", [*NAMES, "numpy.core.multiarray._reconstruct\t"])
+@pytest.mark.parametrize("name", [*NAMES, "numpy.core.multiarray._reconstruct\t", "numpy ndarray:"])
 def test_only_the_exact_names_of_numpy_arrays_are_known(tmp_path, name):
-    module, _, attribute = name.rpartition(".")
+    module, _, attribute = name.rpartition(":" if ":" in name else ".")
     named, args = attacks.name(module, attribute), b"(S'touch x'\nt"
-    found = "a pickle that asks for " + name.replace("\t", r"\\t")
-    refused(tmp_path, named + args + b"R.", found)
-    refused(
-        tmp_path, b"\x80\x04" + short(module) + short(attribute) + b"\x93" + args + b"R.", found
-    )
-    refused(tmp_path, b"(S'touch x'\ni" + named[1:] + b".", found)
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("numpy", "prod.os.system"),
-        ("numpy", "ndarray.__class__"),
-        ("numpy", "dtype.__reduce__"),
-        ("numpy ndarray", ""),
-        ("", "numpy.ndarray"),
-        ("numpy.core", "multiarray._reconstruct"),
-        ("numpy.core.multiarray", "_reconstruct.__class__"),
-    ],
-)
-def test_dotted_names_are_not_walked(tmp_path, module, name):
-    data = b"\x80\x04" + short(module) + short(name) + b"\x93" + short("touch x") + b"\x85R."
-    refused(tmp_path, data, "a pickle that asks for " + module + "." + name)
+    found = "a pickle that asks for {}.{};".format(module, attribute.replace("\t", r"\\t"))
+    stack_global = b"\x80\x04" + short(module) + short(attribute) + b"\x93" + args + b"R."
+    for data in (named + args + b"R.", stack_global, b"(S'touch x'\ni" + named[1:] + b"."):
+        assert refused(tmp_path, data, found).endswith(
+            "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
+        )
 
 
 def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
@@ -286,16 +255,17 @@ def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
     refused(tmp_path, b"c" + b"o" * 990 + b"\ns\n.", "a pickle that asks for o{100}; expected")
 
 
-def test_extension_codes_are_refused_even_when_already_resolved(tmp_path):
-    copyreg.add_extension("os", "system", 200)
-    copyreg._extension_cache[200] = os.system
-    try:
-        for opcode in (b"\x82\xc8", b"\x83\xc8\x00", b"\x84\xc8\x00\x00\x00"):
-            data = b"\x80\x04" + opcode + short("touch x") + b"\x85R."
-            refused(tmp_path, data, "a pickle with the opcode EXT[124]")
-    finally:
-        copyreg.remove_extension("os", "system", 200)
-        copyreg._extension_cache.pop(200, None)
+OPCODES = """
+BINPERSID DUP EMPTY_SET EXT1 EXT2 EXT4 FROZENSET LONG4 NEWOBJ NEWOBJ_EX NEXT_BUFFER OBJ PERSID POP
+POP_MARK READONLY_BUFFER
+""".split()
+
+
+@pytest.mark.parametrize("name", OPCODES)
+def test_opcodes_that_build_more_than_plain_values_are_refused(tmp_path, name):
+    (code,) = (opcode.code for opcode in pickletools.opcodes if opcode.name == name)
+    data = b"\x80\x05" + code.encode("latin-1") + b"."
+    refused(tmp_path, data, "a pickle with the opcode {}, which is not allowed".format(name))
 
 
 ND = b"cnumpy\nndarray\n"
@@ -310,20 +280,6 @@ F4 = NEW_F4 + b"(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
 
 # What a pickle holds, and what is said of it; "..." stands for "a damaged pickle .".
 REFUSED = [
-    # Opcodes that build more than plain values.
-    (b"Ptouch\n.", "a pickle with the opcode PERSID, which is not allowed"),
-    (b"K\x01Q.", "a pickle with the opcode BINPERSID, which is not allowed"),
-    (b"(" + ND + b"K\x01o.", "a pickle with the opcode OBJ, which is not allowed"),
-    (ND + b")\x81.", "a pickle with the opcode NEWOBJ, which is not allowed"),
-    (ND + b")}\x92.", "a pickle with the opcode NEWOBJ_EX, which is not allowed"),
-    (b"\x80\x05\x97.", "a pickle with the opcode NEXT_BUFFER, which is not allowed"),
-    (b"\x80\x05]\x98.", "a pickle with the opcode READONLY_BUFFER, which is not allowed"),
-    (b"\x80\x04\x8f.", "a pickle with the opcode EMPTY_SET, which is not allowed"),
-    (b"\x80\x04(\x91.", "a pickle with the opcode FROZENSET, which is not allowed"),
-    (b"K\x010.", "a pickle with the opcode POP, which is not allowed"),
-    (b"(K\x011.", "a pickle with the opcode POP_MARK, which is not allowed"),
-    (b"K\x012\x86.", "a pickle with the opcode DUP, which is not allowed"),
-    (b"\x8b\x01\x00\x00\x00\x01.", "a pickle with the opcode LONG4, which is not allowed"),
     # Calling what is not a function of ours, or ours with other arguments.
     (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray"),
     (b"I1\n)R.", "a pickle that calls a int"),
@@ -337,9 +293,7 @@ REFUSED = [
     (ENCODE + b"(V\\u4e2d\nVlatin1\ntR.", "...'latin-1' codec can't"),
     (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes with arguments"),
     (DTYPE + b"(S'O8'\nI0\nI1\ntR.", "an array of dtype O8; .*plain booleans, integers"),
-    (DTYPE + b"(S'V8'\nI0\nI1\ntR.", "an array of dtype V8"),
-    (DTYPE + b"(S'S5'\nI0\nI1\ntR.", "an array of dtype S5"),
-    (DTYPE + b"(S'f16'\nI0\nI1\ntR.", "an array of dtype f16"),
+    (pickle.dumps(np.array(["a"])), "an array of dtype U1"),
     (DTYPE + b"(]I0\nI1\ntR.", "an array of dtype list"),
     (DTYPE + b")R.", "an array of dtype NoneType"),
     (SCALAR + b"(" + F4 + b"S'abc'\ntR.", "3 bytes of array data"),
@@ -379,10 +333,6 @@ REFUSED = [
     (b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.", "a pickle of a list that contains itself|..."),
     # Other files, and damaged bytes.
     (b"Hello", "a file that begins with 48 65 6c 6c"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x93NUMPY\x01\x00", r"a numpy \.npy file"),
-    (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
-    (b"<html>", "an HTML page"),
     (b"", "an empty file"),
     (b"\x80\x06N.", "a pickle of protocol 6"),
     (b"N\xff.", "byte ff where a pickle opcode should be"),
@@ -415,15 +365,6 @@ def test_what_is_not_plain_or_damaged_is_named(tmp_path, data, found):
     refused(tmp_path, data, found.replace("...", "a damaged pickle ."))
 
 
-def test_arrays_of_objects_and_other_dtypes_are_refused(tmp_path):
-    made = attacks.light(attacks.add_object_arrays)
-    for attack in ("object-array-0", "object-array-2", "object-array-4", "object-array-5"):
-        refused(tmp_path, made["pickle-" + attack], "an array of dtype O8")
-    refused(tmp_path, pickle.dumps(np.zeros(2, "f4,i4")), "an array of dtype V8")
-    refused(tmp_path, pickle.dumps(np.array(["a"])), "an array of dtype U1")
-    refused(tmp_path, pickle.dumps(np.zeros(1, "c16")), "an array of dtype c16")
-
-
 DECLARED = attacks.light(attacks.add_array_states, attacks.add_lengths, attacks.add_nesting)
 DECLARED = {name[len("pickle-") :]: data for name, data in DECLARED.items()}
 FOUND = {
@@ -446,28 +387,12 @@ def test_sizes_and_depths_that_are_only_declared(tmp_path, attack):
         refused(tmp_path, gzip.compress(DECLARED[attack]), found)
 
 
-def test_data_that_do_not_fit_the_shape(tmp_path):
-    data = old_array(b"f4", b"U\x08abcdefgh", b"(I2\nt") + b"."
-    assert load_pickle(saved(tmp_path, data)).shape == (2,)
-    found = r"8 bytes of array data; expected {} for shape \({},\) of float32"
-    for n in (0, 4):
-        refused(tmp_path, data.replace(b"I2", b"I%d" % n), found.format(4 * n, n))
-
-
 def test_nesting_just_deep_enough(tmp_path):
     found = load_pickle(saved(tmp_path, b")" + b"\x85" * 99 + b"."))
     for _ in range(99):
         (found,) = found
     assert found == ()
     refused(tmp_path, b")" + b"\x85" * 100 + b".", "tuples and lists nested more than 100 deep")
-
-
-def test_recursion_made_by_the_pickle_module(tmp_path):
-    inside_out = [1]
-    inside_out.append({"again": (inside_out,)})
-    refused(
-        tmp_path, pickle.dumps(inside_out), "a pickle of a list that contains itself|.*opcode POP"
-    )
 
 
 def test_repeated_parts_are_fine_until_they_unfold_too_far(tmp_path):
@@ -490,17 +415,6 @@ def test_one_array_many_times_counts_each_time(tmp_path):
     assert len(load_pickle(path, max_bytes=4000)) == 50
     with pytest.raises(DataError, match="unfolds to more than 5000000 values or 3999 bytes"):
         load_pickle(path, max_bytes=3999)
-
-
-def test_one_text_encoded_again_and_again_counts_each_time(tmp_path):
-    # 3000 times a megabyte, of which every copy was made before the sizes were added up
-    text = b"X" + struct.pack("<I", 1 << 20) + bytes(1 << 20) + b"q\x01"
-    head = b"(" + text + ENCODE + b"q\x02Vlatin1\nq\x03"
-    path = saved(tmp_path, gzip.compress(head + b"h\x02h\x01h\x03\x86R" * 3000 + b"t."))
-    with peak_below(40 << 20), pytest.raises(
-        DataError, match="arrays that need more than 20000000 bytes"
-    ):
-        load_pickle(path, max_bytes=20000000)
 
 
 @pytest.mark.once
@@ -553,26 +467,10 @@ def test_truncated_at_every_byte(tmp_path, whole):
         refused(tmp_path, whole[:size], found)
 
 
-# VmHWM, not getrusage: that one's maximum counts the test process this one was forked from.
-MEASURE = """
-import sys
-from dlt.pickles import load_pickle
-sets = load_pickle(sys.argv[1])
-(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(int(peak.split()[1]) / 1024)
-print([(x.shape, x.dtype.name, y.shape, y.dtype.name, float(x.max())) for x, y in sets])
-"""
-
-
 @pytest.mark.once
-@pytest.mark.skipif(not os.environ.get("DLT_DATA"), reason="DLT_DATA names no folder with MNIST")
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
-def test_real_mnist_and_the_memory_it_takes():
-    path = os.path.join(os.environ["DLT_DATA"], "mnist.pkl.gz")
-    if not os.path.exists(path):
-        pytest.skip("the folder DLT_DATA has no mnist.pkl.gz")
-    command = [sys.executable, "-c", MEASURE, path]
-    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode().splitlines()
-    expected = [((n, 784), "float32", (n,), "int64", 0.99609375) for n in (50000, 10000, 10000)]
-    assert lines[1] == str(expected)
-    assert float(lines[0]) < 400  # megabytes; the arrays themselves need 210
+def test_real_mnist_and_the_memory_it_takes(mnist_folder):
+    with peak_below(400 << 20):  # the arrays themselves need 210 MiB
+        sets = load_pickle(os.path.join(mnist_folder, "mnist.pkl.gz"))
+    assert [(x.shape, x.dtype, y.shape, y.dtype, float(x.max())) for x, y in sets] == [
+        ((n, 784), "float32", (n,), "int64", 0.99609375) for n in (50000, 10000, 10000)
+    ]
