@@ -131,7 +131,7 @@ def test_only_plain_arrays_are_written(value):
         (b"\x80\x02cnumpy", "a pickle of protocol 2; expected an npz file"),
         (b"\x93NUMPY\x01\x00", r"a numpy \.npy file; expected an npz file"),
         (b"\x1f\x8b\x08\x00", "a gzip file"),
-        (b"<!doctype html>", "an HTML page"),
+        (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer instead of the file"),
         (b"\x1b[2J", "a file that begins with 1b 5b 32 4a"),
         (b"PK\x03\x04 and then nothing", r"a damaged zip archive \(File is not a zip file\)"),
@@ -187,27 +187,25 @@ def test_attacks_are_refused_in_one_line(tmp_path, attack):
 
 
 @pytest.mark.parametrize(
-    ("head", "found"),
+    ("member", "found"),
     [
-        (header("'<f4,<f4'"), HEADER),
-        (header("'<c8'"), HEADER),
-        (header("'|S4'"), HEADER),
-        (header("'|V4'"), HEADER),
-        (header("'<f16'"), HEADER),
-        (header("'<U0'"), HEADER),
-        (header("'<f4'", order="0"), HEADER),
-        (header("'<f4'", "1"), HEADER),
-        (header("'<f4'", "('a',)"), "an array with a shape that is not one"),
-        (header("'<f4'", "(True,)"), "an array with a shape that is not one"),
-        (header("'<f4'", "(2,)"), r"4 bytes of array data; expected 8 for shape \(2,\)"),
-        (header("'<U9000000'", "()"), "4 bytes of array data; expected 36000000 for"),
-        ("{'descr': '<f4', 'fortran_order': False}", HEADER),
-        ("{" + "[" * 3000 + "}", HEADER),
-        (header() + " " * 5000, HEADER + " ''"),
+        (npy(header("'<c8'"), bytes(4)), HEADER),
+        (npy(header("'|S4'"), bytes(4)), HEADER),
+        (npy(header("'<f16'"), bytes(4)), HEADER),
+        (npy(header("'<U0'"), bytes(4)), HEADER),
+        (npy(header("'<f4'", order="0"), bytes(4)), HEADER),
+        (npy(header("'<f4'", "1"), bytes(4)), HEADER),
+        (npy(header("'<f4'", "(True,)"), bytes(4)), "an array with a shape that is not one"),
+        (npy(header("'<U9000000'", "()"), bytes(4)), "4 bytes of array data; expected 36000000"),
+        (npy("{'descr': '<f4', 'fortran_order': False}", bytes(4)), HEADER),
+        (npy("{" + "[" * 3000 + "}", bytes(4)), HEADER),
+        (npy(header() + " " * 5000, bytes(4)), HEADER + " ''"),
+        (GOOD[:9], r"a damaged zip archive \(unpack requires"),
+        (GOOD[:40], HEADER),
     ],
 )
-def test_headers_that_are_refused(tmp_path, head, found):
-    refused(tmp_path, archive(("x.npy", npy(head, bytes(4)))), found)
+def test_members_that_are_refused(tmp_path, member, found):
+    refused(tmp_path, archive(("x.npy", member)), found)
 
 
 def test_a_header_makes_the_parser_import_nothing(tmp_path):
@@ -227,20 +225,9 @@ def test_a_header_makes_the_parser_import_nothing(tmp_path):
     assert process.stdout.strip() == b"False"
 
 
-@pytest.mark.parametrize(
-    ("name", "member", "found"),
-    [
-        ("x.npy", GOOD[:9], r"a damaged zip archive \(unpack requires"),
-        ("x.npy", GOOD[:40], HEADER),
-        ("readme\n.txt", b"hi", r"a member 'readme\\n.txt' that is not an array"),
-        ("x/", b"", "a member 'x/' that is not an array"),
-        ("a/../x.npy", GOOD, ELSEWHERE),
-        ("\\\\server\\x.npy", GOOD, ELSEWHERE),
-        ("a//x.npy", GOOD, ELSEWHERE),
-    ],
-)
-def test_members_that_are_refused(tmp_path, name, member, found):
-    refused(tmp_path, archive((name, member)), found)
+@pytest.mark.parametrize("name", ["a/../x.npy", "\\\\server\\x.npy", "a//x.npy"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
+    refused(tmp_path, archive((name, GOOD)), ELSEWHERE)
 
 
 def test_a_directory_too_large_to_be_read(tmp_path):
