@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: a fixed seed, both floatX, the checkout, real MNIST."""
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -147,6 +149,17 @@ def mnist_folder():
     if not folder or not os.path.isfile(os.path.join(folder, "mnist.pkl.gz")):
         pytest.skip("real MNIST is not here: DLT_DATA names no folder with mnist.pkl.gz")
     return folder
+
+
+@contextlib.contextmanager
+def peak_below(most, least=0):
+    """Check the most memory that was taken inside."""
+    tracemalloc.start()
+    try:
+        yield
+        assert least < tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Tests of `dlt.idx`: files built byte by byte from the description of the format."""
 
 import gzip
-import os
 import struct
 
 import numpy as np
@@ -59,7 +58,6 @@ def test_no_items(tmp_path):
         (b"\x00\x00\x08\x21", "first bytes 00 00 08 21"),
         (b"\x03\x08\x00\x00", "first bytes 03 08 00 00"),
         (b"\x00\x00", "first bytes 00 00;"),
-        (b"PK\x03\x04", r"a zip archive \(npz\?\) \(first bytes 50 4b 03 04\)"),
         (b"\x80\x02cn", r"a pickle of protocol 2 \(first bytes 80 02 63 6e\)"),
     ],
 )
@@ -89,7 +87,6 @@ def test_truncated_and_trailing(tmp_path, data, found):
     ("sizes", "found"),
     [
         ((2**32 - 1,) * 3, "a header that declares 79228162458924105385300197375 bytes"),
-        ((2**32 - 1,) * 32, "a header that declares [0-9]+ bytes"),
         ((0, 2**32 - 1, 2**32 - 1, 2**32 - 1), "an empty array of shape"),
         ((2**30 + 1,), "a header that declares 1073741825 bytes"),
         ((2**30,), "3 bytes of items; expected the 1073741824"),
@@ -105,11 +102,3 @@ def test_limit(tmp_path):
     assert read_idx(path, max_bytes=len(IMAGES)).size == 12
     with pytest.raises(DataError, match="found more than 27 bytes"):
         read_idx(path, max_bytes=27)
-
-
-def test_real_mnist(mnist_folder):
-    path = os.path.join(mnist_folder, "t10k-labels-idx1-ubyte.gz")
-    if not os.path.exists(path):
-        pytest.skip("the folder DLT_DATA has no IDX files")
-    labels = read_idx(path)
-    assert labels.shape == (10000,) and labels[:5].tolist() == [7, 2, 1, 0, 4]

@@ -1,7 +1,6 @@
 """Saved parameters: what is written is read back, by numpy alone too; what differs is said."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -141,16 +140,8 @@ def described(shape):
         ({"W": np.zeros(2)}, "found the arrays W; expected parameters saved by dlt"),
         ({"__dlt__": np.array("not json")}, "found something else in __dlt__"),
         ({"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')}, "something else"),
-        ({"__dlt__": np.array("[" * 100000)}, "found something else in __dlt__"),
-        # json reads almost as deep as Python recurses: what it read must go into no other recursion
-        ({"__dlt__": np.array(described("[" * 950 + "]" * 950))}, "something else in __dlt__"),
-        ({"__dlt__": np.array(1)}, "found something else in __dlt__"),
         ({"__dlt__": np.array(described("[%s]" % ("9" * 400)))}, "something else in __dlt__"),
-        ({"__dlt__": np.array(described("[3.0]"))}, "something else in __dlt__"),
-        ({"__dlt__": np.array(described('"3"'))}, "something else in __dlt__"),
         ({"__dlt__": np.array(described("[3]") + " " * (1 << 20))}, "something else in __dlt__"),
-        ({"__dlt__": np.array(described("[3]")[:-1] + ', "format": 1}')}, "something else in"),
-        ({"__dlt__": np.array(described("[3]").replace("1", "true"))}, "something else in"),
         (
             {"W": np.zeros(2), "__dlt__": np.array(described("[3]"))},
             r"found .*\(2,\).*; expected what the file itself describes",
@@ -168,23 +159,11 @@ def test_other_npz_files_are_refused(tmp_path, arrays, message):
 
 
 def test_a_whole_pickled_model_is_refused_by_name(tmp_path):
-    # What the original script saved: the object with its graph, not its arrays.
-    with open(tmp_path / "best_model.pkl", "wb") as file:
-        pickle.dump(Patient(), file)
+    # what the original script saved: the object with its graph, not its arrays
+    (tmp_path / "best_model.pkl").write_bytes(pickle.dumps(Patient()))
     with pytest.raises(DataError, match="Patient"):
         read_params(tmp_path / "best_model.pkl")
 
 
 class Patient:
     """Stands for any class of somebody's script."""
-
-
-def test_an_unfinished_write_leaves_the_old_file(tmp_path, params, monkeypatch):
-    path = tmp_path / "params.npz"
-    save_params(path, params)
-    before = path.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *args: (_ for _ in ()).throw(OSError(28, "No space")))
-    with pytest.raises(SettingsError, match="No space"):
-        save_params(path, zeros_like(params))
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["params.npz"]

@@ -4,18 +4,17 @@ The Python 2 pickles below are bytes as `cPickle` of Python 2.7 writes them for
 ``(x, y)``, with ``x`` a (2, 3) float32 array and ``y`` two int64 labels.
 """
 
-import contextlib
 import gzip
 import os
 import pickle
 import pickletools
 import struct
-import tracemalloc
 
 import attacks
 import numpy as np
 import pytest
 from attacks import short
+from conftest import peak_below
 
 from dlt import pickles
 from dlt.errors import DataError
@@ -65,17 +64,6 @@ def refused(folder, data, found, load=load_pickle):
         load(saved(folder, data))
     assert "\n" not in str(caught.value) and str(caught.value).isprintable()
     return str(caught.value)
-
-
-@contextlib.contextmanager
-def peak_below(most, least=0):
-    """Check the most memory that was taken inside."""
-    tracemalloc.start()
-    try:
-        yield
-        assert least < tracemalloc.get_traced_memory()[1] < most
-    finally:
-        tracemalloc.stop()
 
 
 def assert_same(found, value):

@@ -14,7 +14,7 @@ from dlt.checkpoint import read_checkpoint
 from dlt.errors import DataError, SettingsError
 from dlt.history import read_history
 from dlt.parameters import read_params
-from dlt.run_folder import RunFolder, as_json, list_snapshots
+from dlt.run_folder import RunFolder, list_snapshots
 
 pytestmark = pytest.mark.once
 
@@ -254,12 +254,6 @@ def test_the_lock_dies_with_its_owner(tmp_path):
         owner.kill()
     with RunFolder(tmp_path):
         pass
-
-
-def test_settings_are_what_json_holds():
-    assert as_json({"a": (1, 2.5, None)}) == {"a": [1, 2.5, None]}
-    with pytest.raises(SettingsError, match="settings: found what JSON cannot hold .*type object"):
-        as_json({"rng": object()})
 
 
 @pytest.mark.parametrize("path", ["", "a\0b", __file__])

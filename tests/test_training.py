@@ -309,13 +309,6 @@ def test_a_parameter_whose_name_could_not_be_read_back_is_refused_at_once(tmp_pa
         train(model, y, loss, blobs, batch_size=10, n_epochs=1, output_dir=tmp_path)
 
 
-@pytest.mark.once
-def test_labels_that_the_model_cannot_give_are_refused(blobs):
-    (x, y), valid, test = blobs
-    with pytest.raises(SettingsError, match="found label 3; expected labels from 0 to 2"):
-        train(*classifier(), ((x, y + 1), valid, test))
-
-
 def test_settings_may_be_numpy_s_or_shared(tmp_path, float64, blobs):
     rate = theano.shared(np.asarray(2.0))
     _, result = run(
