@@ -166,12 +166,10 @@ def valid_files():
             with open(path, "rb") as file:
                 return file.read()
 
-        params = [
-            saved(
-                "params" + end, lambda path: save_params(path, {"W": W, "b": b}, {"dataset": "d"})
-            )
-            for end in (".npz", ".pkl")
-        ]
+        def save(path):
+            save_params(path, {"W": W, "b": b}, {"dataset": "d"})
+
+        params = [saved("params.npz", save), saved("params.pkl", save)]
         history = saved("history.csv", lambda path: write_history(path, [row, row]))
         states = [
             saved("checkpoint.npz", functools.partial(write_checkpoint, checkpoint=checkpoint))
@@ -211,14 +209,8 @@ def pictures():
     small = Image.fromarray(drawn)
     found = [chunky_png(drawn)]
     # the small ones are taken as they are, the larger one goes the whole way
-    for kind, side in (
-        ("PNG", 28),
-        ("JPEG", 28),
-        ("BMP", 28),
-        ("GIF", 28),
-        ("WEBP", 28),
-        ("PNG", 60),
-    ):
+    kinds = [(kind, 28) for kind in ("PNG", "JPEG", "BMP", "GIF", "WEBP")]
+    for kind, side in [*kinds, ("PNG", 60)]:
         file = io.BytesIO()
         try:
             small.resize((side, side)).save(file, kind)
