@@ -151,6 +151,13 @@ def mnist_folder():
     return folder
 
 
+def saved(folder, data, name="data"):
+    """Write a file, and give its path."""
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
 @contextlib.contextmanager
 def peak_below(most, least=0):
     """Check the most memory that was taken inside."""

@@ -2,13 +2,10 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from checkpoints import after, bits
-from conftest import ROOT
 
 from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError
@@ -64,16 +61,6 @@ def test_it_is_strict_json_and_plain_arrays(tmp_path):
 
     described = json.loads(text, parse_constant=refuse)["settings"]
     assert described["patience"]["best_loss"] is None
-
-
-def test_it_needs_no_engine(tmp_path):
-    write_checkpoint(tmp_path / "checkpoint.npz", after(2))
-    code = (
-        "import sys; from dlt.checkpoint import read_checkpoint\n"
-        "assert read_checkpoint({!r}).iteration == 20\n"
-        "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules\n"
-    ).format(str(tmp_path / "checkpoint.npz"))
-    subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=True)
 
 
 def rewritten(folder, **changes):

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 from attacks import idx
+from conftest import saved
 
 from dlt.errors import DataError
 from dlt.idx import read_idx
@@ -13,12 +14,6 @@ from dlt.idx import read_idx
 pytestmark = pytest.mark.once
 
 IMAGES = idx(0x08, (2, 2, 3), bytes(range(0, 240, 20)))
-
-
-def saved(folder, data):
-    path = folder / "data-idx"
-    path.write_bytes(data)
-    return path
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])

@@ -11,7 +11,7 @@ import attacks
 import numpy as np
 import pytest
 from attacks import GOOD, archive, header, npy
-from conftest import ROOT
+from conftest import ROOT, saved
 
 from dlt.errors import DataError
 from dlt.npz import read_npz, write_npz
@@ -25,12 +25,6 @@ ARRAYS = {
     "none": np.zeros((0, 4), np.float16),
     "meta": np.array(json.dumps({"learning_rate": 0.13, "name": "\u00e9"}, ensure_ascii=False)),
 }
-
-
-def saved(folder, data):
-    path = folder / "a.npz"
-    path.write_bytes(data)
-    return path
 
 
 def refused(folder, data, found):
@@ -220,7 +214,7 @@ def test_a_header_makes_the_parser_import_nothing(tmp_path):
         "    dlt.npz.read_npz({!r})\n"
         "except dlt.errors.DataError:\n"
         "    print('unicodedata' in seen)\n"
-    ).format(str(tmp_path / "a.npz"))
+    ).format(str(tmp_path / "data"))
     process = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=str(ROOT))
     assert process.stdout.strip() == b"False"
 

@@ -1,14 +1,17 @@
 """Saved parameters: what is written is read back, by numpy alone too; what differs is said."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from checkpoints import after
 from conftest import ROOT
 
+from dlt.checkpoint import write_checkpoint
 from dlt.engine import theano
 from dlt.errors import DataError, SettingsError
 from dlt.parameters import get_values, load_params, read_params, save_params, set_values
@@ -68,12 +71,15 @@ def test_files_written_as_the_page_shows_are_read(tmp_path, params, protocol):
 
 def test_a_file_needs_neither_engine_nor_model(tmp_path):
     save_params(tmp_path / "params.npz", {"W": np.zeros((4, 3)), "b": np.zeros(3)})
+    write_checkpoint(tmp_path / "checkpoint.npz", after(2))
     code = (
-        "import sys, dlt; arrays, _ = dlt.read_params({!r});"
-        "assert list(arrays) == ['W', 'b'];"
-        "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules"
-    ).format(str(tmp_path / "params.npz"))
-    subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=True)
+        "import sys, dlt, dlt.checkpoint\n"
+        "assert list(dlt.read_params('params.npz')[0]) == ['W', 'b']\n"
+        "assert dlt.checkpoint.read_checkpoint('checkpoint.npz').iteration == 20\n"
+        "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules\n"
+    )
+    environ = dict(os.environ, PYTHONPATH=str(ROOT))
+    subprocess.run([sys.executable, "-c", code], cwd=str(tmp_path), env=environ, check=True)
 
 
 def test_every_difference_is_said_and_nothing_is_changed(tmp_path, float64):

@@ -14,7 +14,7 @@ import attacks
 import numpy as np
 import pytest
 from attacks import short
-from conftest import peak_below
+from conftest import peak_below, saved
 
 from dlt import pickles
 from dlt.errors import DataError
@@ -53,14 +53,8 @@ PYTHON2 = {
 }
 
 
-def saved(folder, data, name="data.pkl"):
-    path = folder / name
-    path.write_bytes(data)
-    return path
-
-
 def refused(folder, data, found, load=load_pickle):
-    with pytest.raises(DataError, match="data.pkl: found (" + found + ")") as caught:
+    with pytest.raises(DataError, match="data: found (" + found + ")") as caught:
         load(saved(folder, data))
     assert "\n" not in str(caught.value) and str(caught.value).isprintable()
     return str(caught.value)

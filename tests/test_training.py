@@ -264,17 +264,6 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_next_run_tells_of_it(tmp_path, blo
     assert lines[0].startswith("found an unfinished run of 30 updates in ")
 
 
-def test_the_report_has_the_classic_lines(blobs):
-    lines = []
-    _, result = run(blobs, n_epochs=2, log=lines.append)
-    assert lines[0] == "compiling ..."
-    assert lines[1] == "training, at most 2 epochs of 10 minibatches ..."
-    assert lines[2] == "epoch 1, minibatch 10/10, validation error {:f} %".format(
-        100 * result.history[0].validation_error
-    )
-    assert len(lines) == 4
-
-
 @pytest.mark.once
 @pytest.mark.parametrize(
     "bad, message",
