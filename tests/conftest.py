@@ -169,6 +169,36 @@ def peak_below(most, least=0):
         tracemalloc.stop()
 
 
+@contextlib.contextmanager
+def interrupting_at_line(n):
+    """Raise KeyboardInterrupt at the nth line of dlt that runs once training has begun."""
+    left, dlt_folder = [n], os.path.dirname(flags.__file__)
+
+    def trace(frame, event, argument):
+        if os.path.dirname(frame.f_code.co_filename) != dlt_folder:
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    def start(line):
+        if line.startswith("training"):
+            sys.settrace(trace)
+            frame = sys._getframe(1)
+            while frame is not None:  # functions that are under way already
+                frame.f_trace = trace
+                frame = frame.f_back
+
+    former = sys.gettrace()
+    try:
+        yield start
+    finally:
+        sys.settrace(former)
+
+
 @pytest.fixture
 def blobs(rng):
     """Three sets of 2-dimensional points around three centres, easy but not separable."""

@@ -15,6 +15,7 @@ import contextlib
 import functools
 import io
 import os
+import pathlib
 import random
 import re
 import resource
@@ -144,19 +145,14 @@ def ended(pid):
 
 def outcome(folder):
     """Read all that a run leaves, without the seconds."""
-    found = {}
-    for name in ("best_params.npz", "settings.json"):
-        with open(os.path.join(folder, name), "rb") as file:
-            found[name] = file.read()
-    rows = read_history(os.path.join(folder, "history.csv"))
-    found["history.csv"] = [row._replace(seconds=0) for row in rows]
-    state = read_checkpoint(os.path.join(folder, "checkpoint.npz"))
+    path = pathlib.Path(folder)
+    kept = [path / "best_params.npz", path / "settings.json"]
+    kept += (path / "snapshots").iterdir()
+    found = {file.name: file.read_bytes() for file in kept}
+    found["history.csv"] = [row._replace(seconds=0) for row in read_history(path / "history.csv")]
+    state = read_checkpoint(path / "checkpoint.npz")
     found["parameters"] = {name: value.tobytes() for name, value in state.params.items()}
     found["counters"] = (state.iteration, state.patience, state.ended, state.best_iteration)
-    snapshots = os.path.join(folder, "snapshots")
-    for name in sorted(os.listdir(snapshots)):
-        with open(os.path.join(snapshots, name), "rb") as file:
-            found[name] = file.read()
     return found
 
 

@@ -216,7 +216,7 @@ def test_array_that_is_refused(raw, dtype, shape, found):
 
 
 def test_text_that_is_not_unicode():
-    raw = np.array([65, 0x110000], "<u4").tobytes()
+    raw = b"A\0\0\0" + (0x110000).to_bytes(4, "little")
     with pytest.raises(DataError, match="text that is not Unicode"):
         array_from_bytes("x", raw, "<U2", (), kinds="U")
 

@@ -1,8 +1,8 @@
 """Tests of `dlt.npz`: archives as numpy writes them, and hostile ones."""
 
 import io
+import itertools
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -11,7 +11,7 @@ import attacks
 import numpy as np
 import pytest
 from attacks import GOOD, archive, header, npy
-from conftest import ROOT, saved
+from conftest import ROOT, interrupting_at_line, saved
 
 from dlt.errors import DataError
 from dlt.npz import read_npz, write_npz
@@ -55,28 +55,15 @@ def test_arrays_come_back(tmp_path, save):
 
 def test_ctrl_c_at_any_line_is_what_is_raised():
     # zipfile would complain that a member is still open, in place of what really happened
-    def trace(frame, event, argument):
-        if os.path.basename(frame.f_code.co_filename) != "npz.py":
-            return None
-        if event == "line":
-            lines.append(frame.f_lineno)
-            if len(lines) == n:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return trace
-
-    n, former = 0, sys.gettrace()
-    while True:
-        n, lines = n + 1, []
-        sys.settrace(trace)
-        try:
-            write_npz(io.BytesIO(), ARRAYS)
-        except KeyboardInterrupt:
-            continue
-        finally:
-            sys.settrace(former)
-        assert len(lines) == n - 1 > 10  # the first time that no line is left to stop at
-        break
+    for n in itertools.count():
+        with interrupting_at_line(n) as start:
+            try:
+                start("training")
+                write_npz(io.BytesIO(), ARRAYS)
+                break  # no line is left to stop at
+            except KeyboardInterrupt:
+                continue
+    assert n > 10
 
 
 def test_byte_order_fortran_order_and_versions(tmp_path):

@@ -1,17 +1,15 @@
 """The loop against the page's loop; best parameters, divergence, files, resuming."""
 
-import contextlib
 import functools
 import itertools
 import json
-import os
-import sys
 import types
 
 import numpy as np
 import pytest
 import reference
 from checkpoints import bits
+from conftest import interrupting_at_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,23 +159,15 @@ def test_best_params_equal_a_fresh_run_stopped_at_the_best_iteration(floatX, blo
 
 
 def test_the_test_set_is_scored_once_for_the_best_model(monkeypatch, blobs):
-    calls = []
-    real = training.error_counter
+    real, scores = training.error_counter, []
 
-    def counting(x, y, p, data, batch_size, drop_last):
-        count = real(x, y, p, data, batch_size, drop_last)
-
-        def counted():
-            score = count()
-            calls.append(score.n_examples)
-            return score
-
-        return counted
+    def counting(*args):
+        return lambda: scores.append(real(*args)()) or scores[-1]
 
     monkeypatch.setattr(training, "error_counter", counting)
     _, result = run(blobs, n_epochs=5)
-    assert calls == [50] * 5 + [41]
-    assert result.test.n_examples == 41
+    assert [score.n_examples for score in scores] == [50] * 5 + [41]
+    assert result.test == scores[-1]
 
 
 @pytest.mark.parametrize(
@@ -428,36 +418,6 @@ def test_an_exception_anywhere_leaves_a_state_to_go_on_from(tmp_path, blobs):
     assert interrupted > 390
     assert told(result) == told(whole)
     assert left_in(folder) == left_in(tmp_path / "whole")
-
-
-@contextlib.contextmanager
-def interrupting_at_line(n):
-    """Raise KeyboardInterrupt at the nth line of dlt that runs once training has begun."""
-    left, dlt_folder = [n], os.path.dirname(training.__file__)
-
-    def trace(frame, event, argument):
-        if os.path.dirname(frame.f_code.co_filename) != dlt_folder:
-            return None
-        if event == "line":
-            left[0] -= 1
-            if left[0] < 0:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return trace
-
-    def start(line):
-        if line.startswith("training"):
-            sys.settrace(trace)
-            frame = sys._getframe(1)
-            while frame is not None:  # functions that are under way already
-                frame.f_trace = trace
-                frame = frame.f_back
-
-    former = sys.gettrace()
-    try:
-        yield start
-    finally:
-        sys.settrace(former)
 
 
 def test_other_data_settings_or_engine_are_refused_with_every_difference(tmp_path, blobs, float64):
