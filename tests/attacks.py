@@ -65,12 +65,7 @@ def corpus(canary, parts=None, heavy=True):
     `canary` is the file that they try to make: letters, digits and ``/._-`` only.
     """
     made = Corpus(canary, heavy)
-    for add in parts or (
-        add_calls, add_indirections, add_dotted_names, add_other_opcodes, add_object_arrays,
-        add_array_states, add_pickle_bombs, add_lengths, add_nesting, add_gzip, add_npy_and_npz,
-        add_zip_tricks, add_zip_sizes, add_idx, add_png, add_other_pictures, add_histories,
-        add_descriptions, add_models,
-    ):  # fmt: skip
+    for add in parts or [part for key, part in globals().items() if key.startswith("add_")]:
         add(made)
     return made.attacks
 

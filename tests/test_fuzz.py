@@ -6,6 +6,7 @@ misses, with coverage as its guide; what it found has a test of its own beside t
 """
 
 import contextlib
+import functools
 import gzip
 import importlib.util
 import os
@@ -28,15 +29,14 @@ WATCH = readers.Watch()
 BY_NAME = {reader.name: reader for reader in readers.READERS}
 
 
-def examples(n):
-    """Settings for so many examples, the same ones every time."""
-    return settings(
-        max_examples=n,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+# the same examples every time
+examples = functools.partial(
+    settings,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,6 @@ HEADS = [b"", b"\x80\x04", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"PK\3\4", b"\x89PNG
          b"iteration,epoch,train_loss,validation_error,patience,seconds\n"]  # fmt: skip
 
 
-def spliced(first, second, until, since):
-    """Put the beginning of one file before the end of another one."""
-    return first[: int(until * len(first))] + second[int(since * len(second)) :]
-
-
 @pytest.mark.parametrize("name", BY_NAME)
 def test_damaged_files(name, folder, canary):
     valid = st.sampled_from(readers.valid_files()[name])
@@ -116,12 +111,18 @@ def test_damaged_files(name, folder, canary):
     part = st.floats(0, 1)
     seen = {True: 0, False: 0}
 
-    @examples(300)
+    @examples(max_examples=300)
     @given(
         st.one_of(
             valid,
             seeds,
-            st.builds(spliced, seeds, seeds, part, part),
+            st.builds(
+                lambda a, b, i, j: a[: int(i * len(a))] + b[int(j * len(b)) :],
+                seeds,
+                seeds,
+                part,
+                part,
+            ),
             st.builds(bytes.__add__, st.sampled_from(HEADS), st.binary(max_size=200)),
         ),
         st.lists(DAMAGE, max_size=3),
@@ -148,7 +149,7 @@ PARTS = [
 ]  # fmt: skip
 
 
-@examples(300)
+@examples(max_examples=300)
 @given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=30))
 @example([RECONSTRUCT, b"(", ND, b"(I0\nt", b"U\x01b", b"t", b"R"])
 def test_programs_of_random_opcodes(folder, parts):
@@ -183,7 +184,7 @@ DESCRIPTION = st.fixed_dictionaries(
 )
 
 
-@examples(100)
+@examples(max_examples=100)
 @given(JSON | DESCRIPTION)
 def test_descriptions_of_any_shape(folder, described):
     text = readers.json.dumps(described)
@@ -200,7 +201,7 @@ def test_descriptions_of_any_shape(folder, described):
 KINDS = ["u1", "i1", "u2", "i4", "u8", "i8", "f2", "f4", "f8", "b1", "U1"]
 
 
-@examples(120)
+@examples(max_examples=120)
 @given(
     st.sampled_from(KINDS),
     st.sampled_from(KINDS),

@@ -140,7 +140,6 @@ def test_python_2_array_of_the_size_that_is_not_copied(tmp_path):
 @pytest.mark.parametrize(
     ("order", "fortran", "expected"),
     [
-        (b"<", b"\x89", [[1, 2], [3, 4]]),
         (b"<", b"\x88", [[1, 3], [2, 4]]),
         (b">", b"I00\n", [[256, 512], [768, 1024]]),
         (b">", b"I01\n", [[256, 768], [512, 1024]]),
