@@ -76,24 +76,18 @@ def supervise(args, name):
 
 def summary(name, log, code):
     """Put the fuzzer's last figures into one line."""
-
-    def last(pattern):
-        return (re.findall(pattern, log) or ["?"])[-1]
-
-    line = "{:<11} {:>9} executions, {:>6}/s, coverage {:>5}, peak {:>5} MiB, {}"
-    return line.format(
-        name,
-        last(r"number_of_executed_units: (\d+)"),
-        last(r"average_exec_per_sec: +(\d+)"),
-        last(r"cov: (\d+)"),
-        last(r"peak_rss_mb: +(\d+)"),
-        "1 finding (exit code {}): {}".format(code, reason(log)) if code else "nothing found",
+    patterns = (
+        r"number_of_executed_units: (\d+)",
+        r"average_exec_per_sec: +(\d+)",
+        r"cov: (\d+)",
+        r"peak_rss_mb: +(\d+)",
     )
-
-
-def reason(log):
-    lines = re.findall(r"(?:Finding: |ERROR: libFuzzer: |SUMMARY: ).*", log)
-    return lines[0] if lines else log.strip().rpartition("\n")[2]
+    figures = [(re.findall(pattern, log) or ["?"])[-1] for pattern in patterns]
+    reasons = re.findall(r"(?:Finding: |ERROR: libFuzzer: |SUMMARY: ).*", log)
+    reasons.append(log.strip().rpartition("\n")[2])
+    said = "1 finding (exit code {}): {}".format(code, reasons[0]) if code else "nothing found"
+    line = "{:<11} {:>9} executions, {:>6}/s, coverage {:>5}, peak {:>5} MiB, {}"
+    return line.format(name, *figures, said)
 
 
 def keep(findings, folder, name, log):

@@ -10,6 +10,7 @@ and the memory it took.
 """
 
 import collections
+import contextlib
 import functools
 import gzip
 import io
@@ -252,18 +253,13 @@ def repair(data):
     elif data.startswith(b"PK"):
         at = data.find(b"PK\1\2")
         while 0 <= at and at + 46 <= len(data):
-            _repair_member(data, at)
+            (size,), (local,) = (struct.unpack_from("<I", data, at + place) for place in (20, 42))
+            if local + 30 <= len(data):
+                start = local + 30 + sum(struct.unpack_from("<2H", data, local + 26))
+                crc = struct.pack("<I", zlib.crc32(data[start : start + size]))
+                data[at + 16 : at + 20] = data[local + 14 : local + 18] = crc
             at = data.find(b"PK\1\2", at + 4)
     return bytes(data)
-
-
-def _repair_member(data, entry):
-    """Make a stored member's checksum right, before the member and in its directory entry."""
-    (size,), (local,) = (struct.unpack_from("<I", data, entry + place) for place in (20, 42))
-    if local + 30 <= len(data):
-        start = local + 30 + sum(struct.unpack_from("<2H", data, local + 26))
-        crc = struct.pack("<I", zlib.crc32(data[start : start + size]))
-        data[entry + 16 : entry + 20] = data[local + 14 : local + 18] = crc
 
 
 def seeds(reader, canary, most=20000):
@@ -271,24 +267,22 @@ def seeds(reader, canary, most=20000):
 
     Gzipped ones are opened: what is inside is what should be damaged.
     """
+
+    def opened(data):
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(31).decompress(data, most + 1) or data
+        return data
+
     found = list(valid_files()[reader.name])
     found += [attack.data for attack in _light_attacks(canary) if attack.kind in reader.kinds]
     if reader.name != "gzip":
-        found = [_opened(data, most + 1) for data in found if len(data) <= most]
+        found = [opened(data) for data in found if len(data) <= most]
     return sorted({data for data in found if len(data) <= most})
 
 
 @functools.lru_cache(maxsize=1)
 def _light_attacks(canary):
     return attacks.corpus(canary, heavy=False)
-
-
-def _opened(data, most):
-    try:
-        opened = zlib.decompressobj(31).decompress(data, most)
-    except zlib.error:
-        return data
-    return opened or data
 
 
 #: Audit events (PEP 578) of what no reader does. "open" is looked at, and so is "exec".
