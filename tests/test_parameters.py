@@ -148,6 +148,8 @@ def described(shape):
         ({"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')}, "something else"),
         ({"__dlt__": np.array(described("[%s]" % ("9" * 400)))}, "something else in __dlt__"),
         ({"__dlt__": np.array(described("[3]") + " " * (1 << 20))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described('"3"'))}, "something else in __dlt__"),
+        ({"__dlt__": np.array(described("[3]")[:-1] + ', "format": 1}')}, "something else in"),
         (
             {"W": np.zeros(2), "__dlt__": np.array(described("[3]"))},
             r"found .*\(2,\).*; expected what the file itself describes",
