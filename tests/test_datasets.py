@@ -115,13 +115,6 @@ def test_one_image_and_labels_of_another_shape_in_an_npz(tmp_path, labels, found
         load_data(tmp_path / "a.npz")
 
 
-def test_the_digits_come_with_dlt():
-    (x, y), (_, y_valid), (_, y_test) = load_data("digits")
-    assert x.shape == (1200, 784) and 0 <= x.min() and x.max() < 1
-    assert (len(y_valid), len(y_test)) == (297, 300)
-    assert np.unique(y).tolist() == list(range(10))
-
-
 def put(index, value):
     def change(array):
         array = array.astype(np.result_type(array, type(value)))

@@ -1,6 +1,7 @@
 """The engine: what `dlt` asks of it, on whichever runs."""
 
 import copy
+import functools
 import pickle
 import shutil
 import subprocess
@@ -27,28 +28,13 @@ def test_floatX_decides_every_dtype(floatX):
 
 
 def test_bad_choices_are_refused():
-    with pytest.raises(SettingsError, match="floatX: found 'float16'; expected float32 or float64"):
-        engine.set_floatX("float16")
-    with pytest.raises(SettingsError, match="linker: found 'fortran'; expected one of jax, numba"):
-        engine.set_linker("fortran")
-
-
-def test_stable_logarithm_is_used_only_for_a_softmax():
-    scores, p = T.matrix("scores"), T.matrix("p")
-    f = theano.function([scores, p], [engine.log_probability(v) for v in
-                                      (engine.softmax(scores), p)])  # fmt: skip
-    of_softmax, of_p = f(np.array([[0.0, 1000.0]], dtype=p.dtype), np.ones((1, 2), dtype=p.dtype))
-    np.testing.assert_allclose(of_softmax, [[-1000, 0]])
-    np.testing.assert_allclose(of_p, [[0, 0]])
-
-
-def test_the_page_s_slice_by_index_works_on_every_linker(linker):
-    # The next page's givens; JAX alone refuses slices whose ends are symbolic.
-    x = engine.shared_resident(np.arange(40.0).reshape(20, 2))
-    index, batch_size = T.lscalar("index"), 4
-    f = theano.function([index], x[index * batch_size : (index + 1) * batch_size])
-    for i in range(5):
-        np.testing.assert_array_equal(f(i), x.get_value()[i * 4 : i * 4 + 4])
+    for choose, message in (
+        (engine.set_floatX, "floatX: found 'x'; expected float32 or float64"),
+        (engine.set_linker, "linker: found 'x'; expected one of jax, numba, c"),
+        (engine.set_device, "device: found 'x'; expected one of auto, cpu, gpu"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            choose("x")
 
 
 def test_windows_agree_with_slices(linker, rng):
@@ -62,13 +48,6 @@ def test_windows_agree_with_slices(linker, rng):
         np.testing.assert_array_equal(rows, values[i : i + 3])
         assert int(n) == 3
         np.testing.assert_allclose(total, values[i : i + 3].sum(), rtol=1e-6)
-
-
-def test_expressions_are_rewritten_with_other_variables(linker):
-    w = theano.shared(np.asarray(2, dtype="int64"), name="w")
-    x, y = T.lscalar("x"), T.lscalar("y")
-    doubled, squared = engine.substitute([w * x, x**2], {x: y + 1, w: T.constant(5, dtype="int64")})
-    assert [int(v) for v in theano.function([y], [doubled, squared])(3)] == [20, 16]
 
 
 def test_a_loop_carries_its_state_from_index_to_index(linker, float64):
@@ -95,53 +74,44 @@ def test_a_loop_without_state_gives_its_outputs(linker):
     assert isinstance(found, np.ndarray) and found.tolist() == [1, 5, 9, 13, 17]
 
 
-def draw():
-    """Return a random number as the engine's users write it."""
-    if engine.NAME == "Theano":
-        return T.shared_randomstreams.RandomStreams(23455).normal()
-    return T.random.normal(rng=theano.shared(np.random.default_rng(23455)))
-
-
-def named_draw():
-    noise = draw()
-    noise.name = "noise"
-    return 2 * noise
-
-
-def counter():
-    count = theano.shared(0.0)
-    count.default_update = count + 1
-    return T.exp(count)
-
-
-@pytest.mark.parametrize(
-    "make, name", [(draw, "normal|RandomFunction"), (named_draw, "noise"), (counter, "Elemwise.*")]
-)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTensor 3 writes them otherwise
-def test_a_loop_refuses_random_variables_by_name(make, name):
-    expected = "found the random variable '({})'; expected none, as its draws would".format(name)
-    with pytest.raises(SettingsError, match=expected):
-        engine.index_loop(lambda i: [T.cast(i, "float64") + make()])
-
-
 def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
     # The page copies parameters with copy.deepcopy, and pickles what get_value gives.
     W = engine.shared_resident(np.ones((2, 3)), name="W")
     theano.function([], updates=[(W, W * 2)])()
     for borrow in (False, True):
         assert type(W.get_value(borrow=borrow)) is np.ndarray
+    W.get_value()[:] = 7  # a copy
+    scalar = theano.shared(1.0)
+    theano.function([], updates=[(scalar, scalar / 2)])()
+    assert float(scalar.get_value()) == 0.5
     copied = copy.deepcopy(W)
+    again = pickle.loads(pickle.dumps(W))
     W.set_value(np.zeros((2, 3)))
+    np.testing.assert_array_equal(again.get_value(), np.full((2, 3), 2.0))
     np.testing.assert_array_equal(copied.get_value(), np.full((2, 3), 2.0))
     values = pickle.loads(pickle.dumps(copied.get_value(borrow=True), protocol=2))
     np.testing.assert_array_equal(values, np.full((2, 3), 2.0))
 
 
-def test_what_is_not_borrowed_is_a_copy(linker):
-    array = np.zeros(16)
-    shared = engine.shared_resident(array, borrow=False)
-    array[0] = 1
-    np.testing.assert_array_equal(shared.get_value(), np.zeros(16))
+def random_variables():
+    """Give pairs of a random variable and of what its name is, as the engine's users write them."""
+    if engine.NAME == "Theano":
+        normal = T.shared_randomstreams.RandomStreams(23455).normal
+    else:
+        normal = functools.partial(T.random.normal, rng=theano.shared(np.random.default_rng(1)))
+    noise = normal()
+    noise.name = "noise"
+    count = theano.shared(0.0)
+    count.default_update = count + 1
+    return (normal(), "normal|RandomFunction"), (2 * noise, "noise"), (T.exp(count), "Elemwise.*")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTensor 3 writes them otherwise
+def test_a_loop_refuses_random_variables_by_name():
+    for variable, name in random_variables():
+        expected = "found the random variable '({})'; expected none, as its draws would"
+        with pytest.raises(SettingsError, match=expected.format(name)):
+            engine.index_loop(lambda i, variable=variable: [T.cast(i, "float64") + variable])
 
 
 # --- Which engine, and what it was told ------------------------------------------------------
@@ -162,10 +132,6 @@ def report(**environ):
     return run_python(code, **environ)[1:]
 
 
-def last_line(error):
-    return error.splitlines()[-1]
-
-
 @pytest.mark.parametrize(
     "flags, floatX",
     [
@@ -183,12 +149,20 @@ def test_the_page_s_flags_work_on_every_engine(flags, floatX):
     assert dlt.T is engine.T is dlt.theano.tensor
 
 
-@pytest.mark.parametrize("flag", ["mode=FOO", "linker=zzz", "optimizer=zzz"])
-def test_values_that_the_engine_does_not_know_are_named(flag):
+@pytest.mark.parametrize(
+    "flag, said",
+    [
+        ("mode=FOO", engine.NAME + ": found"),
+        ("linker=zzz", engine.NAME + ": found"),
+        ("optimizer=zzz", engine.NAME + ": found"),
+        ("floatX=float16", "floatX: found 'float16'; expected float32 or float64 (in THEANO_"),
+    ],
+)
+def test_values_that_the_engine_does_not_know_are_named(flag, said):
     out, err = report(THEANO_FLAGS=flag)
     assert out == ""
-    assert last_line(err).startswith("dlt.errors.EngineError: {}: found".format(engine.NAME))
-    assert flag in last_line(err)
+    line = err.splitlines()[-1]
+    assert line.startswith("dlt.errors.EngineError: " + said) and flag.split("=")[1] in line
 
 
 def test_flags_without_a_counterpart_are_said_once_in_one_line():
@@ -199,13 +173,6 @@ def test_flags_without_a_counterpart_are_said_once_in_one_line():
     assert "found lib.cnmemory, gpuarray.preallocated, which {} {} does not have".format(
         engine.NAME, theano.__version__
     ) in err  # fmt: skip
-
-
-def test_an_unknown_floatX_in_the_flags_is_named():
-    out, err = report(THEANO_FLAGS="floatX=float16")
-    assert out == ""
-    assert "floatX: found 'float16'; expected float32 or float64" in last_line(err)
-    assert last_line(err).endswith("FLAGS)")
 
 
 def test_compiled_code_goes_where_the_flags_say(tmp_path):
@@ -227,12 +194,12 @@ def test_a_gpu_that_cannot_be_had_is_refused():
     }
     if engine.NAME == "PyTensor" and pytest.importorskip("jax").default_backend() != "cpu":
         pytest.skip("this machine has a GPU")
-    assert out == "" and expected[engine.NAME] in last_line(err)
+    assert out == "" and expected[engine.NAME] in err.splitlines()[-1]
 
 
 def test_an_engine_that_is_unknown_or_not_installed_is_named():
     _, err = report(DLT_ENGINE="aesara")
-    assert last_line(err).endswith("DLT_ENGINE: found 'aesara'; expected pytensor or theano")
+    assert err.splitlines()[-1].endswith("DLT_ENGINE: found 'aesara'; expected pytensor or theano")
     other = {"PyTensor": "theano", "Theano": "pytensor"}[engine.NAME]
     _, err = report(DLT_ENGINE=other)
     expected = {
@@ -241,17 +208,7 @@ def test_an_engine_that_is_unknown_or_not_installed_is_named():
         "pytensor": "EngineError: the engine is missing: PyTensor could not be imported (No "
         "module named 'pytensor'); install it with: pip install pytensor jax",
     }
-    assert last_line(err).endswith(expected[other])
-
-
-def test_both_engines_importable_the_environment_chooses(tmp_path):
-    # They cannot share an environment: stand-ins under the two names say which was imported.
-    for name in ("theano", "pytensor"):
-        (tmp_path / (name + ".py")).write_text("raise ImportError('the {} here')".format(name))
-    code = "import numpy; numpy.__version__ = '1.21.6'; import dlt.engine"
-    for chosen, expected in ({}, "pytensor"), ({"DLT_ENGINE": "theano"}, "theano"):
-        status, _, err = run_python(code, PYTHONPATH=tmp_path, **chosen)
-        assert status == 1 and "(the {} here)".format(expected) in last_line(err)
+    assert err.splitlines()[-1].endswith(expected[other])
 
 
 @pytest.mark.parametrize("name, version", [("pytensor", "2.18.6"), ("theano", "1.1.2")])
@@ -268,7 +225,8 @@ def test_another_version_than_dlt_works_with_is_named(tmp_path, name, version):
     status, _, err = run_python(code, PYTHONPATH=tmp_path, DLT_ENGINE=name)
     assert status == 1
     expected = {"pytensor": "3.0 or newer", "theano": "1.0.5"}[name]
-    assert "found version {}; expected {}; install".format(version, expected) in last_line(err)
+    line = err.splitlines()[-1]
+    assert "found version {}; expected {}; install".format(version, expected) in line
 
 
 # --- What an engine cannot do ---------------------------------------------------------------
@@ -277,11 +235,6 @@ def test_another_version_than_dlt_works_with_is_named(tmp_path, name, version):
 @pytest.mark.parametrize("linker", ["jax", "numba", "c"], indirect=True)
 def test_each_engine_has_its_linkers_and_refuses_the_others(linker):
     assert engine.linker() == linker in engine.LINKERS
-
-
-def test_an_unknown_device_is_named():
-    with pytest.raises(SettingsError, match="device: found 'tpu'; expected one of auto, cpu, gpu"):
-        engine.set_device("tpu")
 
 
 @pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
@@ -296,23 +249,17 @@ def test_only_jax_has_a_gpu(linker):
         engine.set_device("gpu")
 
 
-def without_compiler(tmp_path):
-    """Give a PATH on which there is no compiler, only what a shell needs."""
-    for name in ("sh", "uname", "ldconfig", "objdump"):
-        found = shutil.which(name)
-        if found:
-            (tmp_path / name).symlink_to(found)
-    return str(tmp_path)
-
-
 def test_a_missing_compiler_is_named_with_its_package(tmp_path):
     """Theano works on without, and says so; a linker that was asked for is refused."""
     if sys.platform == "darwin":
         pytest.skip("there the compiler is clang++")
+    for name in ("sh", "uname", "ldconfig", "objdump"):  # what a shell needs
+        if shutil.which(name):
+            (tmp_path / name).symlink_to(shutil.which(name))
     code = "from dlt import engine; print(engine.describe()); engine.set_linker('c')"
-    status, out, err = run_python(code, PATH=without_compiler(tmp_path))
+    status, out, err = run_python(code, PATH=tmp_path)
     assert status == 1
-    assert last_line(err).startswith(
+    assert err.splitlines()[-1].startswith(
         "dlt.errors.EngineError: the linker c needs a compiler: found no g++; install g++ (as "
         "Debian and Ubuntu call it)"
     )
@@ -323,15 +270,5 @@ def test_a_missing_compiler_is_named_with_its_package(tmp_path):
             "Debian and Ubuntu call it)"
         )
     code = "from dlt import theano, T; x = T.dscalar(); print(theano.function([x], x**2)(3.0))"
-    status, out, err = run_python(code, PATH=str(tmp_path))
+    status, out, err = run_python(code, PATH=tmp_path)
     assert (status, out) == (0, "9.0") and err.count("\n") == 0
-
-
-def test_missing_headers_are_named_with_their_package(tmp_path):
-    code = (
-        "import sysconfig; sysconfig.get_path = lambda name: '/nowhere'\n"
-        "from dlt import engine; engine.set_linker('c')"
-    )
-    status, _, err = run_python(code)
-    assert status == 1
-    assert "needs a compiler: found no Python.h; install python3-dev (as Debian and" in err

@@ -26,14 +26,6 @@ def test_it_links_the_blas_that_numpy_brings_along():
     np.testing.assert_array_equal(f(rows, rows.T), rows @ rows.T)
 
 
-@pytest.mark.parametrize("rc", [False, True])
-def test_a_blas_that_the_user_named_stays(tmp_path, rc):
-    code = "from dlt import theano; print(repr(theano.config.blas.ldflags))"
-    (tmp_path / "rc").write_text("[blas]\nldflags = -lm\n")
-    given = {"THEANORC": tmp_path / "rc"} if rc else {"THEANO_FLAGS": "blas.ldflags=-lm"}
-    assert run_python(code, **given) == (0, "'-lm'", "")
-
-
 def test_theanorc_is_read_as_ever(tmp_path):
     (tmp_path / "rc").write_text("[global]\nfloatX = float32\n")
     out, err = report(THEANORC=tmp_path / "rc")

@@ -26,10 +26,12 @@ def test_probabilities_and_predictions_agree_with_numpy(rng, floatX):
     assert np.asarray(p).dtype == floatX
 
 
-def test_it_starts_from_zero_or_from_a_seed(floatX):
+def test_params_are_those_of_the_page_and_start_from_zero_or_from_a_seed(floatX):
     x = T.matrix("x")
     zero = LogisticRegression(x, 6, 4)
-    assert not zero.W.get_value().any() and not zero.b.get_value().any()
+    assert zero.params == [zero.W, zero.b] and (zero.W.name, zero.b.name) == ("W", "b")
+    np.testing.assert_array_equal(zero.W.get_value(), np.zeros((6, 4)))
+    np.testing.assert_array_equal(zero.b.get_value(), np.zeros(4))
     first, again, other = (
         LogisticRegression(x, 6, 4, rng=np.random.default_rng(seed)).W.get_value()
         for seed in (1, 1, 2)
@@ -37,13 +39,6 @@ def test_it_starts_from_zero_or_from_a_seed(floatX):
     np.testing.assert_array_equal(first, again)
     assert (first != other).all() and first.dtype == floatX
     assert 0.1 < abs(first).max() <= np.sqrt(6 / 10)
-
-
-def test_params_are_named_as_on_the_page():
-    model = LogisticRegression(T.matrix("x"), 6, 4)
-    assert model.params == [model.W, model.b]
-    assert [param.name for param in model.params] == ["W", "b"]
-    assert model.W.get_value().shape == (6, 4) and model.b.get_value().shape == (4,)
 
 
 def test_gradient_descent_finds_scikit_learn_s_solution(float64, blobs):

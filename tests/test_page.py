@@ -136,21 +136,6 @@ def test_early_stopping_keeps_copies(linker, floatX, model):
     numpy.testing.assert_array_equal(params[1].get_value(), numpy.ones(10))
 
 
-def test_values_are_numpy_arrays_after_an_update_too(linker, model):
-    _, _, classifier, _ = model
-    update(classifier.b)
-    for borrow in (False, True):
-        assert type(classifier.b.get_value(borrow=borrow)) is numpy.ndarray
-    value = classifier.b.get_value()
-    value[0] = 7  # a copy: may be written to, and changes nothing
-    assert float(classifier.b.get_value()[0]) == 0.5
-    scalar = theano.shared(1.0)
-    update(scalar)
-    assert float(scalar.get_value()) == 1.5
-    again = pickle.loads(pickle.dumps(classifier.b))
-    numpy.testing.assert_array_equal(again.get_value(), numpy.full(10, 0.5))
-
-
 def test_saving_and_loading(linker, floatX, model, tmp_path):
     _, _, classifier, _ = model
     w, v = classifier.params

@@ -63,11 +63,6 @@ def test_losses_of_two_epochs_on_mnist(mnist_folder, floatX):
     assert_agrees_with_numpy(dlt.load_data("mnist"), 600, floatX)
 
 
-def test_there_are_files_of_every_engine():
-    names = {path.name.split("-")[0] + "-" + path.stem.split("-")[-1] for path in SAVED}
-    assert names == {"pytensor-jax", "pytensor-numba", "pytensor-c", "theano-c"}
-
-
 @pytest.mark.parametrize("floatX", ["float32"], indirect=True)
 def test_parameters_of_every_engine_load_on_this_one(linker, floatX):
     x = T.matrix("x")
@@ -76,6 +71,8 @@ def test_parameters_of_every_engine_load_on_this_one(linker, floatX):
     rows = np.asarray([[0, 0, 0, 0], [1, 0, 2, -1]], dtype="float32")
     weights = np.exp(rows @ W + b)
     expected = weights / weights.sum(axis=1, keepdims=True)
+    writers = {(path.stem.split("-")[0], path.stem.split("-")[-1]) for path in SAVED}
+    assert len(writers) == 4  # PyTensor's three linkers, and Theano's
     for path in SAVED:
         for param in model.params:
             param.set_value(np.zeros_like(param.get_value()))

@@ -72,23 +72,6 @@ def test_minibatch_sgd_agrees_with_numpy(linker, float64, blobs):
     assert_agrees_with_numpy(compile_step, blobs, batch_size=10, n_updates=25)
 
 
-def test_arrays_and_shared_variables_give_the_same_run(floatX, blobs):
-    (data_x, data_y), _, _ = blobs
-    x, y, model, loss = logistic_regression(2, 3)
-    MSGD = minibatch_step(loss, model.params, 0.5, [x, y])
-    for start in range(0, 100, 10):
-        batch = slice(start, start + 10)
-        MSGD(data_x[batch].astype(floatX), data_y[batch].astype("int32"))
-    x, y, other, loss = logistic_regression(2, 3)
-    step = minibatch_gradient_descent(
-        loss, other.params, 0.5, x, y, shared_dataset((data_x, data_y)), batch_size=10
-    )
-    for index in range(10):
-        step(index)
-    tolerance = 1e-6 if floatX == "float32" else 1e-14
-    np.testing.assert_allclose(model.W.get_value(), other.W.get_value(), atol=tolerance)
-
-
 def test_a_two_layer_perceptron_learns_xor(rng, float64):
     """Nothing in the calls knows a model: two layers, four parameters, same functions."""
     x, y = T.matrix("x"), T.ivector("y")
@@ -158,17 +141,6 @@ def test_guards_say_what_was_found():
         gradient_updates(T.sum(w), w, 0.1)
     with pytest.raises(SettingsError, match=r"no part in the loss; expected each of \['w', 'v'\]"):
         gradient_updates(T.sum(w), [w, v], 0.1)
-
-
-@pytest.mark.parametrize("batch_size", [0, 104, 2.5])
-def test_batch_sizes_that_do_not_fit_are_refused(blobs, batch_size):
-    x, y, model, loss = logistic_regression(2, 3)
-    with pytest.raises(
-        SettingsError, match=r"batch_size: found .*; expected a whole number from 1"
-    ):
-        minibatch_gradient_descent(
-            loss, model.params, 0.1, x, y, shared_dataset(blobs[0]), batch_size
-        )
 
 
 # --- Stretches: many updates in one call ------------------------------------------------------
