@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from dlt.commandline import Parser, script, this_command
+from dlt.commandline import Parser, positive_int, script, seed, this_command
 from dlt.errors import SettingsError
 
 
@@ -30,15 +30,42 @@ def test_exit_codes(capsys):
     assert raising(KeyboardInterrupt())([]) == 130
     assert capsys.readouterr().err == "stopped by Ctrl-C\n"
 
+    with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
+        raising(ZeroDivisionError())([])
 
-def test_help_shows_each_default_once():
+
+@pytest.fixture
+def parser():
     parser = Parser(prog="train")
-    parser.add_argument("--rate", default=0.13, help="step size")
-    parser.add_argument("--size", help="examples (default: all)")
+    parser.add_argument("--rate", default=0.13, type=float, help="step size")
+    parser.add_argument("--number", type=positive_int, help="examples (default: all)")
+    parser.add_argument("--seed", type=seed)
     parser.add_argument("--all", action="store_true", help="every one")
+    return parser
+
+
+def test_help_shows_each_default_once(parser):
     text = parser.format_help()
     assert "step size (default: 0.13)" in text
     assert "examples (default: all)\n" in text and "every one\n" in text
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--unknown"], "unrecognized arguments: --unknown"),
+        (["--numb", "3"], "unrecognized arguments: --numb 3"),
+        (["--rate", "x"], "argument --rate: invalid float value: 'x'"),
+        (["--number", "0"], "argument --number: found '0'; expected a whole number, 1 or more"),
+        (["--seed", "-1"], "argument --seed: found '-1'; expected a whole number, 0 or more"),
+        (["--seed", "x"], "argument --seed: found 'x'; expected a whole number, 0 or more"),
+    ],
+)
+def test_wrong_arguments_get_one_line(parser, capsys, argv, message):
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(argv)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "train: error: {}; see --help\n".format(message)
 
 
 def test_a_reader_that_leaves_ends_it_quietly():
@@ -78,26 +105,3 @@ def test_this_command_can_be_pasted_into_a_shell(monkeypatch):
     words = shlex.split(this_command(None, "--resume"))
     assert words == [sys.executable, "my scripts/train.py", "--l2", "$HOME", "--resume"]
     assert shlex.split(this_command(["--resume", "a b"], "--resume"))[2:] == ["--resume", "a b"]
-
-
-def test_bugs_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        raising(ZeroDivisionError())([])
-
-
-@pytest.mark.parametrize(
-    "argv, message",
-    [
-        (["--unknown"], "unrecognized arguments: --unknown"),
-        (["--n", "x"], "argument --n: invalid int value: 'x'"),
-        (["--numb", "3"], "unrecognized arguments: --numb 3"),
-    ],
-)
-def test_wrong_arguments_get_one_line(capsys, argv, message):
-    parser = Parser(prog="train")
-    parser.add_argument("--n", type=int)
-    parser.add_argument("--number", type=int)
-    with pytest.raises(SystemExit) as caught:
-        parser.parse_args(argv)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err == "train: error: {}; see --help\n".format(message)

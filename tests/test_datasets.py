@@ -172,40 +172,25 @@ def test_arrays_that_cannot_be_used_are_told(tmp_path, sets, which, part, change
 
 
 @pytest.mark.parametrize(
-    "change, message",
-    [
-        (lambda s: {"Train": 1, "Test": 2}, r"found a dict with the keys 'Train', 'Test'"),
-        (lambda s: s[:2], r"found a tuple of 2 \(tuple, tuple\); expected a tuple of three"),
-        (lambda s: 7, "found a int; expected a tuple of three"),
-        (lambda s: (s[0], s[1], s[2][0]), "expected a tuple of three"),
-    ],
-)
-def test_pickles_of_something_else_are_told(tmp_path, sets, change, message):
-    assert_refused(dump(tmp_path / "data.pkl.gz", change(sets)), message)
-
-
-@pytest.mark.parametrize(
     "content, message",
     [
-        (b"<!DOCTYPE html><html>Not found</html>", "found an HTML page"),
-        (b"", "data.pkl.gz: found an empty file"),
-        (b"\n\n", "data.pkl.gz: found "),
+        (pickle.dumps({"Train": 1, "Test": 2}), "found a dict with the keys 'Train', 'Test'"),
+        (pickle.dumps([[0, 0], (0, 0)]), r"found a list of 2 \(list, tuple\); expected a tuple of"),
+        (pickle.dumps(7), "found a int; expected a tuple of three"),
+        (pickle.dumps([[0, 0], [0, 0], [0]]), "expected a tuple of three"),
         (b"\0\0\x08\x03\0\0\0\0", "found one IDX file; .*give the folder instead"),
+        (b"<!DOCTYPE html><html>Not found</html>", "found an HTML page"),
         (b"PK\x03\x04 cut off", "data.pkl.gz: found "),
-        (gzip.compress(b"x" * 1000, mtime=0)[:-12], "data.pkl.gz: found "),
     ],
 )
-def test_files_that_are_something_else(tmp_path, content, message):
+def test_files_that_are_something_else_are_told(tmp_path, content, message):
     (tmp_path / "data.pkl.gz").write_bytes(content)
     assert_refused(tmp_path / "data.pkl.gz", message)
 
 
-def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+def test_a_pipe_is_not_waited_for_and_what_is_missing_is_named(tmp_path):
     os.mkfifo(str(tmp_path / "pipe"))
     assert_refused(tmp_path / "pipe", "found a pipe or device")
-
-
-def test_what_is_missing_is_named(tmp_path):
     assert_refused("minst", "minst: found no such file or folder; .*mnist, digits")
     write_idx(tmp_path, "train-images-idx3-ubyte", np.zeros((6, 2, 2)))
     missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"

@@ -1,6 +1,7 @@
 """Gradient descent: steps worked out by hand, numpy runs, and a model it knows nothing of."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -42,8 +43,20 @@ def logistic_regression(x_size, n_out):
     return x, y, model, loss
 
 
-def assert_agrees_with_numpy(compile_step, blobs, batch_size, n_updates):
-    """Compare losses and parameters with the numpy run of the same minibatches."""
+def whole_set(*args):
+    step = gradient_descent(*args)
+    return lambda index: step()
+
+
+@pytest.mark.parametrize(
+    "compile_step, batch_size, n_updates",
+    [
+        (whole_set, 103, 15),
+        (stochastic_gradient_descent, 1, 150),
+        (functools.partial(minibatch_gradient_descent, batch_size=10), 10, 25),
+    ],
+)
+def test_all_three_ways_agree_with_numpy(float64, blobs, compile_step, batch_size, n_updates):
     (data_x, data_y), _, _ = blobs
     x, y, model, loss = logistic_regression(2, 3)
     step = compile_step(loss, model.params, 0.5, x, y, shared_dataset((data_x, data_y)))
@@ -53,23 +66,6 @@ def assert_agrees_with_numpy(compile_step, blobs, batch_size, n_updates):
     np.testing.assert_allclose(losses, expected, rtol=1e-9)
     np.testing.assert_allclose(model.W.get_value(), W, atol=1e-10)
     np.testing.assert_allclose(model.b.get_value(), b, atol=1e-10)
-
-
-def test_ordinary_gradient_descent_agrees_with_numpy(float64, blobs):
-    def compile_step(*args):
-        step = gradient_descent(*args)
-        return lambda index: step()
-
-    assert_agrees_with_numpy(compile_step, blobs, batch_size=103, n_updates=15)
-
-
-def test_sgd_on_single_examples_agrees_with_numpy(float64, blobs):
-    assert_agrees_with_numpy(stochastic_gradient_descent, blobs, batch_size=1, n_updates=150)
-
-
-def test_minibatch_sgd_agrees_with_numpy(linker, float64, blobs):
-    compile_step = functools.partial(minibatch_gradient_descent, batch_size=10)
-    assert_agrees_with_numpy(compile_step, blobs, batch_size=10, n_updates=25)
 
 
 def test_a_two_layer_perceptron_learns_xor(rng, float64):
@@ -112,35 +108,31 @@ def test_a_shared_learning_rate_can_change():
     assert float(w.get_value()) == 0.0
 
 
-def test_a_rate_that_floatX_cannot_hold_is_refused(floatX):
+def test_bad_learning_rates_are_refused(floatX):
     w = theano.shared(np.asarray(4.0, dtype=floatX))
-    for rate in (1e39, 1e-50):
-        if floatX == "float64":
+    for rate in (0, -0.1, np.nan, np.inf, 1e39, 1e-50):
+        if floatX == "float64" and rate in (1e39, 1e-50):
             assert len(gradient_updates(w**2, [w], rate)) == 1
-        else:
-            with pytest.raises(SettingsError, match="learning_rate: found 1e.*above 0 in float32"):
-                gradient_updates(w**2, [w], rate)
-
-
-@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf")])
-def test_bad_learning_rates_are_refused(rate):
-    w = theano.shared(np.asarray(4.0))
-    with pytest.raises(
-        SettingsError, match="learning_rate: found .*; expected a finite number above 0"
-    ):
-        gradient_updates(w**2, [w], rate)
+            continue
+        message = "learning_rate: found {}; expected a finite number above 0 in {}"
+        with pytest.raises(SettingsError, match=re.escape(message.format(rate, floatX))):
+            gradient_updates(w**2, [w], rate)
 
 
 def test_guards_say_what_was_found():
     w, v = theano.shared(np.ones(2), name="w"), theano.shared(np.ones(2), name="v")
-    with pytest.raises(SettingsError, match="loss: found rank 1; expected one number"):
-        gradient_updates(w**2, [w], 0.1)
-    with pytest.raises(SettingsError, match="which is not a shared variable"):
-        gradient_updates(T.sum(w), [T.vector("u")], 0.1)
-    with pytest.raises(SettingsError, match="params: found .*; expected a list of shared"):
-        gradient_updates(T.sum(w), w, 0.1)
-    with pytest.raises(SettingsError, match=r"no part in the loss; expected each of \['w', 'v'\]"):
-        gradient_updates(T.sum(w), [w, v], 0.1)
+    for loss, params, message in (
+        (w**2, [w], "loss: found rank 1; expected one number"),
+        (T.sum(w), [T.vector("u")], "which is not a shared variable"),
+        (T.sum(w), w, "params: found .*; expected a list of shared"),
+        (T.sum(w), [w, v], r"no part in the loss; expected each of \['w', 'v'\]"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            gradient_updates(loss, params, 0.1)
+    x, data_set = T.matrix("x"), shared_dataset((np.zeros((3, 1)), np.zeros(3)))
+    for compile_step in (minibatch_gradient_descent, minibatch_stretch):
+        with pytest.raises(SettingsError, match="batch_size: found 4; expected a whole number"):
+            compile_step(T.sum(x) * T.sum(w), [w], 0.1, x, T.ivector("y"), data_set, 4)
 
 
 # --- Stretches: many updates in one call ------------------------------------------------------
