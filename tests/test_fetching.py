@@ -113,21 +113,16 @@ def hanging():
 
 
 @pytest.fixture
-def dead():
-    """Mirrors at ports that accept and never answer ("silent") or refuse ("refused")."""
-    sockets = []
-
-    def start(kind):
-        s = socket.socket()
-        sockets.append(s)
+def silent():
+    """A mirror at a port that accepts and never answers."""
+    with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        if kind == "silent":
-            s.listen(5)  # the system accepts; nobody ever reads. Without listen() it refuses.
-        return Mirror(f"http://127.0.0.1:{s.getsockname()[1]}/", HASHES)
+        s.listen(5)
+        yield Mirror(f"http://127.0.0.1:{s.getsockname()[1]}/", HASHES)
 
-    yield start
-    for s in sockets:
-        s.close()
+
+REFUSED = Mirror("http://127.0.0.1:1/", HASHES)
+UNKNOWN = Mirror("http://user:secret@mirror.invalid/", HASHES)
 
 
 def names(folder):
@@ -158,7 +153,7 @@ def test_fetches_the_right_bytes_into_a_new_folder_in_the_user_s_cache(
 def test_a_complete_set_needs_no_request(serve, tmp_path):
     server, lines = serve(good), []
     (tmp_path / "whole.npz").write_bytes(b"whole")
-    later = Mirror("http://127.0.0.1:1/", {"whole.npz": hashlib.sha256(b"whole").hexdigest()})
+    later = REFUSED._replace(files={"whole.npz": hashlib.sha256(b"whole").hexdigest()})
     fetch_mnist(str(tmp_path), [server.mirror, later], log=lines.append)
     assert (server.gets, server.heads, lines) == ([], [], [])
     assert names(tmp_path) == ["whole.npz"]
@@ -175,12 +170,15 @@ def test_downloads_only_what_is_missing_or_wrong_and_keeps_what_a_failing_mirror
     assert_complete(tmp_path)
 
 
-def test_proxy_is_honoured(serve, tmp_path, monkeypatch):
+def test_a_proxy_is_honoured_and_a_dead_one_is_named(serve, tmp_path, monkeypatch):
     proxy = serve(good)
     monkeypatch.setenv("http_proxy", "http://" + proxy.host)
-    fetch_mnist(tmp_path, [Mirror("http://mirror.invalid/mnist/", HASHES)])
-    assert_complete(tmp_path)
-    assert proxy.gets[0] == "http://mirror.invalid/mnist/images.gz"
+    fetch_mnist(tmp_path / "first", [UNKNOWN])
+    assert_complete(tmp_path / "first")
+    assert proxy.gets[0].endswith("mirror.invalid/images.gz")
+    monkeypatch.setenv("http_proxy", REFUSED.base_url)
+    with pytest.raises(FetchError, match=r"mirror\.invalid: the proxy failed; put"):
+        fetch_mnist(tmp_path / "second", [UNKNOWN], timeout=1.0)
 
 
 def test_hanging_name_look_up_gives_way(serve, tmp_path, monkeypatch, hanging):
@@ -192,9 +190,8 @@ def test_hanging_name_look_up_gives_way(serve, tmp_path, monkeypatch, hanging):
         return guarded(host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
-    slow = Mirror("http://mirror.invalid/", HASHES)
     start = time.monotonic()
-    fetch_mnist(tmp_path, [slow, serve(good).mirror], timeout=0.5)
+    fetch_mnist(tmp_path, [UNKNOWN, serve(good).mirror], timeout=0.5)
     assert time.monotonic() - start < 3
     assert_complete(tmp_path)
 
@@ -214,12 +211,9 @@ def test_stall_in_the_middle_gives_way(serve, tmp_path, hanging):
     assert names(tmp_path / "second") == []
 
 
-def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, dead, tmp_path):
+def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, silent, tmp_path):
     missing, page, cut = servers = serve(not_found), serve(html), serve(dies)
-    silent = [dead("silent") for _ in range(4)]
-    refused = dead("refused")
-    unknown = Mirror("http://user:secret@mirror.invalid/", HASHES)
-    mirrors = [missing.mirror, page.mirror, cut.mirror, *silent, refused, unknown]
+    mirrors = [missing.mirror, page.mirror, cut.mirror, *[silent] * 4, REFUSED, UNKNOWN]
     start = time.monotonic()
     with pytest.raises(FetchError) as caught:
         fetch_mnist(tmp_path, mirrors, timeout=1.0)
@@ -229,9 +223,8 @@ def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, dead, tm
         + f"{missing.host}: HTTP 404; "
         + f"{page.host}: wrong checksum of images.gz; "
         + f"{cut.host}: connection lost; "
-        + "".join(f"{mirror.base_url[7:-1]}: no answer within 1 s; " for mirror in silent)
-        + f"{refused.base_url[7:-1]}: connection refused; "
-        + "mirror.invalid: unknown host; "
+        + f"{silent.base_url[7:-1]}: no answer within 1 s; " * 4
+        + "127.0.0.1:1: connection refused; mirror.invalid: unknown host; "
         + REMEDY
     )
     assert isinstance(caught.value, DltError)
@@ -240,12 +233,6 @@ def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, dead, tm
         assert server.gets == ["/mnist/images.gz"], "asked once: no retry, no second file"
     fetch_mnist(tmp_path, [*mirrors, serve(good).mirror], timeout=1.0)
     assert_complete(tmp_path)
-
-
-def test_dead_proxy_is_named(tmp_path, dead, monkeypatch):
-    monkeypatch.setenv("http_proxy", dead("refused").base_url)
-    with pytest.raises(FetchError, match=r"mirror\.invalid: the proxy failed; put"):
-        fetch_mnist(tmp_path, [Mirror("http://mirror.invalid/", HASHES)], timeout=1.0)
 
 
 def test_a_wrong_file_of_the_users_own_is_kept_when_all_fail(serve, tmp_path):

@@ -10,7 +10,7 @@ from dlt import engine
 from dlt.engine import T
 
 pytestmark = pytest.mark.slow
-RUNS = [(engine.linker(), "float32"), (engine.linker(), "float64")]
+RUNS = [(engine.linker(), "float64")]  # the script below runs with float32
 RUNS += [
     pytest.param(name, "float32", marks=pytest.mark.once)
     for name in engine.LINKERS
@@ -36,7 +36,11 @@ def test_the_published_run(mnist, linker, floatX):
     result = train(mnist, drop_last=True)
     assert (result.best_validation, result.test) == ((720, 9600), (719, 9600))
     assert (result.n_epochs, result.stopped_by) == (74, "patience")
-    counts = [row.validation_error * 9600 for row in result.history]
+    assert_published(result.history)
+
+
+def assert_published(history):
+    counts = [row.validation_error * 9600 for row in history]
     assert len(counts) == 73  # patience cuts the 74th epoch short of its validation
     assert [counts[0], *counts[-3:]] == pytest.approx([1196, 722, 721, 720], abs=1e-6)
 
@@ -53,6 +57,7 @@ def test_the_script_prints_the_published_figures(mnist_folder, tmp_path):
         "with test performance 7.489583 %\n"
     ) in process.stdout
     assert re.search(r"^74 epochs, [\d.]+ epochs/sec, stopped by patience$", process.stdout, re.M)
+    assert_published(dlt.read_history(tmp_path / "history.csv"))
 
 
 @pytest.mark.once
