@@ -57,6 +57,19 @@ def bare_environment(**changes):
     return environ
 
 
+def run_python(*args, cwd=ROOT, **environ):
+    """Run a fresh Python, in the checkout unless told otherwise, and wait for its end."""
+    return subprocess.run(
+        [sys.executable, *map(str, args)],
+        cwd=str(cwd), env=bare_environment(**environ), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def run_script(name, *args, cwd=ROOT, **environ):
+    """Run a script as a process."""
+    return run_python(ROOT / "scripts" / name, *args, cwd=cwd, **dict(MODE_FLAGS, **environ))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def engine_left_as_it_was():
     """Let no module change what the engine does in those that come after it."""

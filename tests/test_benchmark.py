@@ -7,9 +7,8 @@ import statistics
 import numpy as np
 import pytest
 import reference
-from conftest import ROOT
+from conftest import ROOT, run_script
 from PIL import Image
-from test_scripts import run_script
 
 from dlt import engine
 from dlt.datasets import load_data

@@ -1,11 +1,9 @@
 """The documents: what they name is there."""
 
 import re
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT, bare_environment
+from conftest import ROOT, run_python
 
 import dlt
 
@@ -21,16 +19,8 @@ def names_of_tests(page):
             yield file, found.group(2)
 
 
-def python(*args):
-    """Run a fresh interpreter, to which no other test has made anything known."""
-    return subprocess.run(
-        [sys.executable, *args], cwd=str(ROOT), env=bare_environment(PYTHONPATH=ROOT),
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-
-
 def test_the_readme_s_examples_run_in_a_fresh_interpreter():
-    process = python("-m", "doctest", "README.md")
+    process = run_python("-m", "doctest", "README.md")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
@@ -41,7 +31,7 @@ CALLS = sorted(
 
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_in_the_text_run_in_a_fresh_interpreter(call):
-    process = python("-c", "import dlt; print({})".format(call))
+    process = run_python("-c", "import dlt; print({})".format(call))
     assert (process.returncode, process.stderr) == (0, "") and process.stdout
 
 

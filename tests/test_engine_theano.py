@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_engine import report, run_python
+from test_engine import report, run
 
 from dlt import engine
 from dlt.engine import T, theano
@@ -68,7 +68,7 @@ def test_logarithms_of_small_probabilities_need_no_optimizer(flag):
         "f = theano.function([s, y], [p, nll, T.grad(nll, s)])\n"
         "print([v.tolist() for v in f([[1e4, -1e4]], [1])])\n"
     )
-    status, out, err = run_python(code, THEANO_FLAGS=flag)
+    status, out, err = run(code, THEANO_FLAGS=flag)
     assert (status, out, err) == (0, "[[[0.0, -20000.0]], 20000.0, [[1.0, -1.0]]]", "")
 
 
@@ -78,13 +78,11 @@ def test_choosing_c_undoes_what_the_flags_chose(flag):
         "from dlt import engine, theano; engine.set_linker('c'); print(engine.linker())\n"
         "print(theano.compile.mode.get_default_mode().linker.use_cloop)"
     )
-    assert run_python(code, THEANO_FLAGS=flag) == (0, "c\nTrue", "")
+    assert run(code, THEANO_FLAGS=flag) == (0, "c\nTrue", "")
 
 
 def test_c_that_was_switched_off_is_refused():
-    status, _, err = run_python(
-        "from dlt import engine; engine.set_linker('c')", THEANO_FLAGS="cxx="
-    )
+    status, _, err = run("from dlt import engine; engine.set_linker('c')", THEANO_FLAGS="cxx=")
     assert status == 1
     assert "the linker c is switched off: found an empty cxx in THEANO_FLAGS" in err
 
@@ -108,6 +106,6 @@ def test_waiting_for_another_process_to_compile_is_not_told():
         "assert log.isEnabledFor(logging.INFO)\n"
         "log.info('Waiting for existing lock'); log.warning('Overriding existing lock')"
     )
-    status, out, err = run_python(code)
+    status, out, err = run(code)
     assert (status, out) == (0, "")
     assert "Overriding existing lock" in err and "Waiting" not in err

@@ -1,11 +1,9 @@
 """The direction of imports, and what importing `dlt` does and does not do."""
 
 import ast
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_python
 
 import dlt
 
@@ -89,9 +87,7 @@ def test_import_is_silent_and_touches_no_network_and_no_file():
         "network = [e for e, _ in seen if e.startswith('socket.')]\n"
         "assert not (loaded or opened or written or network), (loaded, opened, written, network)\n"
     )
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, text=True
-    )
+    process = run_python("-c", code)
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
@@ -105,6 +101,6 @@ def test_every_public_name_and_every_module_is_there_and_documented():
         "import dlt, sys\nfor name in {}: getattr(dlt, name).__doc__[0]\n"
         "assert not {{'pooch', 'requests', 'tqdm'}} & set(sys.modules)"
     ).format(sorted(modules))
-    subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=True)
+    assert run_python("-c", code).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         dlt.no_such_name  # noqa: B018

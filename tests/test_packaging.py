@@ -1,13 +1,12 @@
 """The wheel carries the package, the digits and the page, and works away from the checkout."""
 
 import email
-import os
 import subprocess
 import sys
 import zipfile
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_python
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 CODE = (
@@ -59,14 +58,7 @@ def test_an_installed_wheel_loads_the_digits_and_makes_the_page(wheel, tmp_path)
     assert wheel.name.startswith("theano_dlt-")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    process = subprocess.run(
-        [sys.executable, "-c", CODE],
-        cwd=str(tmp_path),
-        env=dict(os.environ, PYTHONPATH=str(tmp_path / "site")),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    process = run_python("-c", CODE, cwd=tmp_path, PYTHONPATH=tmp_path / "site")
     assert process.stdout.startswith(str(tmp_path / "site" / "dlt" / "__init__.py"))
     assert "(1200, 784)" in process.stdout
     assert process.stdout.endswith("</html>\n")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_scripts import run_script
+from conftest import run_script
 
 import dlt
 from dlt import engine

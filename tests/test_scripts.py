@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import MODE_FLAGS, ROOT, bare_environment, load_script
+from conftest import MODE_FLAGS, ROOT, bare_environment, load_script, run_script
 from PIL import Image, ImageDraw
 
 import dlt
@@ -24,18 +24,6 @@ from dlt.parameters import read_params
 from dlt.run_folder import RunFolder
 
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
-
-
-def run_script(name, *args, cwd=None, root=ROOT, **environ):
-    """Run a script as a process."""
-    return subprocess.run(
-        [sys.executable, str(root / "scripts" / name), *map(str, args)],
-        cwd=str(cwd or root),
-        env=bare_environment(**dict(MODE_FLAGS, **environ)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture
