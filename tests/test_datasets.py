@@ -1,5 +1,6 @@
 """Every layout a data set comes in, and everything that can be wrong with one."""
 
+import functools
 import gzip
 import os
 import pickle
@@ -38,12 +39,15 @@ def dump(path, value):
     return path
 
 
-def write_idx(folder, name, array, opener=gzip.open, end=".gz"):
-    header = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(
-        ">{}i".format(array.ndim), *array.shape
-    )
-    with opener(os.path.join(str(folder), name + end), "wb") as file:
-        file.write(header + array.astype(np.uint8).tobytes())
+def write_idx(folder, arrays, spelling=0, opener=gzip.open, end=".gz"):
+    for stems, array in zip(datasets._IDX_STEMS, arrays):
+        header = struct.pack(">4B{}i".format(array.ndim), 0, 0, 8, array.ndim, *array.shape)
+        with opener(str(folder / (stems[spelling] + end)), "wb") as file:
+            file.write(header + array.astype(np.uint8).tobytes())
+
+
+def write_npz(folder, arrays):
+    np.savez(folder / "mnist.npz", **dict(zip(datasets._NPZ_KEYS, arrays)))
 
 
 @pytest.mark.parametrize(
@@ -60,32 +64,21 @@ def test_pickles(tmp_path, sets, form):
     assert_same(load_data(path), sets)
 
 
-@pytest.mark.parametrize("opener, end, spelling", [(gzip.open, ".gz", 0), (open, "", 1)])
-def test_idx_files(tmp_path, rng, opener, end, spelling):
+@pytest.mark.parametrize(
+    "write", [write_idx, functools.partial(write_idx, spelling=1, opener=open, end=""), write_npz]
+)
+def test_a_folder_with_a_training_and_a_test_set(tmp_path, rng, write):
     # 18 training images: the last sixth, 3, are for validation
-    arrays = rng.integers(0, 256, (18, 2, 3)), np.arange(18) % 3, rng.integers(0, 256, (4, 2, 3))
-    arrays = (*arrays, np.arange(4) % 3)
-    for stems, array in zip(datasets._IDX_STEMS, arrays):
-        write_idx(tmp_path, stems[spelling], array, opener, end)
-    (x, y), (x_valid, y_valid), (x_test, y_test) = load_data(tmp_path)
-    np.testing.assert_array_equal(x, arrays[0][:15].reshape(15, 6) / 256)
-    np.testing.assert_array_equal(x_valid, arrays[0][15:].reshape(3, 6) / 256)
-    np.testing.assert_array_equal(x_test, arrays[2].reshape(4, 6) / 256)
-    assert (len(y), len(y_valid), len(y_test)) == (15, 3, 4)
-    assert x.dtype == np.float32 and x.max() <= 255 / 256
-
-
-def test_keras_npz(tmp_path, rng):
-    pixels, y = rng.integers(0, 256, (12, 2, 3)).astype(np.uint8), (np.arange(12) % 3)
-    np.savez(
-        tmp_path / "mnist.npz",
-        x_train=pixels, y_train=y.astype(np.uint8), x_test=pixels[:5], y_test=y[:5],
-    )  # fmt: skip
-    (x, _), (x_valid, _), (x_test, _) = load_data(tmp_path / "mnist.npz")
-    np.testing.assert_array_equal(np.concatenate([x, x_valid]), pixels.reshape(12, 6) / 256)
-    np.testing.assert_array_equal(x_test, pixels[:5].reshape(5, 6) / 256)
-    assert len(x_valid) == 2
-    assert_same(load_data(tmp_path), load_data(tmp_path / "mnist.npz"))
+    x, x_test = (rng.integers(0, 256, (n, 2, 3)).astype(np.uint8) for n in (18, 4))
+    y, y_test = np.arange(18) % 3, np.arange(4) % 3
+    write(tmp_path, (x, y, x_test, y_test))
+    x, x_test = x.reshape(18, 6) / 256, x_test.reshape(4, 6) / 256
+    expected = (x[:15], y[:15]), (x[15:], y[15:]), (x_test, y_test)
+    found = load_data(tmp_path)
+    assert_same(found, expected)
+    assert found[0][0].dtype == np.float32
+    if write is write_npz:
+        assert_same(load_data(tmp_path / "mnist.npz"), expected)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +91,9 @@ def test_keras_npz(tmp_path, rng):
 )
 def test_one_image_and_labels_of_another_shape_in_an_npz(tmp_path, labels, found):
     x = np.zeros((1, 2, 3), np.uint8)
-    np.savez(tmp_path / "a.npz", x_train=x, y_train=labels, x_test=x, y_test=np.zeros(1, "u1"))
-    with pytest.raises(DataError, match=r"a\.npz \(.* set\): found " + found):
-        load_data(tmp_path / "a.npz")
+    write_npz(tmp_path, (x, labels, x, np.zeros(1, "u1")))
+    with pytest.raises(DataError, match=r"mnist\.npz \(.* set\): found " + found):
+        load_data(tmp_path)
 
 
 def put(index, value):
@@ -187,7 +180,7 @@ def test_a_pipe_is_not_waited_for_and_what_is_missing_is_named(tmp_path):
     os.mkfifo(str(tmp_path / "pipe"))
     assert_refused(tmp_path / "pipe", "found a pipe or device")
     assert_refused("minst", "minst: found no such file or folder; .*mnist, digits")
-    write_idx(tmp_path, "train-images-idx3-ubyte", np.zeros((6, 2, 2)))
+    write_idx(tmp_path, [np.zeros((6, 2, 2))])
     missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
     assert_refused(tmp_path, "nor " + missing + r"\(.gz\)")
     np.savez(tmp_path / "other.npz", x=np.zeros(2))
@@ -220,18 +213,12 @@ def test_the_order_in_which_mnist_is_looked_for(nowhere, monkeypatch):
         assert find_mnist() == str(nowhere / name / "mnist.npz")
 
 
-def test_the_default_falls_back_on_the_digits_and_says_why(nowhere):
+def test_only_the_default_falls_back_on_the_digits_and_says_why(nowhere, monkeypatch):
     lines = []
     assert choose_dataset(log=lines.append) == "digits"
     assert lines == ["training on the embedded digits: MNIST could not be fetched: no route"]
-
-
-def test_mnist_by_name_never_falls_back(nowhere):
     with pytest.raises(FetchError, match="no route"):
         load_data("mnist")
-
-
-def test_a_wrong_DLT_DATA_is_named(nowhere, monkeypatch):
     monkeypatch.setenv("DLT_DATA", str(nowhere / "typo"))
     with pytest.raises(SettingsError, match="DLT_DATA: found '.*typo', which is no folder"):
         find_mnist()

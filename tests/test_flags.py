@@ -74,11 +74,47 @@ def test_flags_without_a_value_are_named():
 TURNS = "compile.wait=1,compile.timeout=120"
 
 
+USERS = "blas.ldflags=-lblas,cxx=/opt/g++,compile.wait=9"
+
+
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A folder of packages that holds numpy, but no BLAS."""
     monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "numpy_version, rc, given, expected",
+    [
+        # Theano's own search for a BLAS is left alone where it works, and switched off where not.
+        ("1.21.6", "", "", TURNS),
+        ("1.22.4", "", "floatX=float32", "floatX=float32,{},blas.ldflags=''".format(TURNS)),
+        # How long to wait for another process may be said.
+        ("1.21.6", "", "compile.wait=7", "compile.wait=7"),
+        ("1.21.6", "", "compile.timeout=9", "compile.timeout=9,compile.wait=1"),
+        ("1.21.6", "", "compile__wait=7", "compile__wait=7"),
+        # What the user set is not overridden, wherever it was set.
+        ("1.22.4", "", USERS, USERS),
+        (
+            "1.22.4",
+            "[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n[compile]\nwait = 9\n",
+            "",
+            "",
+        ),
+        # A broken settings file is left to Theano.
+        ("1.21.6", "no section\n", "blas.ldflags=", "blas.ldflags=," + TURNS),
+    ],
+)
+def test_theano_is_told_what_it_needs(site, monkeypatch, numpy_version, rc, given, expected):
+    monkeypatch.setattr(np, "__version__", numpy_version)
+    missing = ["g++"] if "/opt/g++" in rc + given else []
+    monkeypatch.setattr(flags, "missing_compiler", lambda: missing)
+    (site / "rc").write_text(rc)
+    environ = {"THEANORC": "{}{}{}".format(site / "none", os.pathsep, site / "rc")}
+    environ["THEANO_FLAGS"] = given
+    assert flags.prepare_theano(environ) is None
+    assert environ["THEANO_FLAGS"] == expected
 
 
 def library(path, function):
@@ -87,79 +123,22 @@ def library(path, function):
     source = path.with_suffix(".c")
     source.write_text("int {}(void) {{ return 0; }}\n".format(function))
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
-    return path
 
 
-@pytest.mark.parametrize(
-    "numpy_version, given, expected",
-    [
-        # Theano's own search for a BLAS is left alone where it works, and switched off where not.
-        ("1.21.6", "", TURNS),
-        ("1.22.4", "floatX=float32", "floatX=float32,{},blas.ldflags=''".format(TURNS)),
-        # How long to wait for another process may be said.
-        ("1.21.6", "compile.wait=7", "compile.wait=7"),
-        ("1.21.6", "compile.timeout=9", "compile.timeout=9,compile.wait=1"),
-        (
-            "1.21.6",
-            "compile__wait=7,compile__timeout=9",
-            "compile__wait=7,compile__timeout=9",
-        ),
-    ],
-)
-def test_theano_is_told_what_it_needs(site, monkeypatch, numpy_version, given, expected):
-    monkeypatch.setattr(np, "__version__", numpy_version)
-    environ = {"THEANORC": str(site / "none"), "THEANO_FLAGS": given}
-    assert flags.prepare_theano(environ) is None
-    assert environ == {"THEANORC": str(site / "none"), "THEANO_FLAGS": expected}
-
-
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="numpy's wheels for Linux")
-
-
-@linux
-def test_the_blas_that_numpy_or_scipy_bring_is_linked(site):
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="numpy's wheels for Linux")
+@pytest.mark.parametrize("name", ["site", "my site"])  # flags cannot name the second
+def test_the_blas_that_numpy_or_scipy_bring_is_linked(tmp_path, monkeypatch, name):
     # As in numpy 1.22: its own OpenBLAS calls the function otherwise, scipy's does not.
-    library(site / "numpy.libs" / "libopenblas64_p-0.so", "sgemm_64_")
-    (site / "numpy.libs" / "libopenblas-broken.so").write_bytes(b"no library")
-    ours = library(site / "scipy.libs" / "libopenblasp-1.so", "sgemm_")
-    environ = {}
-    flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == (
-        "{2},blas.ldflags='-L{0} -l:{1} -Wl,-rpath,{0}'".format(ours.parent, ours.name, TURNS)
-    )
-
-
-@linux
-def test_a_folder_that_flags_cannot_name_is_not_linked(tmp_path, monkeypatch):
-    site = tmp_path / "my site"
-    library(site / "numpy.libs" / "libopenblas-1.so", "sgemm_")
-    monkeypatch.setattr(np, "__file__", str(site / "numpy" / "__init__.py"))
-    monkeypatch.setattr(np, "__version__", "1.23.5")
-    environ = {}
-    flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == TURNS + ",blas.ldflags=''"
-
-
-@pytest.mark.parametrize("where", ["THEANO_FLAGS", "THEANORC"])
-def test_what_the_user_set_is_not_overridden(site, monkeypatch, where):
+    numpys, scipys = tmp_path / name / "numpy.libs", tmp_path / name / "scipy.libs"
+    library(numpys / "libopenblas64_p-0.so", "sgemm_64_")
+    (numpys / "libopenblas-broken.so").write_bytes(b"no library")
+    library(scipys / "libopenblasp-1.so", "sgemm_")
+    monkeypatch.setattr(np, "__file__", str(tmp_path / name / "numpy" / "__init__.py"))
     monkeypatch.setattr(np, "__version__", "1.22.4")
-    monkeypatch.setattr(flags, "missing_compiler", lambda: ["g++"])
-    given = {"THEANO_FLAGS": "blas.ldflags=-lblas,cxx=/opt/g++,compile.wait=9"}
-    if where == "THEANORC":
-        (site / "rc").write_text(
-            "[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n[compile]\nwait = 9\n"
-        )
-        given = {"THEANORC": "{}{}{}".format(site / "none", os.pathsep, site / "rc")}
-    environ = dict(given)
-    assert flags.prepare_theano(environ) is None
-    assert environ == given
-
-
-def test_a_broken_settings_file_is_left_to_theano(site):
-    (site / "rc").write_text("no section\n")
-    environ = {"THEANORC": str(site / "rc"), "THEANO_FLAGS": "blas.ldflags="}
+    environ = {}
     flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags=," + TURNS
+    linked = "-L{0} -l:libopenblasp-1.so -Wl,-rpath,{0}".format(scipys) if name == "site" else ""
+    assert environ["THEANO_FLAGS"] == "{},blas.ldflags='{}'".format(TURNS, linked)
 
 
 def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
