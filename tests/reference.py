@@ -10,21 +10,10 @@ def softmax(scores):
     return exp / exp.sum(axis=1, keepdims=True)
 
 
-def log_softmax(scores):
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
 def nll(scores, y):
     """Per-example negative log-likelihoods of a softmax, in float64."""
-    return -log_softmax(np.asarray(scores, dtype=np.float64))[np.arange(len(y)), y]
-
-
-def logreg_gradients(W, b, x, y):
-    """Gradients of the mean NLL of logistic regression."""
-    g = softmax(x @ W + b)
-    g[np.arange(len(y)), y] -= 1
-    return x.T @ g / len(y), g.mean(axis=0)
+    shifted = np.asarray(scores, dtype=np.float64) - np.max(scores, axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
 
 
 def train_logreg(x, y, n_out, learning_rate, batch_size, n_updates):
@@ -35,8 +24,9 @@ def train_logreg(x, y, n_out, learning_rate, batch_size, n_updates):
         start = iteration % n_train_batches * batch_size
         x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
         losses.append(nll(x_batch @ W + b, y_batch).mean())
-        dW, db = logreg_gradients(W, b, x_batch, y_batch)
-        W, b = W - learning_rate * dW, b - learning_rate * db
+        g = softmax(x_batch @ W + b)
+        g[np.arange(batch_size), y_batch] -= 1
+        W, b = W - learning_rate * x_batch.T @ g / batch_size, b - learning_rate * g.mean(axis=0)
     return W, b, np.array(losses)
 
 

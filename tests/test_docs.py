@@ -36,10 +36,11 @@ def test_calls_in_the_text_run_in_a_fresh_interpreter(call):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
-    local = [link for link in links if "://" not in link]
+def test_links_lead_to_files_and_no_line_is_a_place_left_to_fill(page):
+    text = page.read_text("utf-8")
+    local = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
+    assert re.findall(r"^[A-Z]{4,}$", text, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("name, at_least", [("reliability.md", 25), ("getting_started.md", 18)])
@@ -60,12 +61,6 @@ def test_every_slip_of_the_page_names_its_test():
     assert len(rows) == 16
     assert [row for row in rows if not re.search(r"`test_\w+\.py::test_\w+`", row)] == []
     assert [row for row in rows if row.count("|") != 3] == []  # four columns
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_line_is_a_place_left_to_fill(page):
-    lines = page.read_text("utf-8").splitlines()
-    assert [line for line in lines if re.fullmatch(r"[A-Z]{4,}", line)] == []
 
 
 def test_every_public_name_is_in_the_api_reference():
