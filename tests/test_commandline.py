@@ -1,6 +1,5 @@
 """Exit codes and one-line errors."""
 
-import shlex
 import signal
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from dlt.commandline import Parser, positive_int, script, seed, this_command
+from dlt.commandline import Parser, positive_int, script, seed
 from dlt.errors import SettingsError
 
 
@@ -98,10 +97,3 @@ def test_sigterm_exits_143_and_the_former_handler_comes_back(capsys):
     assert main([]) == 143
     assert capsys.readouterr() == ("tidied up\n", "stopped by SIGTERM\n")
     assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_this_command_can_be_pasted_into_a_shell(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["my scripts/train.py", "--l2", "$HOME"])
-    words = shlex.split(this_command(None, "--resume"))
-    assert words == [sys.executable, "my scripts/train.py", "--l2", "$HOME", "--resume"]
-    assert shlex.split(this_command(["--resume", "a b"], "--resume"))[2:] == ["--resume", "a b"]

@@ -66,13 +66,6 @@ def test_a_loop_carries_its_state_from_index_to_index(linker, float64):
     assert run([1, 1]).tolist() == [15 + 33 * 7 + 1, 15 + 33 * 15 + 1]
 
 
-def test_a_loop_without_state_gives_its_outputs(linker):
-    data = engine.shared_resident(np.arange(10.0))
-    run = engine.index_loop(lambda i: [T.sum(engine.row_window(data, 2 * i, 2))])
-    found = run(range(5))
-    assert isinstance(found, np.ndarray) and found.tolist() == [1, 5, 9, 13, 17]
-
-
 def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
     # The page copies parameters with copy.deepcopy, and pickles what get_value gives.
     W = engine.shared_resident(np.ones((2, 3)), name="W")
@@ -82,7 +75,7 @@ def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
     W.get_value()[:] = 7  # a copy
     scalar = theano.shared(1.0)
     theano.function([], updates=[(scalar, scalar / 2)])()
-    assert float(scalar.get_value()) == 0.5
+    assert isinstance(scalar.get_value(), (np.ndarray, np.generic)) and scalar.get_value() == 0.5
     copied = copy.deepcopy(W)
     again = pickle.loads(pickle.dumps(W))
     W.set_value(np.zeros((2, 3)))

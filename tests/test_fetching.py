@@ -164,9 +164,9 @@ def test_downloads_only_what_is_missing_or_wrong_and_keeps_what_a_failing_mirror
 ):
     (tmp_path / "labels.gz").write_bytes(b"cut off by an earlier accident")
     first = serve(lambda h, name: good(h, name) if name == "images.gz" else not_found(h, name))
-    second = serve(good)
-    fetch_mnist(tmp_path, [first.mirror, second.mirror])
-    assert second.gets == ["/mnist/labels.gz"]
+    second, lines = serve(good), []
+    fetch_mnist(tmp_path, [first.mirror, second.mirror], log=lines.append)
+    assert second.gets == ["/mnist/labels.gz"] and len(lines) == 3
     assert_complete(tmp_path)
 
 

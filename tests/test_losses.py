@@ -61,7 +61,9 @@ def test_zero_one_loss_takes_the_argmax_of_each_row():
 @pytest.mark.parametrize("reduction, expected", [("sum", 2), ("mean", 0.5), ("none", [0, 1, 0, 1])])
 def test_zero_one_loss_reductions(floatX, reduction, expected):
     p, y = T.matrix("p"), T.ivector("y")
-    f = theano.function([p, y], zero_one_loss(p, y, reduction))
+    loss = zero_one_loss(p, y, reduction)
+    assert loss.dtype == (floatX if reduction == "mean" else "int64")
+    f = theano.function([p, y], loss)
     rows = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]], dtype=floatX)
     value = np.asarray(f(rows, np.array([0, 1, 1, 0], dtype="int32")))
     np.testing.assert_array_equal(value, expected)

@@ -19,11 +19,12 @@ def test_regularized_loss_by_hand(floatX):
     W = theano.shared(np.array([3.0, -4.0], dtype=floatX), name="W")
     weight = T.scalar("weight", dtype=floatX)
     one = T.cast(T.constant(1.0), floatX)
-    for lambda_1, lambda_2 in ((0.5, 0.25), (weight, np.float64(0.25))):
+    for lambda_1, lambda_2 in ((0.5, 0.25), (weight, np.float64(0.1))):
         loss = regularized_loss(one, [W], lambda_1, lambda_2)
         f = theano.function([weight], loss, on_unused_input="ignore")
         value = np.asarray(f(np.asarray(0.5, dtype=floatX)))
-        assert (float(value), value.dtype) == (1 + 0.5 * 7 + 0.25 * 25, floatX)
+        assert value.dtype == loss.dtype == floatX
+        assert float(value) == pytest.approx(1 + 0.5 * 7 + lambda_2 * 25, rel=1e-6)
 
 
 def test_weight_zero_leaves_the_loss_as_it_is():

@@ -161,8 +161,6 @@ BAD = {
     "l1": (["--l1", "-1"], "lambda_1: found -1.0; expected a finite number, 0 or more"),
     "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number, 0 or more"),
     "gpu": (["--mode", "c", "--device", "gpu"], "error: device gpu: "),
-    "broken data": (["--dataset", "broken.pkl.gz"], "broken.pkl.gz: found "),
-    "line break": (["--dataset", "a\nb"], "a\\nb: found no such file"),
     "output": (["--output-dir", "/dev/null/x"], "found a folder that cannot be written"),
     "resume": (["--resume"], "found no checkpoint; expected one of an earlier run"),
 }
@@ -171,10 +169,8 @@ BAD = {
 @pytest.mark.parametrize("args, message", BAD.values(), ids=BAD)
 def test_bad_input_gets_one_line_and_code_2(train, monkeypatch, tmp_path, args, message):
     monkeypatch.chdir(tmp_path)
-    whole = (ROOT / "data" / "digits.pkl.gz").read_bytes()
-    (tmp_path / "broken.pkl.gz").write_bytes(whole[:100000])
     assert_refused(train("--output-dir", "run", *args), message)
-    assert os.listdir(str(tmp_path)) == ["broken.pkl.gz"]
+    assert os.listdir(str(tmp_path)) == []
 
 
 WRONG = {
