@@ -35,7 +35,7 @@ docs: $(VENV)/installed-docs
 	@echo "open docs/_build/html/index.html"
 
 bench: $(VENV)/installed-bench
-	$(BIN)/python scripts/benchmark.py $(ARGS)
+	$(BIN)/python scripts/benchmarks/benchmark.py $(ARGS)
 
 fuzz: $(VENV)/installed-fuzz
 	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) $(ARGS)

@@ -2,7 +2,7 @@
 
 import re
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 
 def read(path):
@@ -24,11 +24,11 @@ setup(
     long_description=read("README.md"),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
-    packages=["dlt", "dlt.engine", "dlt._data"],
+    packages=[*find_packages(include=["dlt", "dlt.*"]), "dlt._data"],
     # The embedded digits lie in data/ of the clone and in dlt/_data/ of an installation.
-    package_dir={"dlt": "dlt", "dlt.engine": "dlt/engine", "dlt._data": "data"},
-    # What the page to draw digits on is put together from lies in dlt/_page/ of both.
-    package_data={"dlt": ["_page/*"], "dlt._data": ["digits.pkl.gz", "README.md"]},
+    package_dir={"dlt": "dlt", "dlt._data": "data"},
+    # What the page to draw digits on is put together from lies in dlt/pictures/_page/ of both.
+    package_data={"dlt.pictures": ["_page/*"], "dlt._data": ["digits.pkl.gz", "README.md"]},
     # Two engines that cannot share an environment: PyTensor needs numpy 2, and classic Theano
     # one below 1.22 (docs/engines.md). Below 3.8 and from 3.15 on, neither installs.
     python_requires=">=3.8,<3.15",

@@ -23,10 +23,10 @@ import numpy as np
 
 from dlt.errors import DataError, FetchError, SettingsError
 from dlt.fetching import fetch_mnist, user_cache
-from dlt.files import MAX_BYTES, open_capped, open_regular
-from dlt.idx import read_idx
-from dlt.npz import read_npz
-from dlt.pickles import load_pickle
+from dlt.files.idx import read_idx
+from dlt.files.npz import read_npz
+from dlt.files.pickles import load_pickle
+from dlt.files.reading import MAX_BYTES, open_capped, open_regular
 from dlt.progress import silent
 
 #: Data sets known by name.
@@ -83,7 +83,7 @@ def load_data(path_or_name="mnist", log=silent):
 
     Notes
     -----
-    Memory: a file gives at most `dlt.files.MAX_BYTES` (1 GiB), which as float32 take 4 GiB
+    Memory: a file gives at most `dlt.files.reading.MAX_BYTES` (1 GiB), which as float32 take 4 GiB
     where they were one byte each: 6 GiB in all.
 
     Examples

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dlt.errors import FetchError, SettingsError
-from dlt.files import try_writing
+from dlt.files.writing import try_writing
 
 Mirror = namedtuple("Mirror", "base_url files")
 Mirror.__doc__ = """Where a complete copy of MNIST is.

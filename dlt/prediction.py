@@ -12,7 +12,7 @@ from dlt.engine import FLOAT_TYPES, T, shared_resident, substitute, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression
 from dlt.parameters import read_params
-from dlt.run_folder import PARAMS_NAME
+from dlt.runs.folder import PARAMS_NAME
 
 
 class Probabilities:

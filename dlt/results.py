@@ -109,7 +109,7 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         -------
         matplotlib.figure.Figure
         """
-        from dlt.plotting import plot_learning_curves
+        from dlt.pictures.curves import plot_learning_curves
 
         return plot_learning_curves(
             self.history, self.best_iteration, loss_label, self.initial_patience

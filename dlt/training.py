@@ -14,19 +14,20 @@ import time
 
 import numpy as np
 
-from dlt.checkpoint import Checkpoint
 from dlt.checks import finite, whole_number
 from dlt.early_stopping import Patience
 from dlt.engine import describe, theano
 from dlt.errors import SettingsError
 from dlt.evaluation import Score, error_counter
-from dlt.history import HistoryRow
-from dlt.parameters import check_saveable, get_values, set_values
+from dlt.files.described import check_saveable
+from dlt.parameters import get_values, set_values
 from dlt.prediction import Probabilities
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult
-from dlt.resuming import begin, engine_versions
-from dlt.run_folder import RunFolder, as_json
+from dlt.runs.checkpoint import Checkpoint
+from dlt.runs.folder import RunFolder, as_json
+from dlt.runs.history import HistoryRow
+from dlt.runs.resuming import begin, engine_versions
 from dlt.sgd import check_learning_rate, minibatch_stretch
 from dlt.shared import (
     SET_NAMES,
@@ -194,7 +195,7 @@ def train(
         False: validation and test count every example. True: whole minibatches
         only, as in the page's script.
     output_dir : str or os.PathLike, optional
-        Where to keep `dlt.run_folder.RunFolder` up to date.
+        Where to keep `dlt.runs.folder.RunFolder` up to date.
     settings : dict, optional
         More settings to store there (data set, seed, weight of a penalty, ...): what the
         loss depends on, so that a run is resumed with the same.
@@ -212,7 +213,7 @@ def train(
         Most of these to keep; the newest ones stay.
     should_stop : callable, optional
         Asked before the loop and after every stretch, which takes about half a second.
-        Once it says yes, the run is saved and ended; see `dlt.stopping`.
+        Once it says yes, the run is saved and ended; see `dlt.runs.signals`.
 
     Returns
     -------

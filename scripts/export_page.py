@@ -28,8 +28,8 @@ def parse(argv):
 @script
 def main(argv=None):
     args = parse(argv)
-    from dlt.drawing_page import PAGE_NAME, export_page
-    from dlt.files import own_file
+    from dlt.files.writing import own_file
+    from dlt.pictures.page import PAGE_NAME, export_page
 
     folder = args.model if os.path.isdir(args.model) else os.path.dirname(args.model)
     output = args.output or own_file(folder, PAGE_NAME)

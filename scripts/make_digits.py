@@ -26,8 +26,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 from dlt.commandline import Parser, script
 from dlt.errors import SettingsError
-from dlt.files import write_atomically
-from dlt.pickles import dumps_portable
+from dlt.files.pickles import dumps_portable
+from dlt.files.writing import write_atomically
 
 OUTPUT = Path(__file__).resolve().parent.parent / "data" / "digits.pkl.gz"
 SIZES = (1200, 297, 300)  # train, valid, test: consecutive, never shuffled

@@ -50,7 +50,7 @@ def main(argv=None):
 
 
 def predict_pictures(predictor, pictures):
-    from dlt.images import read_picture, side_of
+    from dlt.pictures.reading import read_picture, side_of
 
     side = side_of(predictor.n_in)
     read = [read_picture(path, side) for path in pictures]

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from dlt.commandline import Parser, positive_int, script, seed, this_command
-from dlt.stopping import StopOnSignal
+from dlt.runs.signals import StopOnSignal
 
 BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch would be two updates
 DEFAULT_BATCH_SIZE = 600
@@ -185,7 +185,7 @@ def set_engine(args):
 def name_of_dataset(args, say):
     """Give the data set that was asked for, that of the run to resume, or what can be had."""
     from dlt.datasets import NAMES, choose_dataset
-    from dlt.run_folder import saved_settings
+    from dlt.runs.folder import saved_settings
 
     dataset = args.dataset
     if dataset is None and args.resume:

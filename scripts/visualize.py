@@ -42,7 +42,7 @@ def parse(argv):
 @script
 def main(argv=None):
     args = parse(argv)
-    from dlt.visualization import visualize
+    from dlt.pictures.run import visualize
 
     found = visualize(
         args.run_folder, args.output_dir, args.format, args.dataset, args.examples, log=print

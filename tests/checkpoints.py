@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dlt.checkpoint import Checkpoint
-from dlt.history import HistoryRow
+from dlt.runs.checkpoint import Checkpoint
+from dlt.runs.history import HistoryRow
 
 
 def after(n_validations, n_losses=0, dtype="float64", **changes):

@@ -15,7 +15,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from dlt import engine, flags
+import dlt
+from dlt import engine
+from dlt.engine import flags
 from dlt.errors import EngineError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -185,10 +187,10 @@ def peak_below(most, least=0):
 @contextlib.contextmanager
 def interrupting_at_line(n):
     """Raise KeyboardInterrupt at the nth line of dlt that runs once training has begun."""
-    left, dlt_folder = [n], os.path.dirname(flags.__file__)
+    left, package = [n], os.path.dirname(dlt.__file__) + os.sep
 
     def trace(frame, event, argument):
-        if os.path.dirname(frame.f_code.co_filename) != dlt_folder:
+        if not frame.f_code.co_filename.startswith(package):
             return None
         if event == "line":
             left[0] -= 1

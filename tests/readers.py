@@ -31,16 +31,16 @@ import attacks
 import numpy as np
 from checkpoints import after
 
-from dlt.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dlt.datasets import load_data
 from dlt.errors import DataError
-from dlt.files import open_capped
-from dlt.history import HistoryRow, read_history, write_history
-from dlt.idx import read_idx
-from dlt.images import read_picture
-from dlt.npz import read_npz, write_npz
+from dlt.files.idx import read_idx
+from dlt.files.npz import read_npz, write_npz
+from dlt.files.pickles import load_pickle, load_pickles
+from dlt.files.reading import open_capped
 from dlt.parameters import read_params, save_params
-from dlt.pickles import load_pickle, load_pickles
+from dlt.pictures.reading import read_picture
+from dlt.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from dlt.runs.history import HistoryRow, read_history, write_history
 
 #: One reader: `file` is the name its file has, `read` takes a path, `check` the result,
 #: `kinds` are the kinds of attacks that are meant for it.

@@ -35,12 +35,13 @@ import tqdm  # noqa: E402
 import train_logreg  # noqa: E402
 
 import dlt  # noqa: E402
-from dlt import files, training  # noqa: E402
-from dlt.checkpoint import read_checkpoint  # noqa: E402
+from dlt import training  # noqa: E402
 from dlt.engine import set_floatX, set_linker  # noqa: E402
 from dlt.errors import DltError  # noqa: E402
-from dlt.history import read_history  # noqa: E402
+from dlt.files import writing  # noqa: E402
 from dlt.progress import Progress  # noqa: E402
+from dlt.runs.checkpoint import read_checkpoint  # noqa: E402
+from dlt.runs.history import read_history  # noqa: E402
 
 # tqdm's lock is shared with forks: one that is killed while it holds it would stop them all.
 tqdm.tqdm.set_lock(threading.RLock())
@@ -475,7 +476,7 @@ def run_quietly(*command):
 
 def limit_write(n, fraction):
     """In this process, let the kernel refuse the nth write of a file after a part of its bytes."""
-    real, count = files._write_and_rename, [0]
+    real, count = writing._write_and_rename, [0]
 
     def limited(target, write, previous):
         count[0] += 1
@@ -490,7 +491,7 @@ def limit_write(n, fraction):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    files._write_and_rename = limited
+    writing._write_and_rename = limited
 
 
 def become_nobody():

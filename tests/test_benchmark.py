@@ -31,7 +31,7 @@ def floatX_is_put_back():
 @pytest.fixture
 def module(monkeypatch):
     """A function that imports what the scripts import, such as their package of peers."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "benchmarks"))
     return importlib.import_module
 
 
@@ -46,7 +46,7 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
     options = "--dataset digits --batch-size 20 --rounds 2 --peers".split()
     names = ",".join(reversed(THREE))
-    process = run_script("benchmark.py", *options, names, "--output-dir", folder)
+    process = run_script("benchmarks/benchmark.py", *options, names, "--output-dir", folder)
     assert (process.returncode, process.stderr) == (0, "")
     return folder, process.stdout, json.loads((folder / "benchmark.json").read_text())
 
@@ -126,7 +126,9 @@ BAD = {
 
 @pytest.mark.parametrize("args, message", BAD.values(), ids=BAD)
 def test_bad_input_gets_one_line_and_code_2(tmp_path, module, script, args, message):
-    done = script("benchmark.py", "--dataset", "digits", "--output-dir", tmp_path / "run", *args)
+    done = script(
+        "benchmarks/benchmark.py", "--dataset", "digits", "--output-dir", tmp_path / "run", *args
+    )
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
 
 
@@ -189,7 +191,7 @@ def test_the_fused_kernel_takes_odd_sizes(module, rng, monkeypatch):
 
 def test_scaling_measures_and_draws(tmp_path):
     options = "--epochs 1 --most-examples 10000 --output-dir".split()
-    process = run_script("benchmark_scaling.py", *options, tmp_path)
+    process = run_script("benchmarks/benchmark_scaling.py", *options, tmp_path)
     assert (process.returncode, process.stderr) == (0, "")
     (row,) = json.loads((tmp_path / "scaling.json").read_text())
     assert (row["examples"], row["inputs"], row["labels"]) == (10000, 784, 10)

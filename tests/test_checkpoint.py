@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from checkpoints import after, bits
 
-from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError
-from dlt.history import HistoryRow
-from dlt.npz import read_npz, write_npz
+from dlt.files.npz import read_npz, write_npz
 from dlt.parameters import save_params
+from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
+from dlt.runs.history import HistoryRow
 
 pytestmark = pytest.mark.once
 

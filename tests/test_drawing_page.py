@@ -19,9 +19,9 @@ from reference import contrast, luminance
 
 import dlt
 from dlt import engine
-from dlt.drawing_page import export_page, page_html
 from dlt.errors import DataError, SettingsError
-from dlt.images import read_picture
+from dlt.pictures.page import export_page, page_html
+from dlt.pictures.reading import read_picture
 
 pytestmark = pytest.mark.once
 

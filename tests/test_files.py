@@ -9,14 +9,8 @@ import pytest
 from conftest import peak_below, saved
 
 from dlt.errors import DataError, SettingsError
-from dlt.files import (
-    PIECE,
-    array_from_bytes,
-    open_capped,
-    open_regular,
-    remove_unfinished,
-    write_atomically,
-)
+from dlt.files.reading import PIECE, array_from_bytes, open_capped, open_regular
+from dlt.files.writing import remove_unfinished, write_atomically
 
 TEXT = b"first line\nsecond line\n" + bytes(range(256)) * 20
 

@@ -8,7 +8,7 @@ import sysconfig
 import numpy as np
 import pytest
 
-from dlt import flags
+from dlt.engine import flags
 from dlt.errors import EngineError
 
 pytestmark = pytest.mark.once

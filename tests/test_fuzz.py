@@ -21,7 +21,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dlt import pickles
+from dlt.files import pickles
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 

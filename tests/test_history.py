@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from dlt.errors import DataError
-from dlt.history import HistoryRow, read_history, write_history
+from dlt.runs.history import HistoryRow, read_history, write_history
 
 pytestmark = pytest.mark.once
 

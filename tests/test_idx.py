@@ -1,4 +1,4 @@
-"""Tests of `dlt.idx`: files built byte by byte from the description of the format."""
+"""Tests of `dlt.files.idx`: files built byte by byte from the description of the format."""
 
 import gzip
 import struct
@@ -9,7 +9,7 @@ from attacks import idx
 from conftest import saved
 
 from dlt.errors import DataError
-from dlt.idx import read_idx
+from dlt.files.idx import read_idx
 
 pytestmark = pytest.mark.once
 

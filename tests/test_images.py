@@ -1,4 +1,4 @@
-"""Tests of dlt.images on pictures drawn with Pillow."""
+"""Tests of dlt.pictures.reading on pictures drawn with Pillow."""
 
 import itertools
 import runpy
@@ -9,9 +9,9 @@ import pytest
 from attacks import png
 
 import dlt
-from dlt import images
 from dlt.errors import DataError, SettingsError
-from dlt.images import read_picture, side_of
+from dlt.pictures import reading as images
+from dlt.pictures.reading import read_picture, side_of
 
 Image = pytest.importorskip("PIL.Image")
 ImageDraw = pytest.importorskip("PIL.ImageDraw")

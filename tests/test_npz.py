@@ -1,4 +1,4 @@
-"""Tests of `dlt.npz`: archives as numpy writes them, and hostile ones."""
+"""Tests of `dlt.files.npz`: archives as numpy writes them, and hostile ones."""
 
 import io
 import itertools
@@ -13,7 +13,7 @@ from attacks import GOOD, archive, header, npy
 from conftest import interrupting_at_line, saved
 
 from dlt.errors import DataError
-from dlt.npz import read_npz, write_npz
+from dlt.files.npz import read_npz, write_npz
 
 ARRAYS = {
     "W": np.arange(6, dtype=np.float32).reshape(2, 3) / 4,

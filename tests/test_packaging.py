@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 CODE = (
     "import dlt, dlt.engine; train_set, _, _ = dlt.load_data('digits');"
     "print(dlt.__file__, train_set[0].shape, dlt.__version__);"
-    "from dlt.drawing_page import page_html; print(page_html([[0.0, 0.0]], [0.0, 0.0]), end='')"
+    "from dlt.pictures.page import page_html; print(page_html([[0.0, 0.0]], [0.0, 0.0]), end='')"
 )
 
 

@@ -11,10 +11,10 @@ import pytest
 from checkpoints import after
 from conftest import ROOT
 
-from dlt.checkpoint import write_checkpoint
 from dlt.engine import theano
 from dlt.errors import DataError, SettingsError
 from dlt.parameters import get_values, load_params, read_params, save_params, set_values
+from dlt.runs.checkpoint import write_checkpoint
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def test_a_file_needs_neither_engine_nor_model(tmp_path):
     save_params(tmp_path / "params.npz", {"W": np.zeros((4, 3)), "b": np.zeros(3)})
     write_checkpoint(tmp_path / "checkpoint.npz", after(2))
     code = (
-        "import sys, dlt, dlt.checkpoint\n"
+        "import sys, dlt, dlt.runs.checkpoint\n"
         "assert list(dlt.read_params('params.npz')[0]) == ['W', 'b']\n"
-        "assert dlt.checkpoint.read_checkpoint('checkpoint.npz').iteration == 20\n"
+        "assert dlt.runs.checkpoint.read_checkpoint('checkpoint.npz').iteration == 20\n"
         "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules\n"
     )
     environ = dict(os.environ, PYTHONPATH=str(ROOT))

@@ -1,4 +1,4 @@
-r"""Tests of `dlt.pickles`: every protocol, both Pythons, and pickles that want to do harm.
+r"""Tests of `dlt.files.pickles`: every protocol, both Pythons, and pickles that want to do harm.
 
 The Python 2 pickles below are bytes as `cPickle` of Python 2.7 writes them for
 ``(x, y)``, with ``x`` a (2, 3) float32 array and ``y`` two int64 labels.
@@ -16,9 +16,9 @@ import pytest
 from attacks import short
 from conftest import peak_below, saved
 
-from dlt import pickles
 from dlt.errors import DataError
-from dlt.pickles import iter_pickles, load_pickle, load_pickles
+from dlt.files import pickles
+from dlt.files.pickles import iter_pickles, load_pickle, load_pickles
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

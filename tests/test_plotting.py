@@ -33,11 +33,11 @@ from dlt import (
     plot_learning_curves,
     plot_mistakes,
     plot_weights,
-    plotting,
     save_animation,
     save_figure,
     tile_images,
 )
+from dlt.pictures import figures
 
 WIDTH = 600  # pixels at which everything has to be readable
 
@@ -527,7 +527,7 @@ def test_a_figure_can_be_pickled(saved, examples, name):
 def test_no_number_of_pixels_is_cut_off_by_one(examples):
     # matplotlib 3.7 cuts a fraction off, newer ones round: both must give the same.
     assert int(4.6 * 100) == 459
-    heights = {n: plotting._figure(n / 100).get_figheight() for n in range(100, 1000)}
+    heights = {n: figures._figure(n / 100).get_figheight() for n in range(100, 1000)}
     heights.update(
         (round(100 * figure.get_figheight()), figure.get_figheight())
         for figure in examples.values()

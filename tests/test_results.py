@@ -13,8 +13,8 @@ import reference
 import dlt
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import Score
-from dlt.history import HistoryRow
 from dlt.results import TrainingResult
+from dlt.runs.history import HistoryRow
 
 
 @pytest.fixture

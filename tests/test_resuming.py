@@ -6,8 +6,8 @@ from checkpoints import after, values
 
 from dlt.engine import theano
 from dlt.errors import DataError, SettingsError
-from dlt.resuming import begin, differences, engine_versions
-from dlt.run_folder import RunFolder
+from dlt.runs.folder import RunFolder
+from dlt.runs.resuming import begin, differences, engine_versions
 
 NOW = after(0)
 

@@ -10,11 +10,11 @@ import pytest
 from checkpoints import after, bits, values
 from conftest import ROOT
 
-from dlt.checkpoint import read_checkpoint
 from dlt.errors import DataError, SettingsError
-from dlt.history import read_history
 from dlt.parameters import read_params
-from dlt.run_folder import RunFolder, list_snapshots
+from dlt.runs.checkpoint import read_checkpoint
+from dlt.runs.folder import RunFolder, list_snapshots
+from dlt.runs.history import read_history
 
 pytestmark = pytest.mark.once
 
@@ -241,7 +241,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path):
 
 def test_the_lock_dies_with_its_owner(tmp_path):
     code = (
-        "import time; from dlt.run_folder import RunFolder\n"
+        "import time; from dlt.runs.folder import RunFolder\n"
         "with RunFolder({!r}):\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(60)\n"

@@ -17,11 +17,11 @@ from PIL import Image, ImageDraw
 
 import dlt
 from dlt import datasets, engine
-from dlt.checkpoint import read_checkpoint
 from dlt.errors import FetchError
-from dlt.history import read_history
 from dlt.parameters import read_params
-from dlt.run_folder import RunFolder
+from dlt.runs.checkpoint import read_checkpoint
+from dlt.runs.folder import RunFolder
+from dlt.runs.history import read_history
 
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 

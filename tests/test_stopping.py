@@ -8,12 +8,12 @@ import threading
 import pytest
 from conftest import ROOT
 
-from dlt.stopping import SIGNALS, StopOnSignal
+from dlt.runs.signals import SIGNALS, StopOnSignal
 
 ASKING = """
 import sys, time
 sys.path.insert(0, {root!r})
-from dlt.stopping import StopOnSignal
+from dlt.runs.signals import StopOnSignal
 with StopOnSignal() as should_stop:
     should_stop()
     print("ready", flush=True)

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt import training
-from dlt.checkpoint import read_checkpoint
 from dlt.early_stopping import Patience
 from dlt.engine import T, linker, set_floatX, theano
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import Score
-from dlt.history import read_history
 from dlt.losses import negative_log_likelihood
 from dlt.models import LogisticRegression
 from dlt.parameters import read_params
+from dlt.runs.checkpoint import read_checkpoint
+from dlt.runs.history import read_history
 from dlt.shared import shared_datasets
 from dlt.training import early_stopping_loop, train
 

@@ -11,9 +11,10 @@ from conftest import MODE_FLAGS, ROOT, bare_environment
 from PIL import Image
 
 import dlt
-from dlt import visualization
 from dlt.errors import DltError
-from dlt.run_folder import list_snapshots, snapshot_name
+from dlt.pictures import confusion, curves
+from dlt.pictures import run as visualization
+from dlt.runs.folder import list_snapshots, snapshot_name
 
 DRAWN = ["confusion_matrix", "digits", "learning_curves", "mistakes", "weights"]
 # Always right on the small data.
@@ -64,8 +65,9 @@ def figures(monkeypatch):
         found[os.path.basename(path)] = figure
         open(str(path), "w").close()
 
-    monkeypatch.setattr(visualization.plotting, "save_figure", keep)
-    monkeypatch.setattr(visualization.plotting, "_settle", lambda figure: None)
+    monkeypatch.setattr(visualization, "save_figure", keep)
+    for kind in (confusion, curves):
+        monkeypatch.setattr(kind, "_settle", lambda figure: None)
     return found
 
 
@@ -78,7 +80,7 @@ def captions(monkeypatch):
         found.extend(captions)
         return [Image.new("L", (8, 8), i) for i, _ in enumerate(found)]
 
-    monkeypatch.setattr(visualization.plotting, "animate_weights", animate)
+    monkeypatch.setattr(visualization, "animate_weights", animate)
     return found
 
 
@@ -128,8 +130,8 @@ def test_every_figure_is_written_and_told_without_the_training_code(drawn):
         )
     ]
     assert names(folder / "figures") == sorted([*(n + ".png" for n in DRAWN), "weights.gif"])
-    assert {"dlt.plotting", "dlt.prediction"} <= set(loaded.split())
-    training = {"dlt.training", "dlt.sgd", "dlt.resuming", "matplotlib.pyplot", "tkinter"}
+    assert {"dlt.pictures.curves", "dlt.prediction"} <= set(loaded.split())
+    training = {"dlt.training", "dlt.sgd", "dlt.runs.resuming", "matplotlib.pyplot", "tkinter"}
     assert not training & set(loaded.split())
 
 

@@ -10,7 +10,7 @@ writes Theano as the page prints it. `theano` is one of two packages:
 
 Here it is chosen, and here is said what `dlt` asks of either; how each does that is
 said in ``_pytensor`` and ``_theano``, which know nothing of one another. The flags of the
-environment are `dlt.flags`' business. What differs for their users: docs/engines.md.
+environment are `dlt.engine.flags`' business. What differs for their users: docs/engines.md.
 
 Source: page "Getting Started", section "Theano/Python Tips" and "Notation" (the
 namespaces ``theano`` and ``T``).
@@ -22,9 +22,9 @@ import os
 
 import numpy as np
 
-from dlt import flags
-from dlt.arrays import aligned_copy
+from dlt.engine import flags
 from dlt.engine._loading import FLOAT_TYPES, bad_floatX, logger
+from dlt.engine.arrays import aligned_copy
 from dlt.errors import EngineError, SettingsError
 
 _engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))

@@ -5,7 +5,7 @@ import logging
 import operator
 import warnings
 
-from dlt import flags
+from dlt.engine import flags
 from dlt.errors import EngineError
 
 #: The dtypes that ``floatX`` may name.

@@ -15,9 +15,9 @@ import warnings
 
 import numpy as np
 
-from dlt import flags
-from dlt.arrays import aligned, as_bytes
+from dlt.engine import flags
 from dlt.engine._loading import import_engine, logger, no_compiler, wrong_version
+from dlt.engine.arrays import aligned, as_bytes
 from dlt.errors import EngineError, SettingsError
 
 NAME = "PyTensor"

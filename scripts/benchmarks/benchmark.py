@@ -8,11 +8,11 @@ import tempfile
 import time
 
 # The dlt beside this script, whatever else may be installed under that name.
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
 from dlt.commandline import Parser, positive_int, script
 from dlt.errors import SettingsError
-from dlt.files import prepare_output_dir
+from dlt.files.writing import prepare_output_dir
 
 # Sums are rounded differently: an example on the border between two labels may change sides.
 TOLERANCE = 2  # examples

@@ -1,6 +1,6 @@
 """Visualization: what a saved run learned, as figures, without the code that trained it.
 
-The figures are those of `dlt.plotting`; here they are drawn from the files of a run folder
+The figures are those of the modules beside this one, drawn from the files of a run folder
 and from the data set the run was trained on, and written beside them.
 
 Source: page "Getting Started", section "Plotting Intermediate Results": training saves
@@ -13,15 +13,19 @@ import os
 
 import numpy as np
 
-from dlt import plotting
 from dlt.datasets import load_data
 from dlt.early_stopping import MOST_PATIENCE
 from dlt.errors import DataError, DltError, SettingsError
-from dlt.files import own_file, own_folder, prepare_output_dir
-from dlt.history import lowest_error, read_history
+from dlt.files.writing import own_file, own_folder, prepare_output_dir
+from dlt.pictures.confusion import plot_confusion_matrix
+from dlt.pictures.curves import plot_learning_curves
+from dlt.pictures.digits import plot_digits, plot_mistakes, plot_weights
+from dlt.pictures.figures import save_figure
+from dlt.pictures.tiles import animate_weights, save_animation
 from dlt.prediction import Predictor, params_file, read_model
 from dlt.progress import silent
-from dlt.run_folder import HISTORY_NAME, list_snapshots
+from dlt.runs.folder import HISTORY_NAME, list_snapshots
+from dlt.runs.history import lowest_error, read_history
 
 #: The figures, in the order in which they are best looked at, and the animation.
 NAMES = ("digits", "weights", "learning_curves", "confusion_matrix", "mistakes")
@@ -120,12 +124,10 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     ours = output_dir is None
     output_dir = own_folder(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
     writes = {
-        "{}.{}".format(name, format): (plotting.save_figure, *drawn[name])
-        for name in NAMES
-        if name in drawn
+        "{}.{}".format(name, format): (save_figure, *drawn[name]) for name in NAMES if name in drawn
     }
     if frames:
-        writes[ANIMATION_NAME] = (plotting.save_animation, frames, what)
+        writes[ANIMATION_NAME] = (save_animation, frames, what)
     else:
         log(what)
     prepare_output_dir(output_dir, "the figures")
@@ -163,7 +165,7 @@ def _write(folder, writes):
 
 @contextlib.contextmanager
 def _said_of(path):
-    """Put the name of the file before what plotting has against its content."""
+    """Put the name of the file before what drawing has against its content."""
     try:
         yield
     except SettingsError as error:
@@ -172,14 +174,14 @@ def _said_of(path):
 
 def _draw_weights(W):
     """Draw a model's weights: the Figure, and what it shows."""
-    return plotting.plot_weights(W), "weights of {} labels, {:.2g} to {:.2g}".format(
+    return plot_weights(W), "weights of {} labels, {:.2g} to {:.2g}".format(
         W.shape[1], W.min(), W.max()
     )
 
 
 def _draw_history(history, settings):
     """Draw a run's learning curves: the Figure, and what it shows."""
-    curves = plotting.plot_learning_curves(
+    curves = plot_learning_curves(
         history, loss_label=_loss_label(settings), initial_patience=_initial_patience(settings)
     )
     what = "1 validation" if len(history) == 1 else "{} validations".format(len(history))
@@ -218,7 +220,7 @@ def _draw_snapshots(run_folder, history):
         )
     errors = {row.iteration: row.validation_error for row in history}
     captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
-    frames = plotting.animate_weights(weights.values(), captions)
+    frames = animate_weights(weights.values(), captions)
     return frames, "{} of {} snapshots, after {} to {} updates".format(
         len(frames), len(snapshots), min(weights), max(weights)
     )
@@ -262,7 +264,7 @@ def _draw_examples(model, dataset=None, examples="test", log=silent):
         )
     n_digits = min(_N_DIGITS, len(x))
     title = "The first {} training examples".format(n_digits)
-    digits = plotting.plot_digits(x[:n_digits], y[:n_digits], title=title)
+    digits = plot_digits(x[:n_digits], y[:n_digits], title=title)
     with _said_of(model.path):
         mistakes = _draw_mistakes(model, *examples_xy, what=_WHAT[examples])
     return {"digits": (digits, title.lower()), **mistakes}, None
@@ -272,8 +274,8 @@ def _draw_mistakes(model, x, y, what):
     p_y_given_x = model.probabilities(x)
     y_pred = p_y_given_x.argmax(axis=1)
     n_errors = int((y_pred != y).sum())
-    matrix = plotting.plot_confusion_matrix(y, y_pred, model.n_out, what=what)
-    mistakes = plotting.plot_mistakes(x, y, p_y_given_x, what=what)
+    matrix = plot_confusion_matrix(y, y_pred, model.n_out, what=what)
+    mistakes = plot_mistakes(x, y, p_y_given_x, what=what)
     counted = "{} errors in {} {}".format(n_errors, len(y), what)
     if model.settings.get("drop_last") is True:
         counted += " (all of them; the run counted whole minibatches only)"

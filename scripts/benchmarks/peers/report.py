@@ -175,7 +175,7 @@ def write(facts, folder):
     folder : str
         Where benchmark.md and benchmark.json go.
     """
-    from dlt.files import write_atomically
+    from dlt.files.writing import write_atomically
 
     for name, text in ((TABLE_NAME, markdown(facts)), (JSON_NAME, json.dumps(facts, indent=1))):
         data = (text + "\n").encode("utf-8")

@@ -4,7 +4,7 @@ The file holds everything it needs, the model included. It asks no server for an
 forbids itself to. What is drawn goes the way of `dlt.read_picture`, in JavaScript, and
 the model computes in float32, so the page says what `dlt.Predictor` says.
 
-The page's parts lie in ``dlt/_page``, as HTML, CSS and JavaScript.
+The page's parts lie in ``dlt/pictures/_page``, as HTML, CSS and JavaScript.
 
 Source: page "Getting Started", section "Loading and Saving Models": what was saved can be
 used by other code than that which trained it.
@@ -20,11 +20,11 @@ import string
 import numpy as np
 
 from dlt.errors import SettingsError
-from dlt.files import write_atomically
-from dlt.history import lowest_error, read_history
-from dlt.images import box_of, side_of
+from dlt.files.writing import write_atomically
+from dlt.pictures.reading import box_of, side_of
 from dlt.prediction import params_file, read_model
-from dlt.run_folder import HISTORY_NAME, PARAMS_NAME
+from dlt.runs.folder import HISTORY_NAME, PARAMS_NAME
+from dlt.runs.history import lowest_error, read_history
 
 #: The name of the page in a run folder.
 PAGE_NAME = "draw.html"

@@ -23,7 +23,7 @@ import zlib
 import numpy as np
 
 from dlt.errors import DataError
-from dlt.files import (
+from dlt.files.reading import (
     FETCH_AGAIN,
     MAX_BYTES,
     PIECE,

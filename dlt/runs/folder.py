@@ -6,7 +6,7 @@ file                             what it holds
 ``best_params.npz``              the best parameters (`dlt.load_params`), with the settings
 ``history.csv``                  one line for each validation (`dlt.read_history`)
 ``settings.json``                everything the run was given
-``checkpoint.npz``               where to go on (`dlt.checkpoint`)
+``checkpoint.npz``               where to go on (`dlt.runs.checkpoint`)
 ``checkpoint.previous.npz``      the one before, in case that is damaged
 ``checkpoint.unfinished.npz``    that of an earlier run, which this one did not resume
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
@@ -30,9 +30,8 @@ import time
 import filelock
 import numpy as np
 
-from dlt.checkpoint import read_checkpoint, write_checkpoint
 from dlt.errors import DataError, SettingsError
-from dlt.files import (
+from dlt.files.writing import (
     own_file,
     own_folder,
     remove_unfinished,
@@ -40,9 +39,10 @@ from dlt.files import (
     unwritable,
     write_atomically,
 )
-from dlt.history import write_history
 from dlt.parameters import save_params
 from dlt.progress import silent
+from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
+from dlt.runs.history import write_history
 
 PARAMS_NAME = "best_params.npz"
 HISTORY_NAME = "history.csv"

@@ -12,7 +12,7 @@ Source: "The IDX file format" at the end of Y. LeCun, C. Cortes and C. Burges,
 import struct
 
 from dlt.errors import DataError
-from dlt.files import FETCH_AGAIN, MAX_BYTES, array_from_bytes, describe_head, open_capped
+from dlt.files.reading import FETCH_AGAIN, MAX_BYTES, array_from_bytes, describe_head, open_capped
 
 EXPECTED = "an IDX file"
 
@@ -43,7 +43,7 @@ def read_idx(path, max_bytes=MAX_BYTES):
     dlt.errors.DataError
         Not IDX (the message says what the first bytes are), cut short, bytes
         left over, or more than `max_bytes` declared; and whatever
-        `dlt.files.open_capped` refuses.
+        `dlt.files.reading.open_capped` refuses.
 
     Examples
     --------

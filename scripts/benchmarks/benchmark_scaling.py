@@ -8,7 +8,7 @@ import sys
 import time
 
 # The dlt beside this script, whatever else may be installed under that name.
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
 from dlt.commandline import Parser, positive_int, script
 
@@ -36,7 +36,7 @@ def main(argv=None):
     args = parse(argv)
     say = functools.partial(print, flush=True)
     from dlt import engine
-    from dlt.files import prepare_output_dir, write_atomically
+    from dlt.files.writing import prepare_output_dir, write_atomically
 
     prepare_output_dir(args.output_dir, "the results")
     engine.set_floatX("float32")

@@ -21,7 +21,8 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # This folder's modules are peers.something; next to it, the dlt of this checkout.
-    sys.path[:1] = [os.path.dirname(_HERE), os.path.dirname(os.path.dirname(_HERE))]
+    benchmarks = os.path.dirname(_HERE)
+    sys.path[:1] = [benchmarks, os.path.dirname(os.path.dirname(benchmarks))]
     from peers import Unavailable
 
     def answer(**facts):

@@ -10,7 +10,7 @@ import dlt
 from dlt.engine import versions
 from dlt.errors import SettingsError
 from dlt.parameters import check_fit
-from dlt.run_folder import UNFINISHED_NAME
+from dlt.runs.folder import UNFINISHED_NAME
 
 
 def begin(folder, start, params, resume, log):
@@ -18,7 +18,7 @@ def begin(folder, start, params, resume, log):
 
     Parameters
     ----------
-    folder : dlt.run_folder.RunFolder
+    folder : dlt.runs.folder.RunFolder
     start : Checkpoint
         Before the first update, with this run's settings, engine and data.
     params : sequence of shared variables

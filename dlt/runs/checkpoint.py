@@ -25,8 +25,8 @@ import re
 import numpy as np
 
 from dlt.errors import DataError
-from dlt.history import HistoryRow
-from dlt.parameters import read_described, write_described
+from dlt.files.described import read_described, write_described
+from dlt.runs.history import HistoryRow
 
 Checkpoint = collections.namedtuple(
     "Checkpoint",
@@ -94,7 +94,7 @@ def write_checkpoint(path, checkpoint, previous=None):
     path : str or os.PathLike
     checkpoint : Checkpoint
     previous : str or os.PathLike, optional
-        The name that the checkpoint at `path` gets, see `dlt.files.write_atomically`.
+        The name that the checkpoint at `path` gets, see `dlt.files.writing.write_atomically`.
 
     Raises
     ------

@@ -12,7 +12,8 @@ import io
 import re
 
 from dlt.errors import DataError
-from dlt.files import open_capped, write_atomically
+from dlt.files.reading import open_capped
+from dlt.files.writing import write_atomically
 
 HistoryRow = collections.namedtuple(
     "HistoryRow", "iteration epoch train_loss validation_error patience seconds"

@@ -1,4 +1,4 @@
-"""The competitors of ``scripts/benchmark.py``, and what they have in common.
+"""The competitors of ``scripts/benchmarks/benchmark.py``, and what they have in common.
 
 Each module here does the same work with other means: softmax regression by minibatch SGD, W
 and b zero at the start, whole minibatches in the order of the data, mean negative

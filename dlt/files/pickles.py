@@ -31,7 +31,7 @@ import struct
 import numpy as np
 
 from dlt.errors import DataError
-from dlt.files import FETCH_AGAIN, MAX_BYTES, array_from_bytes, describe_head, open_capped
+from dlt.files.reading import FETCH_AGAIN, MAX_BYTES, array_from_bytes, describe_head, open_capped
 
 EXPECTED = "a pickle of numpy arrays in tuples, lists and dicts"
 DISTRUST = "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
@@ -81,7 +81,7 @@ def load_pickle(path, max_bytes=MAX_BYTES):
         The pickle asks for any other function or class (named in the
         message), is cut short or damaged, holds itself or more than
         `MAX_DEPTH` levels, has over `MAX_OPCODES` steps, is followed by more
-        bytes; and whatever `dlt.files.open_capped` refuses.
+        bytes; and whatever `dlt.files.reading.open_capped` refuses.
 
     Examples
     --------

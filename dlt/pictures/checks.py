@@ -1,0 +1,171 @@
+"""Checks of what is to be drawn: what was found, what was expected."""
+
+import numbers
+import os
+import warnings
+
+import numpy as np
+
+from dlt.checks import positive_in, whole_number
+from dlt.errors import SettingsError
+from dlt.pictures.reading import side_of
+
+#: Most pictures in one figure, and most labels of a confusion matrix.
+MAX_PICTURES = 500
+
+
+def _numbers(name, values):
+    """Give numbers as an array of floats, or say why not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # rows of different lengths are told below
+            array = np.asarray(values)
+    except (ValueError, TypeError):
+        raise SettingsError(
+            "{}: found rows of different lengths; expected an array of numbers".format(name)
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise SettingsError("{}: found an array of {}; expected numbers".format(name, array.dtype))
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _matrix(name, values):
+    """Check a matrix of finite numbers, at least one row and one column."""
+    array = _numbers(name, values)
+    if array.ndim != 2 or not array.size:
+        raise SettingsError(
+            "{}: found an array of shape {}; expected two dimensions, neither of them 0".format(
+                name, array.shape
+            )
+        )
+    if not np.isfinite(array).all():
+        raise SettingsError("{}: found NaN or infinity; expected finite numbers".format(name))
+    return array
+
+
+def _pictures(name, rows):
+    """Give rows of pixels as pictures, shape (N, side, side)."""
+    rows = _matrix(name, rows)
+    if len(rows) > MAX_PICTURES:
+        raise SettingsError(
+            "{}: found {} pictures; expected at most {}; choose some of them".format(
+                name, len(rows), MAX_PICTURES
+            )
+        )
+    side = _side(name, rows.shape[1])
+    return rows.reshape(-1, side, side)
+
+
+def _weight_images(name, W):
+    return _pictures(name, _matrix(name, W).T)
+
+
+def _side(name, n_in):
+    try:
+        return side_of(n_in)
+    except SettingsError:
+        raise SettingsError(
+            "{}: found pictures of {} pixels; expected a square number of them".format(name, n_in)
+        ) from None
+
+
+def _labels(name, values, n_out):
+    """Check labels: whole numbers from 0 to n_out - 1, shape (N,), at least one."""
+    array = _numbers(name, values)
+    if array.ndim != 1 or not array.size:
+        raise SettingsError(
+            "{}: found an array of shape {}; expected one dimension, not 0".format(
+                name, array.shape
+            )
+        )
+    bad = array[~((array >= 0) & (array < n_out) & (array == np.floor(array)))]
+    if bad.size:
+        raise SettingsError(
+            "{}: found the label {:g}; expected whole numbers from 0 to {}".format(
+                name, bad[0], n_out - 1
+            )
+        )
+    return array.astype(np.int64)
+
+
+def _check_probabilities(name, p):
+    """Refuse scores; sums of rounded probabilities may be a little above 1."""
+    if p.min() < 0 or p.max() > 1 + 1e-6:
+        raise SettingsError(
+            "{}: found values from {:g} to {:g}; expected probabilities, 0 to 1; apply softmax "
+            "to scores".format(name, p.min(), p.max())
+        )
+
+
+def _listed(name, values):
+    try:
+        return list(values)
+    except TypeError:
+        raise SettingsError("{}: found {!r}; expected a sequence".format(name, values)) from None
+
+
+def _captions(name, values, n):
+    """Give n values as text."""
+    values = _listed(name, values)
+    _check_length(name, values, n)
+    for value in values:
+        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+            raise SettingsError(
+                "{}: found a row of {} values; expected one number or text for each; of one-hot "
+                "rows take argmax(axis=1)".format(name, len(value))
+            )
+    return [str(value) for value in values]
+
+
+def _check_length(name, values, n):
+    if len(values) != n:
+        raise SettingsError("{}: found {} of them; expected {}".format(name, len(values), n))
+
+
+def _limit(name, values):
+    """Give the largest absolute value as the end of a colour scale; 1 if there is none."""
+    limit = float(np.abs(values).max())
+    if limit > float(np.finfo(np.float32).max):
+        raise SettingsError(
+            "{}: found weights up to {:g}; expected such as float32 can hold".format(name, limit)
+        )
+    return limit if limit > float(np.finfo(np.float32).tiny) else 1.0
+
+
+def _positive(name, value):
+    """Check a positive number that the caller chose."""
+    if not isinstance(value, numbers.Real):
+        raise SettingsError(
+            "{}: found {}; expected a finite number above 0, such as 1.0".format(
+                name, type(value).__name__
+            )
+        )
+    positive_in(name, value, "float32", example="such as 1.0")
+    return float(value)
+
+
+def _text(name, value):
+    """Check a text that stands in a figure."""
+    if not isinstance(value, str):
+        raise SettingsError("{}: found {}; expected text".format(name, type(value).__name__))
+    return value
+
+
+def _pair(name, pair):
+    try:
+        first, second = pair
+    except (TypeError, ValueError):
+        raise SettingsError("{}: found {!r}; expected two numbers".format(name, pair)) from None
+    return whole_number(name, first, low=1), whole_number(name, second, low=1)
+
+
+def _ending(path, allowed):
+    """Give the ending of a file's name, if it is one of those allowed."""
+    ending = os.path.splitext(os.fspath(path))[1].lower()[1:]
+    if ending not in allowed:
+        *others, last = ["." + kind for kind in allowed]
+        expected = ", ".join(others) + " or " + last if others else last
+        raise SettingsError(
+            "{}: found the ending {!r}; expected {}".format(os.fspath(path), ending, expected)
+        )
+    return ending
