@@ -206,8 +206,8 @@ def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
     """Compile many steps of minibatch SGD into one call.
 
     The updates, their order and the losses are those of `minibatch_gradient_descent`, called n
-    times. The loop over the minibatches runs inside the compiled function where that is faster
-    (`dlt.engine.index_loop`).
+    times, and do not depend on how a run is cut into calls. The loop over the minibatches runs
+    inside the compiled function where that is faster (`dlt.engine.index_loop`).
 
     Parameters
     ----------
@@ -219,8 +219,7 @@ def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
     callable
         ``run(first, n)`` makes n updates, beginning with update number `first` (from 0) and
         going round the training set, and returns their n losses, each from before its
-        update. The JAX linker compiles once for each n. Its ``compiled`` is the Theano
-        function, to look into.
+        update. Its ``compiled`` is the Theano function, to look into.
 
     Raises
     ------

@@ -116,32 +116,23 @@ def early_stopping_loop(run_stretch, count_errors, n_train_batches, n_epochs, pa
 
 
 class _Pace:
-    """Decides how many minibatches make a stretch, from the time that stretches took.
+    """Decides how many minibatches make a stretch, from the time that the last one took.
 
-    The first call with each number of minibatches may compile, and says nothing of speed.
-    So the first two are short, and from then on the number is a power of two: few
-    different ones occur, and few are compiled.
-
-    How a run is cut must not show in its results. XLA compiles a loop of one round as no
-    loop at all, and rounds some sums otherwise: so no cut leaves a single minibatch.
+    How a run is cut must not show in its results, and does not.
     """
 
     def __init__(self):
         self._limit = 2
-        self._seen = set()
 
     def end(self, done, stop):
-        """Say where the stretch that begins at `done` ends, at `stop` or before."""
-        end = min(stop, done + self._limit)
-        return stop if stop - end == 1 else end
+        """Return where the stretch that begins at `done` ends, at `stop` or before."""
+        return min(stop, done + self._limit)
 
     def time(self, run_stretch, first, n):
         started = time.perf_counter()
         losses = np.asarray(run_stretch(first, n))
-        if n in self._seen:
-            each = max((time.perf_counter() - started) / n, 1e-9)
-            self._limit = max(2, 2 ** math.floor(math.log2(max(_STRETCH_SECONDS / each, 1))))
-        self._seen.add(n)
+        each = max((time.perf_counter() - started) / n, 1e-9)
+        self._limit = max(1, int(_STRETCH_SECONDS / each))
         return losses
 
 
@@ -406,14 +397,7 @@ class _Run:
         )
 
     def _is_saveable(self, state):
-        """Say whether a resumed run may begin with this state.
-
-        Not where `n_epochs` ends the run between two validations: with more epochs it would
-        not have been cut there, and the cut might leave a single minibatch.
-        """
-        cut_short = state.losses.size and state.iteration == self._n_iterations
-        if cut_short and not self.patience.is_exhausted(state.iteration - 1):
-            return False
+        """Say whether a resumed run may begin with this state."""
         return state.params is None or _are_finite(state.params)
 
     def _save(self):

@@ -106,3 +106,18 @@ def test_pixels_are_read_as_bytes_and_come_out_the_same(jax, floatX, rng):
         shared.set_value(other)
     np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
     assert not hasattr(engine.shared_resident(other, compact=True).tag, "bytes")
+
+
+def test_xla_compiles_a_loop_once_for_any_number_of_rounds(jax, float64):
+    total = theano.shared(np.zeros(()), name="total")
+    compilations = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compilations.append(event)
+    )
+    run = engine.index_loop(lambda i, so_far: [so_far + i, so_far], [total])
+    assert "/jax/core/compile/backend_compile_duration" in compilations
+    compilations.clear()
+    for n in (0, 1, 2, 7, 5000):  # the last in two calls
+        total.set_value(0.0)
+        np.testing.assert_array_equal(run(range(n)), np.cumsum([0, *range(n)])[:n])
+    assert "/jax/core/compile/backend_compile_duration" not in compilations

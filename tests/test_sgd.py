@@ -13,6 +13,7 @@ from dlt.errors import SettingsError
 from dlt.evaluation import error_counter
 from dlt.losses import negative_log_likelihood
 from dlt.models import LogisticRegression
+from dlt.parameters import get_values, set_values
 from dlt.regularization import regularized_loss
 from dlt.sgd import (
     gradient_descent,
@@ -147,17 +148,45 @@ def run_in_stretches(run, model, sizes):
     return losses, model.W.get_value(), model.b.get_value()
 
 
-@pytest.mark.parametrize("batch_size, n_examples", [(5, 31), (20, 400), (600, 1800), (1, 9)])
-def test_the_cut_into_stretches_does_not_show(floatX, batch_size, n_examples):
-    # Bit for bit; stretches of one minibatch apart, which the training loop avoids.
+def perceptron(n_in, n_hidden, n_out):
+    """A multi-layer perceptron with one hidden layer: its inputs, its parameters and its loss."""
+    rng = np.random.default_rng(2)
+    x, y = T.matrix("x"), T.ivector("y")
+    W_h, W = (
+        theano.shared(rng.normal(0, 0.1, shape).astype(theano.config.floatX), name=name)
+        for name, shape in (("W_h", (n_in, n_hidden)), ("W", (n_hidden, n_out)))
+    )
+    p_y_given_x = engine.softmax(T.dot(T.tanh(T.dot(x, W_h)), W))
+    return x, y, [W_h, W], negative_log_likelihood(p_y_given_x, y, reduction="mean")
+
+
+def regression(n_in, n_hidden, n_out):
+    x, y, model, loss = logistic_regression(n_in, n_out)
+    return x, y, model.params, loss
+
+
+CUTS = [[1] * 24, [2] * 12, [1, 23], [23, 1], [3, 13, 1, 7], [0, 24]]
+
+
+@pytest.mark.parametrize("batch_size, n_examples", [(5, 31), (600, 1800)])
+@pytest.mark.parametrize("make_model", [regression, perceptron])
+def test_the_cut_into_stretches_does_not_show(linker, floatX, make_model, batch_size, n_examples):
     rng = np.random.default_rng(1)
     train_set = shared_dataset((rng.random((n_examples, 50)), rng.integers(0, 10, n_examples)))
-    x, y, model, loss = logistic_regression(50, 10)
-    run = minibatch_stretch(loss, model.params, 0.5, x, y, train_set, batch_size)
-    whole = run_in_stretches(run, model, [20])
-    assert whole[0].dtype == floatX
-    for sizes in ([2] * 10, [7, 13]):
-        for expected, found in zip(whole, run_in_stretches(run, model, sizes)):
+    x, y, params, loss = make_model(50, 30, 10)
+    run = minibatch_stretch(loss, params, 0.5, x, y, train_set, batch_size)
+    initial = get_values(params)
+
+    def train(sizes):
+        set_values(params, initial)
+        starts = np.cumsum([0, *sizes[:-1]])
+        losses = np.concatenate([run(first, n) for first, n in zip(starts, sizes)])
+        return [losses, *get_values(params).values()]
+
+    whole = train([24])
+    assert whole[0].dtype == floatX and len(whole[0]) == 24
+    for sizes in CUTS:
+        for expected, found in zip(whole, train(sizes)):
             np.testing.assert_array_equal(found, expected)
 
 
@@ -209,7 +238,7 @@ def test_the_data_is_not_copied_inside_the_loop(rng):
     x, y, model, loss = logistic_regression(7, 3)
     run = minibatch_stretch(loss, model.params, 0.5, x, y, data, 10)
     nodes = run.compiled.maker.fgraph.toposort()
-    loops = [node for node in nodes if type(node.op).__name__ == "Scan"]
+    loops = [node for node in nodes if type(node.op).__name__ in ("Scan", "JAXOp")]
     assert len(loops) == (engine.NAME == "PyTensor")  # Theano is called for each minibatch
     shared_x = data[0]
     for node in loops:

@@ -391,9 +391,9 @@ def row_window(data, start, length):
 def index_loop(step, state=()):
     """Compile a loop over indices.
 
-    The loop runs inside the compiled function where the engine is faster so (PyTensor,
-    ``theano.scan``), and calls a compiled function for each index where it is not (Theano).
-    The results are the same.
+    The loop runs inside the compiled function where the engine is faster so (PyTensor), and
+    calls a compiled function for each index where it is not (Theano). The results are the same,
+    and do not depend on how a sequence of indices is cut into calls.
 
     Parameters
     ----------
@@ -408,8 +408,7 @@ def index_loop(step, state=()):
     callable
         ``run(indices)`` goes through a sequence of integers, updates `state`, and returns an
         array of the outputs. Its ``compiled`` is the Theano function, to look into
-        (``theano.printing.debugprint``). The JAX linker compiles once for each number of
-        indices. Nothing but the indices is sent to the device.
+        (``theano.printing.debugprint``). Nothing but the indices is sent to the device.
 
     Raises
     ------

@@ -61,6 +61,7 @@ T = theano.tensor
 _special = importlib.import_module("pytensor.tensor.special")
 _sharedvar = importlib.import_module("pytensor.tensor.sharedvar")
 _basic = importlib.import_module("pytensor.graph.basic")
+_scalar = importlib.import_module("pytensor.scalar.basic")
 _op = importlib.import_module("pytensor.graph.op")
 RandomType = importlib.import_module("pytensor.tensor.random.type").RandomType
 
@@ -187,6 +188,9 @@ def row_window(data, start, length):
     if linker() != "jax":
         return data[start : start + length]
     _teach_jax_windows()
+    cast = getattr(getattr(data.owner, "op", None), "scalar_op", None)
+    if isinstance(cast, _scalar.Cast):  # the labels: cast those of the minibatch, not of the set
+        return T.cast(row_window(data.owner.inputs[0], start, length), data.dtype)
     window = Window(length)
     start = T.as_tensor_variable(start)
     pixels = getattr(data.tag, "bytes", None)
@@ -297,25 +301,93 @@ def _make_resident(shared):
 # --- Loops ---------------------------------------------------------------------------------
 
 
+# Rounds that one call of a loop on JAX can make.
+_CAPACITY = 4096
+
+
 def index_loop(step, state):
     """Do the part of `dlt.engine.index_loop` that is PyTensor's."""
     carried = [_turned(variable) for variable in state]
 
-    def turned_step(index, *values):
-        values = [v.T if c is not s else v for s, c, v in zip(state, carried, values)]
-        *after, output = step(index, *values)
-        return [a.T if c is not s else a for s, c, a in zip(state, carried, after)] + [output]
+    def turned(values):
+        return [v.T if c is not s else v for s, c, v in zip(state, carried, values)]
 
+    def turned_step(index, *values):
+        *after, output = step(index, *turned(values))
+        return [*turned(after), output]
+
+    on_jax = linker() == "jax"
+    build, call = (_jax_loop, _call_jax_loop) if on_jax else (_scan_loop, _call_scan_loop)
+    inputs, after, outputs = build(turned_step, carried)
+    compiled = theano.function(inputs, outputs, updates=list(zip(state, turned(after))))
+    run = functools.partial(call, compiled)
+    run.compiled = compiled
+    if on_jax:
+        compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
+        run([])  # XLA compiles now, not within the first epoch
+    return run
+
+
+def _scan_loop(step, carried):
     indices = T.lvector("indices")
     found = theano.scan(
-        turned_step,
-        sequences=[indices],
-        outputs_info=[*carried, None],
-        return_updates=False,
+        step, sequences=[indices], outputs_info=[*carried, None], return_updates=False
     )
     *histories, outputs = found if isinstance(found, (list, tuple)) else [found]
-    after = [h[-1].T if c is not s else h[-1] for s, c, h in zip(state, carried, histories)]
-    return _resident_function(indices, outputs, list(zip(state, after)))
+    return [indices], [history[-1] for history in histories], outputs
+
+
+def _call_scan_loop(compiled, indices):
+    return np.asarray(compiled(np.asarray(indices, dtype="int64")))
+
+
+def _jax_loop(step, carried):
+    """Make a loop whose number of rounds XLA need not know: it compiles once for all."""
+    from jax import lax
+    from jax import numpy as jnp
+    from pytensor.graph.fg import FunctionGraph
+    from pytensor.graph.traversal import graph_inputs
+    from pytensor.link.jax.dispatch import jax_funcify
+    from pytensor.link.jax.ops import JAXOp
+
+    index, state = T.lscalar("index"), [variable.type() for variable in carried]
+    step_outputs = step(index, *state)
+    fixed = [v for v in graph_inputs(step_outputs) if hasattr(v, "container")]  # shared variables
+    graph = FunctionGraph([index, *state, *fixed], step_outputs, clone=True)
+    # That rewrite would make the row numbers of a minibatch bytes, which XLA gathers by slowly.
+    mode = theano.compile.mode.get_mode("JAX").excluding("local_uint_constant_indices")
+    mode.optimizer.rewrite(graph)
+    one_round = jax_funcify(graph)
+    output_type = T.TensorType(step_outputs[-1].dtype, shape=(_CAPACITY,))
+
+    def loop(n, indices, *values):
+        fixed_values = values[len(state) :]
+
+        def body(i, carry):
+            before, outputs = carry
+            *after, output = one_round(indices[i], *before, *fixed_values)
+            after = [jnp.asarray(new, old.dtype) for new, old in zip(after, before)]
+            return after, outputs.at[i].set(output)
+
+        outputs = jnp.zeros(_CAPACITY, output_type.dtype)
+        after, outputs = lax.fori_loop(0, n, body, (list(values[: len(state)]), outputs))
+        return (*after, outputs)
+
+    n, indices = T.lscalar("n"), T.lvector("indices")
+    inputs = [n, indices, *carried, *fixed]
+    op = JAXOp([v.type for v in inputs], [*(v.type for v in carried), output_type], loop)
+    *after, outputs = op.make_node(*inputs).outputs
+    return [n, indices], after, outputs
+
+
+def _call_jax_loop(compiled, indices):
+    put, found = _jax().device_put, []
+    indices = np.asarray(indices, dtype="int64")
+    for start in range(0, max(1, len(indices)), _CAPACITY):
+        piece = indices[start : start + _CAPACITY]
+        padded = np.pad(piece, (0, _CAPACITY - len(piece)))
+        found.append(np.asarray(compiled(put(len(piece)), put(padded)))[: len(piece)])
+    return np.concatenate(found)
 
 
 def _turned(variable):
@@ -327,21 +399,6 @@ def _turned(variable):
     is_matrix = variable.ndim == 2
     tall = is_matrix and np.greater(*variable.get_value(borrow=True).shape)
     return variable.T if tall else variable
-
-
-def _resident_function(indices, outputs, updates):
-    """Compile for calls that put the indices on the device explicitly, and nothing else."""
-    compiled = theano.function([indices], outputs, updates=updates)
-    put = np.asarray
-    if linker() == "jax":
-        put = _jax().device_put
-        compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
-
-    def run(values):
-        return np.asarray(compiled(put(np.asarray(values, dtype="int64"))))
-
-    run.compiled = compiled
-    return run
 
 
 # --- What the JAX linker has to learn ------------------------------------------------------

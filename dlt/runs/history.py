@@ -33,7 +33,7 @@ validation_error : float
 patience : float
     Iteration at which patience runs out, after this validation (see `dlt.Patience`).
 seconds : float
-    Time since the loop began. What the JAX linker compiles at a first call is in it.
+    Time since the loop began.
 """
 
 #: Most bytes of a history, decompressed: half a million validations.
