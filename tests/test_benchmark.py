@@ -68,7 +68,7 @@ def test_it_measures_each_after_a_cold_and_a_warm_start(measured, digits):
     assert (result["batch_size"], result["skipped"], result["dlt_best"]) == (20, {}, THREE[0])
     assert {c["name"] for c in result["competitors"]} == set(THREE)
     assert result["largest_difference"][0] <= 2
-    errors, _ = plain_numpy(digits, batch_size=20)
+    errors, _ = plain_numpy(digits, batch_size=20, n_epochs=21)  # one, then two turns of ten
     medians = {c["name"]: c["median"] for c in result["competitors"]}
     assert list(medians.values()) == sorted(medians.values())
     for competitor in result["competitors"]:
@@ -82,7 +82,7 @@ def test_it_measures_each_after_a_cold_and_a_warm_start(measured, digits):
         assert set(cold_and_warm) == {"cold", "warm"} and min(cold_and_warm.values()) > 0.001
         assert competitor["peak_bytes"] is None or competitor["peak_bytes"] > 10e6
         assert {"numpy", "jax", "theano"} & set(competitor["versions"])
-        assert len(competitor["n_errors"]) == 3
+        assert len(competitor["n_errors"]) == 21
         np.testing.assert_allclose(competitor["n_errors"], errors, atol=2)
 
 

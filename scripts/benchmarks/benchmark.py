@@ -28,7 +28,7 @@ def parse(argv):
         metavar="N,N",
         help="examples in a minibatch; one table for each",
     )
-    add("--rounds", type=positive_int, default=21, metavar="N", help="timed epochs of each")
+    add("--rounds", type=positive_int, default=7, metavar="N", help="turns of each, of ten epochs")
     add("--peers", metavar="NAME,NAME", help="who takes part (default: all that are installed)")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="where they compute")
     add(

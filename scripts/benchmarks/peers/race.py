@@ -1,4 +1,4 @@
-"""The race: one process for each competitor, one epoch of each in turn, round after round.
+"""The race: one process for each competitor, some epochs of each in turn, round after round.
 
 Whatever else the machine does, it does to all of them alike. Before the rounds, each is
 started twice alone, to take the time to its first epoch: with an empty folder for what it
@@ -19,7 +19,7 @@ from peers import PEERS, why_not
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 # Threads of some libraries keep a core busy for a while after their work, waiting for more.
-PAUSE = 0.1  # seconds between one competitor's epoch and the next one's
+PAUSE = 0.1  # seconds between one competitor's turn and the next one's
 
 Race = collections.namedtuple("Race", "competitors skipped")
 Race.__doc__ = """What was measured with one batch size.
@@ -27,8 +27,8 @@ Race.__doc__ = """What was measured with one batch size.
 Fields
 ------
 competitors : list of dict
-    name, first_epoch (start to seconds), loading_seconds, seconds (of each round),
-    n_errors (after each epoch, the first one included), peak_bytes, versions, threads.
+    name, first_epoch (start to seconds), loading_seconds, seconds (of an epoch, in each
+    round), n_errors (after each epoch, the first one included), peak_bytes, versions, threads.
 skipped : dict of str to str
     Why a competitor has no times.
 """
@@ -89,12 +89,12 @@ class Competitor:
             imports and compilation included, reading the data (``loading_seconds``) not.
         """
         loading = self._answer()["loading_seconds"]
-        facts = self.epoch()
+        facts = self.turn()
         seconds = time.perf_counter() - self._started - loading
         return dict(facts, first_epoch=seconds, loading_seconds=loading)
 
-    def epoch(self):
-        """Train one more epoch, and return what the worker says of it."""
+    def turn(self):
+        """Train on, and return what the worker says of it."""
         try:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
@@ -156,7 +156,7 @@ def race(names, settings, n_rounds, say, bar=None):
     settings : dict
         See `Competitor`.
     n_rounds : int
-        Timed epochs of each, after the first.
+        Turns of each, after the first epoch.
     say : callable
         Takes a line of text before anything slow.
     bar : dlt.progress.Progress, optional
@@ -223,18 +223,18 @@ def _start(results, settings, cache, skipped):
 
 
 def _round(runners, number, results, skipped):
-    """One epoch of each in turn; every other round the other way, so neighbours change sides."""
+    """A turn of each; every other round the other way, so neighbours change sides."""
     for runner in runners if number % 2 == 0 else reversed(runners):
         if runner.name in skipped:
             continue
         time.sleep(PAUSE)
         try:
-            facts = runner.epoch()
+            facts = runner.turn()
         except Stopped as error:
             skipped[runner.name] = str(error)
             continue
         results[runner.name]["seconds"].append(facts["seconds"])
-        results[runner.name]["n_errors"].append(facts["n_errors"])
+        results[runner.name]["n_errors"] += facts["n_errors"]
         results[runner.name]["peak_bytes"] = facts["peak_bytes"]
 
 

@@ -83,8 +83,8 @@ def _work(facts):
     return (
         "One epoch of minibatch SGD on softmax regression with {} ({} training examples of {} "
         "values), then a validation over all {} validation examples; float32, rate {}, on the "
-        "{}. Medians of {} rounds, one epoch of each competitor in turn, each in its own "
-        "process.".format(
+        "{}. Medians of {} rounds, in each a turn of ten epochs of every competitor, the first two "
+        "of them uncounted, each in its own process.".format(
             data["name"], data["n_train"], data["n_in"], data["n_valid"],
             benchmark["learning_rate"], benchmark["device"].upper(), benchmark["rounds"],
         )
