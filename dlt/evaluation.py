@@ -6,48 +6,29 @@ same count prints as the same digits on every engine and in every floatX.
 Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 """
 
-import collections
+import numpy as np
 
-from dlt.engine import index_loop, substitute, theano
-from dlt.losses import zero_one_loss
-from dlt.shared import minibatch_givens, n_examples, n_minibatches
+from dlt.engine import T, index_loop, substitute, theano
+from dlt.errors import SettingsError
+from dlt.score import Score
+from dlt.shared import as_data_set, n_minibatches
 
 # Examples evaluated at once: the result does not depend on it, time and memory do. A set that
 # fits is used where it lies; of a larger one, each chunk is copied first, at twice the time.
 _CHUNK = 10000
 
 
-class Score(collections.namedtuple("Score", "n_errors n_examples")):
-    """A number of errors in a number of examples.
-
-    Examples
-    --------
-    >>> score = Score(720, 9600)
-    >>> score.fraction, str(score)
-    (0.075, '7.500000 %')
-    """
-
-    __slots__ = ()
-
-    @property
-    def fraction(self):
-        """Misclassified part of the examples, 0..1."""
-        return self.n_errors / self.n_examples
-
-    def __str__(self):
-        return "{:f} %".format(100.0 * self.n_errors / self.n_examples)
-
-
-def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
-    """Compile a function that counts the errors on a data set.
+def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
+    """Compile a function that adds up the errors on a data set.
 
     Parameters
     ----------
     x, y : Theano variables
         The symbolic inputs and labels.
-    p_y_given_x : Theano matrix, shape (B, L)
-        The model's probabilities, an expression of `x`.
-    data_set : (shared_x, y)
+    errors : Theano vector or scalar
+        An expression of `x` and `y`: the error of each example (`dlt.zero_one_loss`), or the
+        mean over a minibatch, as the page's ``classifier.errors(y)``.
+    data_set : DataSet or (shared_x, y)
         As `dlt.shared_dataset` gives it.
     batch_size : int
         Size of a minibatch.
@@ -58,34 +39,45 @@ def error_counter(x, y, p_y_given_x, data_set, batch_size=1, drop_last=False):
     Returns
     -------
     callable
-        Takes nothing, returns a `Score` for the parameters as they are then.
+        Takes nothing, returns a `Score` for the parameters as they are then. Its errors are an
+        int where `errors` is a vector of integers or truth values.
 
     Raises
     ------
     SettingsError
-        With `drop_last`, `batch_size` is larger than the set.
+        `errors` is neither a vector nor a scalar; or, with `drop_last`, `batch_size` is larger
+        than the set.
 
     Examples
     --------
-    >>> from dlt import LogisticRegression, T, shared_dataset
+    >>> from dlt import LogisticRegression, T, shared_dataset, zero_one_loss
     >>> x, y = T.matrix("x"), T.ivector("y")
     >>> model = LogisticRegression(x, n_in=1, n_out=2)  # all weights 0: predicts label 0
+    >>> errors = zero_one_loss(model.p_y_given_x, y, reduction="none")
     >>> data_set = shared_dataset(([[0.1], [0.2], [0.3]], [0, 1, 0]))
-    >>> error_counter(x, y, model.p_y_given_x, data_set)()
+    >>> error_counter(x, y, errors, data_set)()
     Score(n_errors=1, n_examples=3)
     """
-    shared_x, shared_y = data_set
-    n = n_examples(shared_x)
+    if errors.ndim > 1:
+        raise SettingsError(
+            "errors: found rank {}; expected a vector, one value for each example, or a scalar, "
+            "their mean".format(errors.ndim)
+        )
+    data_set = as_data_set("data_set", data_set)
+    n = data_set.n_examples
     if drop_last:
         n = n_minibatches(n, batch_size) * batch_size
-    errors = zero_one_loss(p_y_given_x, y, reduction="sum")
-    chunk = min(n, max(batch_size, _CHUNK))
+    of_each = errors.ndim == 1
+    chunk = min(n, max(batch_size, _CHUNK) if of_each else batch_size)
+
+    def total(n_rows, givens):
+        (found,) = substitute([T.sum(errors) if of_each else errors * n_rows], givens)
+        return found
 
     def of_chunk(index):
-        return substitute([errors], minibatch_givens(x, y, data_set, index, chunk))
+        return [total(chunk, data_set.givens(x, y, index, chunk))]
 
-    of_chunks, n_chunks = index_loop(of_chunk), n // chunk
-    rest = slice(n_chunks * chunk, n)
-    left_over = {x: shared_x[rest], y: shared_y[rest]}
-    of_rest = theano.function([], errors, givens=left_over) if n % chunk else lambda: 0
-    return lambda: Score(int(of_chunks(range(n_chunks)).sum()) + int(of_rest()), n)
+    of_chunks, (n_chunks, n_left) = index_loop(of_chunk), divmod(n, chunk)
+    rest = {x: data_set.x[n - n_left : n], y: data_set.y[n - n_left : n]}
+    of_rest = theano.function([], total(n_left, rest)) if n_left else lambda: np.int64(0)
+    return lambda: Score(sum(of_chunks(range(n_chunks)).tolist(), of_rest().item()), n)

@@ -1,8 +1,8 @@
 r"""Models: symbolic classifiers made of shared variables.
 
-A model is a plain object that holds the pieces other code works with: ``input``,
-``params``, ``p_y_given_x`` and ``n_out``. Whatever has these four can be trained
-by `dlt.train`.
+A model is a plain object that holds the pieces other code works with: ``input`` and ``params``,
+and for a classifier ``p_y_given_x`` and ``n_out``. Whatever has these can be trained by
+`dlt.Trainer`.
 
 Source: page "Classifying MNIST digits using Logistic Regression", which follows
 "Getting Started"; Bishop, *Pattern Recognition and Machine Learning* (2006), 4.3.
@@ -44,8 +44,8 @@ class LogisticRegression:
         The most probable label.
     params : list
         ``[W, b]``.
-    n_out : int
-        Number of labels.
+    n_in, n_out : int
+        Number of inputs and of labels.
 
     Raises
     ------
@@ -65,9 +65,31 @@ class LogisticRegression:
         n_in, n_out = whole_number("n_in", n_in, low=1), whole_number("n_out", n_out, low=2)
         bound = 0.0 if rng is None else np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
-        self.input, self.n_out = input, n_out
+        self.input, self.n_in, self.n_out = input, n_in, n_out
         self.W = shared_resident(W.astype(theano.config.floatX), name="W")
         self.b = shared_resident(np.zeros(n_out, theano.config.floatX), name="b")
         self.params = [self.W, self.b]
         self.p_y_given_x = softmax(T.dot(input, self.W) + self.b)  # (B, n_out)
         self.y_pred = T.argmax(self.p_y_given_x, axis=1)  # (B,)
+
+
+def describe_model(model):
+    """Name a model's class and its sizes, to be saved beside its parameters.
+
+    Parameters
+    ----------
+    model : object
+
+    Returns
+    -------
+    dict
+        ``class``, and ``n_in`` and ``n_out`` where they are whole numbers.
+
+    Examples
+    --------
+    >>> sorted(describe_model(LogisticRegression(T.matrix("x"), 784, 10)).items())
+    [('class', 'LogisticRegression'), ('n_in', 784), ('n_out', 10)]
+    """
+    sizes = {name: getattr(model, name, None) for name in ("n_in", "n_out")}
+    whole = {name: int(n) for name, n in sizes.items() if isinstance(n, (int, np.integer))}
+    return dict({"class": type(model).__name__}, **whole)

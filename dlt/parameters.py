@@ -5,10 +5,38 @@ The forms of the files are told in `dlt.files.described`.
 Source: page "Getting Started", section "Loading and Saving Models".
 """
 
+import itertools
+
 import numpy as np
 
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError
 from dlt.files.described import read_described, with_ending, write_described
+
+
+def names_of(variables):
+    """Return a name for each variable: its own, made unique where stacked layers share one.
+
+    Parameters
+    ----------
+    variables : sequence of shared variables
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from dlt.engine import theano
+    >>> layers = [theano.shared(np.zeros(2), name=name) for name in ("W", "b", "W", "b", None)]
+    >>> names_of(layers)
+    ['W', 'b', 'W_2', 'b_2', 'param_4']
+    """
+    names = []
+    for place, variable in enumerate(variables):
+        name = variable.name or "param_{}".format(place)
+        others = itertools.chain([name], map((name + "_{}").format, itertools.count(2)))
+        names.append(next(other for other in others if other not in names))
+    return names
 
 
 def get_values(params):
@@ -17,17 +45,12 @@ def get_values(params):
     Parameters
     ----------
     params : sequence of shared variables
-        Each with a name of its own.
 
     Returns
     -------
     dict of str to ndarray
-        In the order of `params`; later training does not change them.
-
-    Raises
-    ------
-    SettingsError
-        A parameter has no name, or two have the same.
+        In the order of `params`, under the names of `names_of`; later training does not change
+        them.
 
     Examples
     --------
@@ -35,13 +58,8 @@ def get_values(params):
     >>> get_values([theano.shared(np.zeros(2), name="b")])
     {'b': array([0., 0.])}
     """
-    names = [param.name for param in params]
-    if None in names or len(set(names)) != len(names):
-        raise SettingsError(
-            "params: found the names {}; expected a different name for each parameter; give "
-            "it as theano.shared(value, name=...)".format(names)
-        )
-    return {param.name: np.array(param.get_value(borrow=True)) for param in params}
+    values = (np.array(param.get_value(borrow=True)) for param in params)
+    return dict(zip(names_of(params), values))
 
 
 def set_values(params, values):
@@ -59,8 +77,8 @@ def set_values(params, values):
         A name, shape or dtype differs; every difference is listed, nothing is changed.
     """
     check_fit("values", params, values)
-    for param in params:
-        param.set_value(np.array(values[param.name]), borrow=True)
+    for name, param in zip(names_of(params), params):
+        param.set_value(np.array(values[name]), borrow=True)
 
 
 def save_params(path, params, settings=None):
@@ -78,7 +96,7 @@ def save_params(path, params, settings=None):
     Raises
     ------
     SettingsError
-        Another ending; unnamed parameters; the file cannot be written.
+        Another ending; the file cannot be written.
 
     Examples
     --------
@@ -152,7 +170,7 @@ def load_params(path, params):
     """
     arrays, settings = read_params(path)
     if list(arrays) == ["param_{}".format(i) for i in range(len(params))]:
-        arrays = dict(zip((param.name for param in params), arrays.values()))
+        arrays = dict(zip(names_of(params), arrays.values()))
     check_fit(path, params, arrays)
     set_values(params, arrays)
     return settings
@@ -173,8 +191,27 @@ def check_fit(path, params, arrays):
     DataError
         A name, shape or dtype differs.
     """
-    wanted = {name: (v.shape, v.dtype.name) for name, v in get_values(params).items()}
-    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+    check_values(path, get_values(params), arrays)
+
+
+def check_values(path, values, arrays):
+    """Refuse arrays whose names, shapes or dtypes are not those of some values.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where the arrays come from, for the message.
+    values, arrays : dict of str to ndarray
+
+    Raises
+    ------
+    DataError
+        As `check_fit`.
+    """
+    wanted, found = (
+        {name: (array.shape, array.dtype.name) for name, array in group.items()}
+        for group in (values, arrays)
+    )
     names = list(wanted) + [name for name in found if name not in wanted]
     differ = [name for name in names if wanted.get(name) != found.get(name)]
     if differ:

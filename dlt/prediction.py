@@ -4,132 +4,35 @@ Source: page "Getting Started", section "Loading and Saving Models".
 """
 
 import os
+import warnings
 
 import numpy as np
 
 from dlt.checks import finite
-from dlt.engine import FLOAT_TYPES, T, shared_resident, substitute, theano
+from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression
-from dlt.parameters import read_params
-from dlt.runs.folder import PARAMS_NAME
-
-
-class Probabilities:
-    """A classifier as a function of arrays, compiled when it is first called.
-
-    Parameters
-    ----------
-    x : Theano variable
-        The symbolic inputs.
-    p_y_given_x : Theano matrix, shape (B, L)
-        The model's probabilities, an expression of `x`.
-    row_shape : tuple of int
-        Shape of one example.
-    fixed : dict of shared variable to ndarray, optional
-        What parameters are to be, whatever the shared variables hold later.
-    model : str
-        What the message for rows of another shape calls the model.
-
-    Examples
-    --------
-    >>> from dlt import LogisticRegression
-    >>> x = T.matrix("x")
-    >>> classifier = LogisticRegression(x, n_in=2, n_out=2)
-    >>> Probabilities(x, classifier.p_y_given_x, (2,))([[0.0, 0.5]]).tolist()
-    [[0.5, 0.5]]
-    """
-
-    def __init__(self, x, p_y_given_x, row_shape, fixed=(), model="the model"):
-        self._x, self._p_y_given_x = x, p_y_given_x
-        self._fixed = {param: np.array(value) for param, value in dict(fixed).items()}
-        self._row_shape, self._model = tuple(row_shape), model
-        self._function = None
-
-    def __call__(self, x):
-        """Give the probability of each label.
-
-        Parameters
-        ----------
-        x : array, shape (B, ...)
-            As the training inputs: pixels in [0, 1), 0 for the background.
-
-        Returns
-        -------
-        ndarray, floatX, shape (B, L)
-            Rows add up to 1.
-
-        Raises
-        ------
-        DataError
-            The rows have another shape, or values that are not finite, or a score is too large
-            for floatX.
-        """
-        x = self._as_array(x)
-        if x.ndim == 0 or x.shape[1:] != self._row_shape:
-            raise DataError(
-                "x",
-                "an array of shape {}".format(x.shape),
-                "(B, {}), as {} was trained on".format(
-                    ", ".join(map(str, self._row_shape)), self._model
-                ),
-                "use the data set it was trained on",
-            )
-        finite("x", x)
-        if self._function is None:
-            self._function = self._compiled()
-        p_y_given_x = np.asarray(self._function(x))
-        if not np.isfinite(p_y_given_x).all():
-            raise DataError(
-                "x",
-                "scores that {} cannot hold, of {}".format(self._x.dtype, self._model),
-                "finite ones",
-                "use pixels in [0, 1), or train with a smaller rate",
-            )
-        return p_y_given_x
-
-    def _as_array(self, x):
-        try:
-            with np.errstate(over="ignore"):  # infinite then, and refused
-                return np.asarray(x, dtype=self._x.dtype)
-        except OverflowError:  # a whole number of hundreds of digits
-            found = "a whole number too large for {}".format(self._x.dtype)
-            raise DataError("x", found, "pixels", "leave out such rows") from None
-        except (TypeError, ValueError):
-            raise DataError(
-                "x", "something that is no array of numbers", "rows of one length"
-            ) from None
-
-    def __getstate__(self):
-        # compiled functions are for this process only: see the page on pickling them
-        return dict(self.__dict__, _function=None)
-
-    def _compiled(self):
-        replacements = {
-            param: shared_resident(value, name=param.name, borrow=False)
-            for param, value in self._fixed.items()
-        }
-        (p_y_given_x,) = substitute([self._p_y_given_x], replacements)
-        return theano.function([self._x], p_y_given_x)
+from dlt.parameters import read_params, set_values
+from dlt.runs.folder import DATASET, MODEL, PARAMS_NAME
 
 
 class Predictor:
-    """A trained logistic regression, read from a file, as a function of arrays.
+    """A trained classifier as a function of arrays, compiled when it is first called.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        A run folder, or a file of parameters (see `dlt.save_params`) with ``W``, shape
-        (n_in, n_out), and ``b``, shape (n_out,). They are cast to floatX.
+    model : object, str or os.PathLike
+        A classifier with ``input``, ``params`` and ``p_y_given_x``, whose present parameters are
+        copied; or where a logistic regression was saved: a run folder, or a file of parameters.
 
     Attributes
     ----------
-    W, b : ndarray, floatX
-        The parameters.
-    n_in, n_out : int
-        Number of inputs and of labels.
+    model : object
+        The classifier.
+    path : str or None
+        The file that it comes from.
     settings : dict
-        What the file says of how it was trained.
+        What that file says of how it was trained.
 
     Raises
     ------
@@ -149,17 +52,15 @@ class Predictor:
     [[0.5, 0.5]]
     """
 
-    def __init__(self, path):
-        self.path = params_file(path)
-        (self.W, self.b), self.settings = read_model(self.path)
-        self.n_in, self.n_out = self.W.shape
-        x = T.matrix("x")
-        classifier = LogisticRegression(x, self.n_in, self.n_out)
-        classifier.W.set_value(self.W)
-        classifier.b.set_value(self.b)
-        self._probabilities = Probabilities(
-            x, classifier.p_y_given_x, (self.n_in,), model="the model of {}".format(self.path)
-        )
+    def __init__(self, model):
+        self.path, self.settings = None, {}
+        if isinstance(model, (str, os.PathLike)):
+            self.path = params_file(model)
+            model, self.settings = _rebuilt(self.path)
+        self.model = model
+        copies = {param: shared_copy(param) for param in model.params}
+        (self._p_y_given_x,) = substitute([model.p_y_given_x], copies)
+        self._function = None
 
     @property
     def dataset(self):
@@ -167,11 +68,11 @@ class Predictor:
 
         ``"mnist"`` where the file does not say.
         """
-        found = self.settings.get("dataset")
+        found = self.settings.get(DATASET)
         return found if isinstance(found, str) else "mnist"
 
     def probabilities(self, x):
-        """Give the probability of each label.
+        """Return the probability of each label.
 
         Parameters
         ----------
@@ -186,14 +87,97 @@ class Predictor:
         Raises
         ------
         DataError
-            The rows have another length than `n_in`, or values that are not finite, or a score
-            is too large for floatX.
+            The rows have another shape, or values that are not finite, or a score is too large
+            for floatX.
         """
-        return self._probabilities(x)
+        x = self._as_array(x)
+        finite("x", x)
+        if self._function is None:
+            self._function = theano.function([self.model.input], self._p_y_given_x)
+        p_y_given_x = np.asarray(self._function(x))
+        if not np.isfinite(p_y_given_x).all():
+            raise DataError(
+                "x",
+                "scores that {} cannot hold, of {}".format(x.dtype, self._name()),
+                "finite ones",
+                "use pixels in [0, 1), or train with a smaller rate",
+            )
+        return p_y_given_x
 
     def predict(self, x):
-        """Give the most probable label of each row of `x`, int64, shape (B,)."""
+        """Return the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
+
+    def _as_array(self, x):
+        """Make an array of what may be a list of rows, and check its shape."""
+        symbol = self.model.input
+        try:
+            with np.errstate(over="ignore"):  # infinite then, and refused
+                x = np.asarray(x, dtype=symbol.dtype)
+        except OverflowError:  # a whole number of hundreds of digits
+            found = "a whole number too large for {}".format(symbol.dtype)
+            raise DataError("x", found, "pixels", "leave out such rows") from None
+        except (TypeError, ValueError):
+            raise DataError(
+                "x", "something that is no array of numbers", "rows of one length"
+            ) from None
+        n_in = getattr(self.model, "n_in", None)
+        if x.ndim != symbol.ndim or (n_in is not None and x.shape[1:] != (n_in,)):
+            raise DataError(
+                "x",
+                "an array of shape {}".format(x.shape),
+                "(B, {}), as {} was trained on".format(n_in or "...", self._name()),
+                "use the data set it was trained on",
+            )
+        return x
+
+    def _name(self):
+        return "the model" if self.path is None else "the model of {}".format(self.path)
+
+    def __getstate__(self):
+        # compiled functions are for this process only: see the page on pickling them
+        return dict(self.__dict__, _function=None)
+
+
+def load_model(path):
+    """Load a model from where it was saved.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A run folder, or a file of parameters. It may come from a stranger: nothing in it is run.
+
+    Returns
+    -------
+    LogisticRegression, or dict of str to ndarray
+        The model, with a symbolic ``input`` of its own. Of a model that `dlt` does not have, its
+        arrays, and a warning that says so.
+
+    Raises
+    ------
+    DataError
+        The file is missing or broken.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from dlt import save_params
+    >>> path = os.path.join(tempfile.mkdtemp(), "params.npz")
+    >>> save_params(path, {"W": np.eye(2), "b": np.zeros(2)})
+    >>> load_model(path).b.get_value().tolist()
+    [0.0, 0.0]
+    """
+    path = params_file(path)
+    arrays, settings = read_params(path)
+    name = _model_class(settings)
+    if name in (None, LogisticRegression.__name__):
+        return _rebuilt(path)[0]
+    warnings.warn(
+        "{}: found a model of the class {}, which dlt does not have; giving its arrays: build the "
+        "model, and load them with dlt.set_values".format(path, ascii(name)[1:-1]),
+        stacklevel=2,
+    )
+    return arrays
 
 
 def read_model(path, dtype=None):
@@ -215,15 +199,49 @@ def read_model(path, dtype=None):
     Raises
     ------
     DataError
-        As told at `Predictor`.
+        The file holds another model, parameters of other shapes, or values that are not finite.
     """
     arrays, settings = read_params(path)
-    _check_sizes(path, arrays)
+    _check_model(path, arrays, settings)
     dtype = dtype or theano.config.floatX
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
         cast = [array.astype(dtype) for array in arrays.values()]
     _check_finite(path, dtype, *cast)
     return cast, settings
+
+
+def _rebuilt(path):
+    """Make the logistic regression that a file holds; return it and the file's settings."""
+    (W, b), settings = read_model(path)
+    model = LogisticRegression(T.matrix("x"), *W.shape)
+    set_values(model.params, {"W": W, "b": b})
+    return model, settings
+
+
+def _model_class(settings):
+    """Return the class that a file names; None where it does not say, as the page's."""
+    described = settings.get(MODEL)
+    name = described.get("class") if isinstance(described, dict) else None
+    return name[:80] if isinstance(name, str) else None
+
+
+def _check_model(path, arrays, settings):
+    """Check that a file holds a logistic regression."""
+    expected = "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression"
+    remedy = "train one with train_logreg.py"
+    name = _model_class(settings)
+    if name not in (None, LogisticRegression.__name__):
+        found = "a model of the class {}".format(ascii(name)[1:-1])
+        raise DataError(path, found, expected, remedy)
+    names = list(arrays)
+    if names in (["W", "b"], ["param_0", "param_1"]):
+        W, b = arrays.values()
+        kinds = {W.dtype.name, b.dtype.name}
+        if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
+            if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
+                return
+    found = ", ".join("{} {}".format(name, a.shape) for name, a in arrays.items())
+    raise DataError(path, "the arrays {}".format(found or "(none)"), expected, remedy)
 
 
 def params_file(path):
@@ -252,24 +270,6 @@ def params_file(path):
     if not os.path.exists(path):
         raise DataError(path, "no file there", "the parameters of a run", remedy)
     return path
-
-
-def _check_sizes(path, arrays):
-    """Check that the arrays are a logistic regression's."""
-    names = list(arrays)
-    if names in (["W", "b"], ["param_0", "param_1"]):
-        W, b = arrays.values()
-        kinds = {W.dtype.name, b.dtype.name}
-        if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
-            if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
-                return
-    found = ", ".join("{} {}".format(name, a.shape) for name, a in arrays.items())
-    raise DataError(
-        path,
-        "the arrays {}".format(found or "(none)"),
-        "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression",
-        "train one with train_logreg.py",
-    )
 
 
 def _check_finite(path, dtype, *arrays):

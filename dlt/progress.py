@@ -60,6 +60,11 @@ class Progress:
             self.expect(self._bar.n)
         self._bar.close()
 
+    def move(self, done, total):
+        """Move the bar to `done` steps of `total`, which may have changed."""
+        self._bar.update(done - self._bar.n)
+        self.expect(total)
+
     def expect(self, total):
         """Change the number of steps in all."""
         self._bar.total = total

@@ -6,11 +6,9 @@ Source: page "Getting Started", sections "Testing" and "Plotting Intermediate Re
 import collections
 import html
 
-from dlt.errors import SettingsError
-
 _FIELDS = (
     "best_params best_iteration best_validation test history n_iterations n_epochs seconds "
-    "stopped_by diverged_at initial_patience probabilities"
+    "stopped_by diverged_at initial_patience"
 )
 _ENDS = {
     "patience": "stopped by patience",
@@ -26,30 +24,27 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
     Fields
     ------
     best_params : dict of str to ndarray, or None
-        Copies of the parameters with the fewest validation errors; None if training
-        diverged before the first validation.
+        The parameters with the fewest validation errors; without a validation set, those at the
+        end of the last epoch. None if training diverged, or was stopped, before there were any.
     best_iteration : int or None
         Minibatch updates they had seen.
     best_validation, test : Score or None
-        Their errors on the validation and on the test set.
-    history : list of HistoryRow
-        One row for each validation.
+        Their errors on the validation set, and on the test set where `dlt.train` had one.
+    history : tuple of HistoryRow
+        One row for each validation, or for each epoch without a validation set.
     n_iterations : int
         Minibatch updates made, up to the one at which training diverged if it did.
     n_epochs : int
         Epochs begun; patience may cut the last one short.
     seconds : float
-        Time in the loop, with validations and with what the JAX linker compiles at a first
-        call, without testing. A resumed run counts on.
+        Time in the loop, without compiling. A resumed run counts on.
     stopped_by : {"patience", "n_epochs", "divergence", "request"}
-        ``"request"``: `should_stop` said so. Nothing was tested then: the run may go on.
+        ``"request"``: `should_stop` said so, or Ctrl-C. Nothing was tested then: the run may go
+        on.
     diverged_at : int or None
         Number (from 1) of the update whose loss was NaN or infinite.
     initial_patience : float
         Patience before the first validation, in minibatch updates.
-    probabilities : callable, or None
-        Gives the probability of each label, shape (B, L), for rows of inputs, with
-        `best_params`; see `dlt.prediction.Probabilities`.
 
     Examples
     --------
@@ -59,8 +54,6 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
     >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
     >>> data = ([[0.0, 0.9], [0.9, 0.0]] * 10, [0, 1] * 10)
     >>> result = train(model, y, NLL, [data] * 3, batch_size=10, n_epochs=3)
-    >>> result.predict([[0.1, 0.8], [0.7, 0.0]]).tolist()
-    [0, 1]
     >>> shown = repr(result._replace(seconds=0.5))
     >>> print(shown.rpartition("\\n")[0])  # all but the last line, which tells floatX
     ended with the last epoch asked for: 3 epochs, 6 updates, 0.5 s
@@ -69,33 +62,6 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
     """
 
     __slots__ = ()
-
-    def predict(self, x):
-        """Give the most probable label of each row of `x`, with the best parameters.
-
-        Parameters
-        ----------
-        x : array, shape (B, ...)
-            As the training inputs: pixels in [0, 1), 0 for the background.
-
-        Returns
-        -------
-        ndarray, int64, shape (B,)
-
-        Raises
-        ------
-        SettingsError
-            Training diverged before there were any best parameters.
-        DataError
-            The rows have another shape than the training inputs, or hold values that are
-            none of pixels.
-        """
-        if self.probabilities is None:
-            raise SettingsError(
-                "result: found no parameters, as training diverged before the first validation; "
-                "expected some to predict with; train with a smaller learning_rate"
-            )
-        return self.probabilities(x).argmax(axis=1)
 
     def plot(self, loss_label="training loss"):
         """Draw the learning curves; see `dlt.plot_learning_curves`.
@@ -111,8 +77,13 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         """
         from dlt.pictures.curves import plot_learning_curves
 
+        validation = self.best_validation  # None: nothing was validated
         return plot_learning_curves(
-            self.history, self.best_iteration, loss_label, self.initial_patience
+            self.history,
+            validation and self.best_iteration,
+            loss_label,
+            self.initial_patience,
+            counted=validation is None or isinstance(validation.n_errors, int),
         )
 
     def __repr__(self):
@@ -160,7 +131,9 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
 
 
 def _of(score):
-    return "{} of {}".format(score.n_errors, score.n_examples)
+    if isinstance(score.n_errors, int):
+        return "{} of {}".format(score.n_errors, score.n_examples)
+    return "mean of {}".format(score.n_examples)
 
 
 def _count(n, thing):

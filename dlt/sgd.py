@@ -18,12 +18,23 @@ function                                  a step is called   examples a step loo
 Source: page "Getting Started", section "Stochastic Gradient Descent".
 """
 
+import functools
+
 import numpy as np
 
 from dlt.checks import positive_in
-from dlt.engine import T, as_scalar, index_loop, substitute, theano
+from dlt.engine import (
+    T,
+    as_scalar,
+    index_loop,
+    row_window,
+    shared_resident,
+    substitute,
+    theano,
+)
 from dlt.errors import SettingsError
-from dlt.shared import minibatch_givens, n_examples, n_minibatches
+from dlt.order import permuted
+from dlt.shared import as_data_set, n_minibatches
 
 
 def gradient_updates(loss, params, learning_rate):
@@ -164,9 +175,10 @@ def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, bat
     >>> print("%.4f" % step(0))
     0.6931
     """
-    n_minibatches(n_examples(train_set[0]), batch_size)  # refuses a size that does not fit
+    train_set = as_data_set("train_set", train_set)
+    n_minibatches(train_set.n_examples, batch_size)  # refuses a size that does not fit
     index = T.lscalar("index")
-    givens = minibatch_givens(x, y, train_set, index, batch_size)
+    givens = train_set.givens(x, y, index, batch_size)
     updates = gradient_updates(loss, params, learning_rate)
     return theano.function([index], loss, updates=updates, givens=givens)
 
@@ -202,29 +214,35 @@ def minibatch_step(loss, params, learning_rate, inputs):
     return theano.function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
 
 
-def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
+def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
     """Compile many steps of minibatch SGD into one call.
 
-    The updates, their order and the losses are those of `minibatch_gradient_descent`, called n
-    times, and do not depend on how a run is cut into calls. The loop over the minibatches runs
-    inside the compiled function where that is faster (`dlt.engine.index_loop`).
+    The updates, their order and the losses do not depend on how a run is cut into calls. The loop
+    over the minibatches runs inside the compiled function where that is faster
+    (`dlt.engine.index_loop`).
 
     Parameters
     ----------
-    loss, params, learning_rate, x, y, train_set, batch_size
+    loss : Theano scalar
+        An expression of `x` and `y`.
+    updates : list of (shared variable, Theano expression), or dict
+        What every minibatch changes, as in ``theano.function(..., updates=updates)``; see
+        `gradient_updates`.
+    x, y, train_set, batch_size
         See `minibatch_gradient_descent`.
 
     Returns
     -------
     callable
-        ``run(first, n)`` makes n updates, beginning with update number `first` (from 0) and
-        going round the training set, and returns their n losses, each from before its
-        update. Its ``compiled`` is the Theano function, to look into.
+        ``run(first, n, order=None)`` makes n updates, beginning with update number `first` (from
+        0) and going round the training set, in turn or in an order such as `dlt.Shuffled`. It
+        returns their n losses, each from before its update. It compiles when it is first called,
+        once for each of the two; ``n=0`` does nothing else.
 
     Raises
     ------
     SettingsError
-        See `minibatch_gradient_descent`.
+        An update that is none, or `batch_size` does not fit the set.
 
     Examples
     --------
@@ -232,28 +250,95 @@ def minibatch_stretch(loss, params, learning_rate, x, y, train_set, batch_size):
     >>> x, y = T.matrix("x"), T.ivector("y")
     >>> model = LogisticRegression(x, n_in=1, n_out=2)
     >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    >>> updates = gradient_updates(NLL, model.params, 1.0)
     >>> train_set = shared_dataset(([[0.0], [0.9], [0.1], [0.8]], [0, 1, 0, 1]))
-    >>> run = minibatch_stretch(NLL, model.params, 1.0, x, y, train_set, batch_size=2)
+    >>> run = minibatch_stretch(NLL, updates, x, y, train_set, batch_size=2)
     >>> losses = run(first=0, n=3)
     >>> print("%d losses, %.4f first" % (len(losses), losses[0]))
     3 losses, 0.6931 first
     """
-    n_train_batches = n_minibatches(n_examples(train_set[0]), batch_size)
-    updates = gradient_updates(loss, params, learning_rate)
-    next_params_and_loss = [update for _, update in updates] + [loss]
+    train_set = as_data_set("train_set", train_set)
+    n_train_batches = n_minibatches(train_set.n_examples, batch_size)
+    variables, after = zip(*update_pairs(updates))
+    rows = shared_resident(np.arange(train_set.n_examples, dtype="int32"), name="rows")
+    placed = None  # whose permutation is in `rows`
 
-    def one_update(index, *values):
-        given = minibatch_givens(x, y, train_set, index, batch_size)
-        given.update((p, v) for p, v in zip(params, values) if v is not p)
-        return substitute(next_params_and_loss, given)
+    @functools.lru_cache(maxsize=None)
+    def loop(in_turn):
+        def one_update(index, *values):
+            if in_turn:
+                given = train_set.givens(x, y, index, batch_size)
+            else:
+                window = row_window(rows, index * batch_size, batch_size)
+                given = train_set.givens_of_rows(x, y, window)
+            given.update((v, value) for v, value in zip(variables, values) if value is not v)
+            return substitute([*after, loss], given)
 
-    loop = index_loop(one_update, params)
+        return index_loop(one_update, variables)
 
-    def run(first, n):
-        return loop(np.arange(first, first + n) % n_train_batches)
+    def run(first, n, order=None):
+        nonlocal placed
+        run_indices, losses = loop(order is None), [np.empty(0)]
+        epochs, indices = np.divmod(np.arange(first, first + n), n_train_batches)
+        if order is None:
+            return run_indices(indices) if n else losses[0]
+        for epoch in np.unique(epochs).tolist():
+            if placed != (order, epoch):
+                rows.set_value(permuted(order, epoch, train_set.n_examples), borrow=True)
+                placed = order, epoch
+            losses.append(run_indices(indices[epochs == epoch]))
+        return np.concatenate(losses)
 
-    run.compiled = loop.compiled
     return run
+
+
+def update_pairs(updates):
+    """Check updates, and return them as pairs whose expressions have their variable's dtype.
+
+    Parameters
+    ----------
+    updates : list of (shared variable, Theano expression), or dict
+
+    Returns
+    -------
+    list of (shared variable, Theano expression)
+
+    Raises
+    ------
+    SettingsError
+        There are none, one is no such pair, or a variable is updated twice.
+
+    Examples
+    --------
+    >>> counter = theano.shared(np.asarray(0, dtype="int64"), name="counter")
+    >>> ((variable, expression),) = update_pairs({counter: counter + 1.0})
+    >>> expression.dtype
+    'int64'
+    """
+    pairs = []
+    for pair in updates.items() if hasattr(updates, "items") else updates:
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not hasattr(pair[0], "set_value"):
+            raise SettingsError(
+                "updates: found {}; expected pairs of a shared variable and the expression of its "
+                "next value".format(str(pair)[:80])
+            )
+        variable, expression = pair[0], T.as_tensor_variable(pair[1])
+        if expression.ndim != variable.ndim:
+            raise SettingsError(
+                "updates: found rank {} for {}; expected rank {}, as it has".format(
+                    expression.ndim, variable.name, variable.ndim
+                )
+            )
+        pairs.append((variable, T.cast(expression, variable.dtype)))
+    twice = {str(v.name) for i, (v, _) in enumerate(pairs) if v in [u for u, _ in pairs[:i]]}
+    if twice or not pairs:
+        raise SettingsError(
+            "updates: found {}; expected each shared variable once".format(
+                "{} twice".format(", ".join(sorted(twice))) if twice else "none"
+            )
+        )
+    return pairs
 
 
 def check_learning_rate(learning_rate):

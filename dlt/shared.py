@@ -13,11 +13,150 @@ import hashlib
 import numpy as np
 
 from dlt.checks import finite, whole_number
-from dlt.engine import T, row_window, shared_resident, theano
+from dlt.engine import T, row_window, shared_resident, take_rows, theano
 from dlt.errors import SettingsError
 
 #: What messages call the three sets.
 SET_NAMES = ("training set", "validation set", "test set")
+
+
+class DataSet:
+    """One data set that the engine can read; it unpacks as the page's pair ``shared_x, y``.
+
+    Parameters
+    ----------
+    x : shared variable, shape (N, ...)
+        The inputs, one row for each example.
+    y : shared variable, shape (N, ...), or the cast of one
+        The labels or targets.
+
+    Attributes
+    ----------
+    x, y
+        As given.
+
+    Examples
+    --------
+    >>> data_set = shared_dataset(([[0.0, 0.5], [0.25, 0.0]], [1, 0]))
+    >>> shared_x, y = data_set
+    >>> data_set.n_examples, data_set.row_shape, data_set.targets.tolist()
+    (2, (2,), [1.0, 0.0])
+    """
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+        self._hashed = None
+
+    def __iter__(self):
+        return iter((self.x, self.y))
+
+    @property
+    def n_examples(self):
+        """Number of examples, N."""
+        return self._shape()[0]
+
+    @property
+    def row_shape(self):
+        """Shape of one example."""
+        return tuple(self._shape()[1:])
+
+    @property
+    def targets(self):
+        """The stored labels or targets, ndarray, shape (N, ...)."""
+        return self._stored()[1].get_value(borrow=True)
+
+    def givens(self, x, y, index, batch_size):
+        """Say what the symbolic inputs and labels stand for: minibatch number `index`.
+
+        Parameters
+        ----------
+        x, y : Theano variables
+            The symbolic inputs and labels.
+        index, batch_size
+            See `minibatch`.
+
+        Returns
+        -------
+        dict
+            For ``givens`` of ``theano.function``.
+
+        Examples
+        --------
+        >>> x, y, index = T.matrix("x"), T.ivector("y"), T.lscalar("index")
+        >>> data_set = shared_dataset(([[0.0], [0.1], [0.2], [0.3]], [0, 1, 2, 3]))
+        >>> f = theano.function([index], y, givens={y: data_set.givens(x, y, index, 2)[y]})
+        >>> f(1).tolist()
+        [2, 3]
+        """
+        return {symbol: minibatch(data, index, batch_size) for symbol, data in zip((x, y), self)}
+
+    def givens_of_rows(self, x, y, rows):
+        """Say what the symbolic inputs and labels stand for: the rows of these numbers.
+
+        Parameters
+        ----------
+        x, y : Theano variables
+        rows : Theano vector, int32
+            Numbers of rows, 0..N-1.
+
+        Returns
+        -------
+        dict
+        """
+        return {symbol: take_rows(data, rows) for symbol, data in zip((x, y), self)}
+
+    def fingerprint(self):
+        """Return the SHA-256 of the shapes, dtypes and bytes that training reads, in hexadecimal.
+
+        It is computed once for the values that are stored.
+        """
+        stored = [shared.container.value for shared in self._stored()]
+        if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
+            self._hashed = stored, self._digest()
+        return self._hashed[1]
+
+    def _digest(self):
+        digest = hashlib.sha256()
+        for shared in self._stored():
+            array = np.ascontiguousarray(shared.get_value(borrow=True))
+            digest.update("{} {};".format(array.shape, array.dtype.str).encode("ascii"))
+            digest.update(array.reshape(-1).view(np.uint8))
+        return digest.hexdigest()
+
+    def _shape(self):
+        # of what is stored: a copy from the device would only be measured
+        return self.x.get_value(borrow=True, return_internal_type=True).shape
+
+    def _stored(self):
+        """Give the two shared variables; labels may be the cast of theirs."""
+        return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
+
+
+def as_data_set(name, data_xy, y=None):
+    """Return a data set as a `DataSet`: arrays are stored, the page's pair is taken as it is.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    data_xy : DataSet, (x, y) of arrays, or (shared_x, y)
+    y : Theano variable, optional
+        The symbolic targets that it is for: where these are floats, they need not be labels.
+
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    SettingsError, DataError
+        See `shared_dataset`.
+    """
+    data_x, data_y = data_xy
+    if not hasattr(data_x, "get_value"):
+        return _stored(name, data_xy, True, labels=y is None or "int" in y.dtype)
+    finite(name + ", x", data_x.get_value(borrow=True))
+    return data_xy if isinstance(data_xy, DataSet) else DataSet(data_x, data_y)
 
 
 def shared_dataset(data_xy, borrow=True):
@@ -34,9 +173,10 @@ def shared_dataset(data_xy, borrow=True):
 
     Returns
     -------
-    shared_x : shared variable, floatX, shape (N, D)
-    y : Theano vector, int32, shape (N,)
-        The cast of a shared variable of floatX, which is ``y.owner.inputs[0]``.
+    DataSet
+        It unpacks as ``shared_x``, a shared variable of floatX, shape (N, D), and ``y``, a
+        vector of int32, shape (N,): the cast of a shared variable of floatX, which is
+        ``y.owner.inputs[0]``.
 
     Raises
     ------
@@ -54,7 +194,7 @@ def shared_dataset(data_xy, borrow=True):
     return _stored("data_xy", data_xy, borrow)
 
 
-def _stored(name, data_xy, borrow):
+def _stored(name, data_xy, borrow, labels=True):
     """Store one data set; `name` is what messages call it."""
     with np.errstate(over="ignore"):  # infinite then, and refused
         data_x, data_y = (np.asarray(data, dtype=theano.config.floatX) for data in data_xy)
@@ -65,13 +205,13 @@ def _stored(name, data_xy, borrow):
             )
         )
     finite(name + ", x", data_x)
-    if data_y.size and not (data_y.min() >= 0 and (data_y == np.floor(data_y)).all()):
+    if labels and data_y.size and not (data_y.min() >= 0 and (data_y == np.floor(data_y)).all()):
         raise SettingsError(
             "{}: found labels that are no class numbers; expected 0, 1, 2, ...".format(name)
         )
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
-    return shared_x, T.cast(shared_y, "int32")
+    return DataSet(shared_x, T.cast(shared_y, "int32") if labels else shared_y)
 
 
 def shared_datasets(datasets, borrow=True):
@@ -86,7 +226,7 @@ def shared_datasets(datasets, borrow=True):
 
     Returns
     -------
-    list of three (shared_x, y) pairs
+    list of three DataSet
 
     Examples
     --------
@@ -94,56 +234,6 @@ def shared_datasets(datasets, borrow=True):
     >>> (train_x, train_y), (valid_x, valid_y), (test_x, test_y) = shared_datasets([pair] * 3)
     """
     return [_stored(name, data_xy, borrow) for name, data_xy in zip(SET_NAMES, datasets)]
-
-
-def n_examples(shared_x):
-    """Give the number of examples in a shared variable.
-
-    Examples
-    --------
-    >>> n_examples(shared_dataset(([[0.0, 0.5], [0.25, 0.0]], [1, 0]))[0])
-    2
-    """
-    return shared_x.get_value(borrow=True).shape[0]
-
-
-def largest_label(y):
-    """Give the largest label of those that `shared_dataset` returned.
-
-    Examples
-    --------
-    >>> largest_label(shared_dataset(([[0.0], [0.5], [0.25]], [1, 0, 2]))[1])
-    2
-    """
-    return int(y.owner.inputs[0].get_value(borrow=True).max())
-
-
-def fingerprint(datasets):
-    """Give the SHA-256 of data sets: of the shapes, dtypes and bytes that training reads.
-
-    Parameters
-    ----------
-    datasets : sequence of (shared_x, y)
-        As `shared_datasets` gives them.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> one, other = shared_dataset(([[0.0]], [0])), shared_dataset(([[0.0]], [1]))
-    >>> fingerprint([one]) == fingerprint([one]), fingerprint([one]) == fingerprint([other])
-    (True, False)
-    """
-    digest = hashlib.sha256()
-    for shared_x, y in datasets:
-        for shared in (shared_x, y.owner.inputs[0]):
-            array = np.ascontiguousarray(shared.get_value(borrow=True))
-            digest.update("{} {};".format(array.shape, array.dtype.str).encode("ascii"))
-            digest.update(array.reshape(-1).view(np.uint8))
-    return digest.hexdigest()
 
 
 def n_minibatches(n, batch_size, drop_last=True):
@@ -205,31 +295,3 @@ def minibatch(data, index, batch_size):
     [2, 3]
     """
     return row_window(data, index * batch_size, batch_size)
-
-
-def minibatch_givens(x, y, data_set, index, batch_size):
-    """Say what the symbolic inputs and labels stand for: minibatch number `index` of a set.
-
-    Parameters
-    ----------
-    x, y : Theano variables
-        The symbolic inputs and labels.
-    data_set : (shared_x, y)
-        As `shared_dataset` gives it.
-    index, batch_size
-        See `minibatch`.
-
-    Returns
-    -------
-    dict
-        For ``givens`` of ``theano.function``.
-
-    Examples
-    --------
-    >>> x, y, index = T.matrix("x"), T.ivector("y"), T.lscalar("index")
-    >>> data_set = shared_dataset(([[0.0], [0.1], [0.2], [0.3]], [0, 1, 2, 3]))
-    >>> f = theano.function([index], y, givens={y: minibatch_givens(x, y, data_set, index, 2)[y]})
-    >>> f(1).tolist()
-    [2, 3]
-    """
-    return {symbol: minibatch(data, index, batch_size) for symbol, data in zip((x, y), data_set)}

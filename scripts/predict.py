@@ -52,7 +52,7 @@ def main(argv=None):
 def predict_pictures(predictor, pictures):
     from dlt.pictures.reading import read_picture, side_of
 
-    side = side_of(predictor.n_in)
+    side = side_of(predictor.model.n_in)
     read = [read_picture(path, side) for path in pictures]
     for path, (row, note) in zip(pictures, read):
         (p_y_given_x,) = predictor.probabilities([row])

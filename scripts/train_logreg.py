@@ -124,6 +124,7 @@ def main(argv=None):
 
     import dlt
     from dlt.engine import describe
+    from dlt.runs.folder import DATASET, L1, L2, SEED
 
     say(describe())
     dataset = name_of_dataset(args, say)
@@ -140,6 +141,8 @@ def main(argv=None):
     classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
     nll = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
     loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.l1, lambda_2=args.l2)
+    settings = {DATASET: dataset, L1: args.l1, L2: args.l2, SEED: args.seed}
+    folder = dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings)
     with StopOnSignal() as should_stop:
         result = dlt.train(
             classifier,
@@ -148,17 +151,14 @@ def main(argv=None):
             datasets,
             learning_rate=args.learning_rate,
             batch_size=batch_size,
+            drop_last=args.drop_last,
             n_epochs=args.n_epochs,
             patience=dlt.Patience(
                 args.patience, args.patience_increase, args.improvement_threshold
             ),
-            drop_last=args.drop_last,
-            output_dir=args.output_dir,
-            settings={"dataset": dataset, "l1": args.l1, "l2": args.l2, "seed": args.seed},
-            log=say,
+            folder=folder,
             resume=args.resume,
-            snapshot_every=args.snapshot_every,
-            keep=args.keep,
+            log=say,
             should_stop=should_stop,
         )
     if result.stopped_by == "request":
@@ -185,11 +185,11 @@ def set_engine(args):
 def name_of_dataset(args, say):
     """Give the data set that was asked for, that of the run to resume, or what can be had."""
     from dlt.datasets import NAMES, choose_dataset
-    from dlt.runs.folder import saved_settings
+    from dlt.runs.folder import DATASET, saved_settings
 
     dataset = args.dataset
     if dataset is None and args.resume:
-        dataset = saved_settings(args.output_dir).get("dataset")
+        dataset = saved_settings(args.output_dir).get(DATASET)
     if dataset is None:
         dataset = choose_dataset(log=say)
     return dataset if dataset in NAMES else os.path.abspath(dataset)  # predict.py may run elsewhere

@@ -29,7 +29,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 import attacks
 import numpy as np
-from checkpoints import after
+from checkpoints import after, unvalidated
 
 from dlt.datasets import load_data
 from dlt.errors import DataError
@@ -41,6 +41,8 @@ from dlt.parameters import read_params, save_params
 from dlt.pictures.reading import read_picture
 from dlt.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dlt.runs.history import HistoryRow, read_history, write_history
+from dlt.runs.resuming import differences
+from dlt.runs.state import State
 
 #: One reader: `file` is the name its file has, `read` takes a path, `check` the result,
 #: `kinds` are the kinds of attacks that are meant for it.
@@ -118,12 +120,17 @@ def model(found):
     assert type(found[1]) is dict
 
 
-def state(found):
-    assert type(found) is Checkpoint and found.iteration >= 1
-    for group in (found.params, found.best_params or {}, {"losses": found.losses}):
+def checkpoint(found):
+    assert type(found) is Checkpoint
+    state = found.state
+    assert type(state) is State and state.iteration >= 1 and state.can_go_on
+    for group in (state.params, state.update_state, state.best_params or {}):
         arrays(group)
         assert all(np.isfinite(array).all() for array in group.values())
-    rows(found.history)
+    arrays({"losses": state.losses})
+    rows(state.history)
+    assert state.best_score is None or np.isfinite(state.best_score.fraction)
+    assert all(map(str.isprintable, differences(found, after(0))))
 
 
 def count(found):
@@ -140,7 +147,7 @@ READERS = (
     Reader("npz", "data.npz", read_npz, arrays, ("npz",)),
     Reader("params.npz", "params.npz", read_params, parameters, ("npz", "params.npz")),
     Reader("params.pkl", "params.pkl", read_params, parameters, PICKLES),
-    Reader("checkpoint", "checkpoint.npz", read_checkpoint, state, ("npz", "params.npz")),
+    Reader("checkpoint", "checkpoint.npz", read_checkpoint, checkpoint, ("npz", "params.npz")),
     Reader("history", "history.csv", read_history, rows, ("csv",)),
     Reader("picture", "picture.png", read_picture, picture, ("png",)),
     Reader("data set", "mnist.pkl.gz", load_data, sets, ("pickle", "npz", "idx")),
@@ -172,9 +179,9 @@ def valid_files():
 
         params = [saved("params.npz", save), saved("params.pkl", save)]
         history = saved("history.csv", lambda path: write_history(path, [row, row]))
-        states = [
-            saved("checkpoint.npz", functools.partial(write_checkpoint, checkpoint=checkpoint))
-            for checkpoint in (after(0, n_losses=3), after(2))
+        checkpoints = [
+            saved("checkpoint.npz", functools.partial(write_checkpoint, checkpoint=whole))
+            for whole in (after(0, n_losses=3), after(2), unvalidated(after(1)))
         ]
     bare = pickle.dumps(W, 2) + pickle.dumps(b, 4)
     members = {"W": W, "m": np.array("text"), "z": np.zeros((0, 2), "i2")}
@@ -186,7 +193,7 @@ def valid_files():
         "npz": [zipped(members), zipped(keyed)],
         "params.npz": [params[0]],
         "params.pkl": [params[1], bare],
-        "checkpoint": states,
+        "checkpoint": checkpoints,
         "history": [history],
         "picture": pictures(),
         "data set": [gzip.compress(pickle.dumps(pairs, 2), mtime=0), zipped(keyed)],

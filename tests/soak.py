@@ -6,8 +6,9 @@ backwards, a second process. After each one the run is resumed. All that it leav
 seconds aside, must be what a run without a fault leaves and prints, byte for byte.
 
 Most runs are forks of this process, which compiles the functions once, with the C linker: that one
-starts no threads. Of 25 kills one hits the script instead, as its own process and with the default
-linker. Prints a table; exits with 1 if anything was lost.
+starts no threads. Half of the kills hit runs with momentum and a shuffled order. Of 25 kills one
+hits the script instead, as its own process and with the default linker. Prints a table; exits with
+1 if anything was lost.
 """
 
 import argparse
@@ -35,11 +36,10 @@ import tqdm  # noqa: E402
 import train_logreg  # noqa: E402
 
 import dlt  # noqa: E402
-from dlt import training  # noqa: E402
 from dlt.engine import set_floatX, set_linker  # noqa: E402
 from dlt.errors import DltError  # noqa: E402
 from dlt.files import writing  # noqa: E402
-from dlt.progress import Progress  # noqa: E402
+from dlt.progress import silent  # noqa: E402
 from dlt.runs.checkpoint import read_checkpoint  # noqa: E402
 from dlt.runs.history import read_history  # noqa: E402
 
@@ -51,6 +51,7 @@ N_EPOCHS = 24
 SNAPSHOTS = {"snapshot_every": 3, "keep": 4}
 SCRIPT = os.path.join(ROOT, "scripts", "train_logreg.py")
 SCRIPT_OPTIONS = ["--dataset", "digits", "--n-epochs", "60", "--snapshot-every", "3"]
+ORDERS = {"plain": None, "momentum": dlt.Shuffled(seed=1)}  # of the two kinds of runs
 PATIENT = 60  # seconds after which a process that should have ended counts as lost
 
 
@@ -66,36 +67,25 @@ class Work:
         set_floatX("float32")
         set_linker("c")
         sets = [(x[:300], y[:300]) for x, y in dlt.load_data("digits")]
-        self.sets = dlt.shared_datasets(sets)
-        x, self.y = dlt.T.matrix("x"), dlt.T.ivector("y")
-        self.model = dlt.LogisticRegression(x, 784, 10)
-        p_y_given_x = self.model.p_y_given_x
-        self.loss = dlt.negative_log_likelihood(p_y_given_x, self.y, reduction="mean")
-        stretch = training.minibatch_stretch(
-            self.loss, self.model.params, 0.13, x, self.y, self.sets[0], 20
-        )
-        counters = {
-            id(data): training.error_counter(x, self.y, p_y_given_x, data, 20)
-            for data in self.sets[1:]
+        train_set, valid_set, self.test_set = dlt.shared_datasets(sets)
+        x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
+        model = dlt.LogisticRegression(x, 784, 10)
+        loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+        updates = {"plain": None, "momentum": momentum_updates(loss, model.params)}
+        self.trainers = {
+            kind: dlt.Trainer(model, y, loss, train_set, valid_set, 20, updates[kind])
+            for kind in ORDERS
         }
-        # A first call compiles the insides of loops, and loads what nobody may load without rights.
-        initial = dlt.get_values(self.model.params)
-        stretch(0, 2)
-        for count in counters.values():
-            count()
-        dlt.set_values(self.model.params, initial)
-        with Progress(1, "minibatch"):
-            pass
-        # What is compiled already is not compiled again; everything else is as users have it.
-        training.minibatch_stretch = lambda *args: stretch
-        training.error_counter = lambda x, y, p, data, *args: counters[id(data)]
+        # A first run compiles everything, and loads what nobody may load without rights.
+        for kind in ORDERS:
+            self.train(os.path.join(base, "first-" + kind), kind, n_epochs=1)
 
-    def train(self, folder, n_epochs=N_EPOCHS, log=None, **options):
+    def train(self, folder, kind="plain", n_epochs=N_EPOCHS, log=silent, **options):
         """Train in this process, and give what the script would print at the end."""
-        result = dlt.train(
-            self.model, self.y, self.loss, self.sets, batch_size=20, n_epochs=n_epochs,
-            output_dir=folder, log=log or (lambda line: None), **dict(SNAPSHOTS, **options),
-        )  # fmt: skip
+        trainer, place = self.trainers[kind], dlt.RunFolder(folder, **SNAPSHOTS)
+        result = trainer.run(n_epochs, order=ORDERS[kind], folder=place, log=log, **options)
+        if result.stopped_by != "request":
+            result = result._replace(test=trainer.score(self.test_set, result.best_params))
         lines = []
         train_logreg.report(result, "FOLDER", lines.append)
         return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
@@ -131,6 +121,16 @@ class Work:
         return os.path.join(self.base, "said-by-" + os.path.basename(folder))
 
 
+def momentum_updates(loss, params):
+    """Build the updates of SGD with momentum, whose velocities are state of their own."""
+    updates = []
+    for param, gradient in zip(params, dlt.T.grad(loss, params)):
+        velocity = dlt.theano.shared(0 * param.get_value(), name="velocity_of_" + param.name)
+        after = 0.9 * velocity - 0.02 * gradient
+        updates += [(velocity, after), (param, param + after)]
+    return updates
+
+
 def ended(pid):
     """Wait for a process; give its exit code, negative for a signal."""
     deadline = time.monotonic() + PATIENT
@@ -151,9 +151,12 @@ def outcome(folder):
     kept += (path / "snapshots").iterdir()
     found = {file.name: file.read_bytes() for file in kept}
     found["history.csv"] = [row._replace(seconds=0) for row in read_history(path / "history.csv")]
-    state = read_checkpoint(path / "checkpoint.npz")
-    found["parameters"] = {name: value.tobytes() for name, value in state.params.items()}
-    found["counters"] = (state.iteration, state.patience, state.ended, state.best_iteration)
+    checkpoint = read_checkpoint(path / "checkpoint.npz")
+    state = checkpoint.state
+    for group in ("params", "update_state"):
+        values = getattr(state, group)
+        found[group] = {name: value.tobytes() for name, value in values.items()}
+    found["others"] = (state.iteration, state.best_score, checkpoint.ended, checkpoint.program)
     return found
 
 
@@ -184,10 +187,11 @@ class Soak:
         self.base, self.count = base, 0
         self.work = Work(base)
         started = time.monotonic()
-        folder = self.folder()
-        self.printed = self.end_of_run(folder)
-        self.duration = time.monotonic() - started
-        self.expected = outcome(folder)
+        self.whole = {}  # what a run of each kind prints and leaves without any fault
+        for kind in ORDERS:
+            folder = self.folder()
+            self.whole[kind] = self.end_of_run(folder, kind=kind), outcome(folder)
+        self.duration = (time.monotonic() - started) / len(ORDERS)
 
     def folder(self):
         self.count += 1
@@ -201,26 +205,25 @@ class Soak:
             raise Loss("ended with {}: {}".format(code, lines[-1:]))
         return lines[lines.index("END") + 1 :]
 
-    def resume(self, folder, **options):
+    def resume(self, folder, kind="plain", **options):
         """Resume, compare all that is left and printed, and give all that was said."""
-        names = ("checkpoint.npz", "checkpoint.previous.npz")
-        resume = any(os.path.exists(os.path.join(folder, name)) for name in names)
-        printed = self.end_of_run(folder, resume=resume, **options)
-        if printed != self.printed:
+        printed = self.end_of_run(folder, kind=kind, resume="auto", **options)
+        expected, left = self.whole[kind]
+        if printed != expected:
             raise Loss("another result was printed: {}".format(printed))
-        compare(folder, self.expected)
+        compare(folder, left)
         shutil.rmtree(folder)
         return "\n".join(self.work.said(folder))
 
     def kill_forks(self):
         """SIGKILL at random moments; every second one waits for a write to be under way."""
-        killed = writing = again = 0
+        killed = writing = again = moving = 0
         n = self.kills - self.kills // 25
         while killed < n:
-            folder, resume = self.folder(), False
+            folder, resume, kind = self.folder(), False, self.random.choice(list(ORDERS))
             in_a_row = self.random.choice([1, 1, 1, 2, 3])  # resumed runs are killed too
             for _ in range(min(in_a_row, n - killed)):
-                pid = self.work.fork(folder, resume=resume)
+                pid = self.work.fork(folder, kind=kind, resume=resume)
                 self.wait_for_checkpoint(folder)
                 time.sleep(self.random.uniform(0, self.duration))
                 deadline = time.monotonic() + 0.2 * (killed % 2)
@@ -231,10 +234,12 @@ class Soak:
                     break  # it was faster
                 killed += 1
                 again += resume
+                moving += kind == "momentum"
                 writing += bool(temporary_files(folder))
                 resume = True
-            self.resume(folder)
-        return killed, "{} with a write under way, {} in resumed runs".format(writing, again)
+            self.resume(folder, kind)
+        words = "{} with a write under way, {} in resumed runs, {} with momentum and shuffled"
+        return killed, words.format(writing, again, moving)
 
     @staticmethod
     def wait_for_checkpoint(folder):
@@ -286,7 +291,7 @@ class Soak:
             refuse = functools.partial(limit_write, n, self.random.random())
             code = ended(self.work.fork(folder, before=refuse))
             if code == 0:  # fewer writes than that: all have been refused once
-                compare(folder, self.expected)
+                compare(folder, self.whole["plain"][1])
                 which = "each" if self.thorough else "every eighth"
                 return n // step, which + " write of a run, at a random byte"
             self.check_refused(
@@ -323,7 +328,7 @@ class Soak:
                 folder = os.path.join(disk, "run")
                 code = ended(self.work.fork(folder))
                 if code == 0:
-                    compare(folder, self.expected)
+                    compare(folder, self.whole["plain"][1])
                     return n, "disks of 4 to {} KB".format(kilobytes - 1)
                 self.check_refused(folder, code, "No space left on device); free some space")
                 if run_quietly("mount", "-o", "remount,size=8m", disk):
@@ -341,8 +346,7 @@ class Soak:
         epochs = [0, 1, 2, 9, 20]
         for epoch in epochs:
             folder = os.path.join(free, "run{}".format(epoch))
-            forbid = functools.partial(forbid_after, epoch, folder)
-            code = ended(self.work.fork(folder, before=forbid))
+            code = ended(self.work.fork(folder, **forbidding(epoch, folder)))
             self.check_refused(folder, code, "(Permission denied)")
             os.chmod(folder, 0o777)
             self.resume(folder, before=become_nobody)
@@ -502,20 +506,20 @@ def become_nobody():
         os.setuid(65534)
 
 
-def forbid_after(epoch, folder):
-    """In this process, make the folder read-only when an epoch has been reported."""
-    become_nobody()
-    if epoch == 0:
-        os.mkdir(folder)
-        os.chmod(folder, 0o555)
-    real = training._Run._say
+def forbidding(epoch, folder):
+    """Give the options of a fork whose folder becomes read-only once an epoch is validated."""
 
-    def say(self, row, score, say):
-        real(self, row, score, say)
+    def before():
+        become_nobody()
+        if epoch == 0:
+            os.mkdir(folder)
+            os.chmod(folder, 0o555)
+
+    def on_validation(row):
         if row.epoch == epoch:
             os.chmod(folder, 0o555)
 
-    training._Run._say = say
+    return {"before": before, "on_validation": on_validation}
 
 
 def main(argv=None):

@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from checkpoints import after, bits
+from checkpoints import MISSING, after, bits, rewritten, unvalidated
 
 from dlt.errors import DataError
 from dlt.files.npz import read_npz, write_npz
 from dlt.parameters import save_params
 from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
 from dlt.runs.history import HistoryRow
+from dlt.score import Score
 
 pytestmark = pytest.mark.once
 
@@ -21,25 +22,34 @@ pytestmark = pytest.mark.once
 )
 def test_what_is_written_is_read_back(tmp_path, n_validations, n_losses, dtype):
     for name in ("one.npz", "two.npz"):
-        state = after(n_validations, n_losses, dtype)
-        write_checkpoint(tmp_path / name, state)
-        assert bits(read_checkpoint(tmp_path / name)) == bits(state)
+        checkpoint = after(n_validations, n_losses, dtype)
+        write_checkpoint(tmp_path / name, checkpoint)
+        assert bits(read_checkpoint(tmp_path / name)) == bits(checkpoint)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
 def test_no_bit_of_a_number_is_lost(tmp_path):
-    state = after(1, 4)
-    row = state.history[0]._replace(train_loss=5e-324, seconds=0.1 + 0.2)
-    state = state._replace(
+    score = Score(-1e300 / 3, 10)  # errors may be measured in anything
+    row = HistoryRow(10, 1, 5e-324, score.fraction, 5000.0, 0.1 + 0.2)
+    checkpoint = after(
+        1,
+        4,
         params={"W": np.asarray([[-0.0, 5e-324], [1.7976931348623157e308, 0.1]]), "b": np.ones(())},
         best_params={"W": np.zeros((2, 2)), "b": np.ones(())},
+        best_score=score,
+        update_state={
+            "param_2": np.asarray([-0.0, 0.1], "float32"),
+            "count": np.asarray(-(2**63) + 1),
+            "generator": np.asarray([2**64 - 1, 3], "uint64"),
+            "used": np.asarray([True, False]),
+        },
         losses=np.asarray([0.1, 1 / 3, 1 + 2**-52, 5e-324]),
         history=(row,),
         seconds=1e9 / 7,
         settings={"learning_rate": 0.1 + 0.2, "text": "ü\n\u2028", "nested": [[1], {"a": None}]},
     )
-    write_checkpoint(tmp_path / "checkpoint.npz", state)
-    assert bits(read_checkpoint(tmp_path / "checkpoint.npz")) == bits(state)
+    write_checkpoint(tmp_path / "checkpoint.npz", checkpoint)
+    assert bits(read_checkpoint(tmp_path / "checkpoint.npz")) == bits(checkpoint)
 
 
 def test_the_order_in_memory_is_kept(tmp_path):
@@ -47,39 +57,40 @@ def test_the_order_in_memory_is_kept(tmp_path):
     turned = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     params = {"W": turned, "b": np.zeros(3)}
     write_checkpoint(tmp_path / "checkpoint.npz", after(0, 2, params=params))
-    assert read_checkpoint(tmp_path / "checkpoint.npz").params["W"].flags.f_contiguous
+    assert read_checkpoint(tmp_path / "checkpoint.npz").state.params["W"].flags.f_contiguous
 
 
 def test_it_is_strict_json_and_plain_arrays(tmp_path):
-    write_checkpoint(tmp_path / "checkpoint.npz", after(0, 2))  # best loss: still infinite
+    write_checkpoint(tmp_path / "checkpoint.npz", unvalidated(after(1)))  # all errors are NaN
     with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as file:
-        assert sorted(file.files) == ["__dlt__", "history", "losses", "params/W", "params/b"]
+        assert sorted(file.files) == [
+            "__dlt__", "best/W", "best/b", "history", "losses", "params/W", "params/b",
+            "state/n", "state/param_2",
+        ]  # fmt: skip
         text = str(file["__dlt__"])
 
     def refuse(constant):
         raise AssertionError(constant)
 
-    described = json.loads(text, parse_constant=refuse)["settings"]
-    assert described["patience"]["best_loss"] is None
+    assert json.loads(text, parse_constant=refuse)["settings"]["best"] is None
 
 
-def rewritten(folder, **changes):
-    """Write a good checkpoint, change it behind its back, and give its path."""
-    path = folder / "checkpoint.npz"
-    write_checkpoint(path, after(4, 2, snapshots=(20, 40)))
-    arrays = read_npz(path)
-    description = json.loads(arrays.pop("__dlt__").tolist())
-    for name, change in changes.items():
-        is_array = name in arrays or isinstance(change, np.ndarray)
-        part = arrays if is_array else description["settings"]
-        part[name] = change(part[name]) if callable(change) else change
-        if change is MISSING:
-            del part[name]
-    description["params"] = [[n, list(a.shape), a.dtype.name] for n, a in arrays.items()]
-    arrays["__dlt__"] = np.array(json.dumps(description))
-    with open(path, "wb") as file:
-        write_npz(file, arrays)
-    return path
+def test_a_run_without_validation_set_has_no_errors_at_all(tmp_path):
+    checkpoint = unvalidated(after(3, 2))
+    write_checkpoint(tmp_path / "checkpoint.npz", checkpoint)
+    assert bits(read_checkpoint(tmp_path / "checkpoint.npz")) == bits(checkpoint)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_another_format_is_refused_by_name(tmp_path, number):
+    path = tmp_path / "checkpoint.npz"
+    rewritten(path, after(1), checkpoint=number, program=MISSING, patience={}, data="5f" * 32)
+    with pytest.raises(DataError) as caught:
+        read_checkpoint(path)
+    assert str(caught.value) == (
+        "{}: found a checkpoint of format {}; expected a checkpoint of format 2, as dlt writes it; "
+        "use the dlt that wrote it, or start anew".format(path, number)
+    )
 
 
 def history(row, column, value):
@@ -92,31 +103,29 @@ def history(row, column, value):
     return {"history": change}
 
 
-MISSING = object()
-PATIENCE = {"patience": 5000, "best_loss": 0.3, "best_iteration": 29}
-BEST = {"iteration": 30, "n_errors": 3, "n_examples": 10}
 # what is found, and the changes that are refused with these words
 DAMAGES = {
     "something else in __dlt__": [{"iteration": 10**400}, {"seconds": 10**400}],
-    "another format": [{"checkpoint": 2}],
-    "the entries [": [{"extra": 1}, {"seconds": MISSING}],
+    "another format": [{"checkpoint": value} for value in (True, 2.0, "2", 0, 10**17, None)],
+    "the entries [": [{"extra": 1}, {"seconds": MISSING}, {"checkpoint": MISSING}],
     "no arrays history and losses": [{"history": MISSING}, {"losses": MISSING}],
     'an array "': [{"momentum": np.zeros(3)}, {"worst/W": np.zeros(3)}],
     "no parameters": [{"params/W": MISSING, "params/b": MISSING}],
-    "with values that are no finite numbers": [
+    '" with values that are no finite numbers': [
         {"params/b": np.full(3, np.nan)},
         {"best/b": np.full(3, np.inf)},
-        {"params/b": np.zeros(3, "int64")},
-        {"params/b": np.array("W")},
+        {"state/n": np.array(-np.inf)},
+        {"state/n": np.array("W")},
         {"losses": np.full(2, np.nan)},
-        history(1, "train_loss", np.nan),
+        {"losses": np.zeros(2, "int64")},
+        {"history": lambda rows: rows.astype("int64")},
     ],
     "best parameters unlike the parameters": [
         {"params/b": MISSING},
+        {"params/b": np.zeros(3, "int64")},
         {"best/b": np.zeros(4)},
         {"best/b": np.zeros(3, "float32")},
     ],
-    "half a best model": [{"best/W": MISSING, "best/b": MISSING}, {"best": None}],
     "losses of another shape or dtype": [
         {"losses": np.zeros((1, 2))},
         {"losses": np.zeros(2, "float32")},
@@ -126,12 +135,18 @@ DAMAGES = {
         {"history": lambda rows: rows[:, :-1]},
         {"history": lambda rows: rows.astype("float32")},
     ],
+    "a history with values that are no finite numbers": [
+        history(1, column, value)
+        for column, value in (("train_loss", np.nan), ("seconds", np.inf), ("iteration", np.nan))
+    ],
     "a history with iterations that are no counts": [
         history(0, "iteration", value) for value in (0, 0.5, 1e300)
     ],
     "a history with epochs that are no counts": [history(0, "epoch", 0.5)],
-    "a history with impossible errors": [history(0, "validation_error", 1.5)],
-    "a history with an impossible patience": [history(0, "patience", 1)],
+    "a history that is validated in part": [
+        history(row, "validation_error", value) for row, value in ((0, np.nan), (3, np.inf))
+    ],
+    "a history with an impossible patience": [history(0, "patience", value) for value in (1, 1e22)],
     "a history with times below 0": [history(0, "seconds", -1)],
     "a history out of order": [
         history(1, "iteration", 10),
@@ -152,46 +167,49 @@ DAMAGES = {
     "snapshots of no known": [{"snapshots": value} for value in ([20, 20], [40, 20], [25])],
     "settings that are no settings": [{"settings": []}],
     "the engine ": [{"engine": value} for value in ({"linker": 3}, "jax")],
-    "the hash of the data ": [{"data": value} for value in ("5f", None, "5F" * 32)],
-    "a best model untold": [
-        {"best": value} for value in ("W", {"iteration": 30}, dict(BEST, n_errors=True))
+    "the hash of the data ": [
+        {"data": value} for value in ("5f" * 32, None, ["5F" * 32], [["5f" * 32]], ["5f"])
+    ],
+    "the program ": [{"program": value} for value in (None, [["loss", []]], "loss")]
+    + [
+        {"program": {"loss": value}}
+        for value in ("ab", ["ab"], ["ab", "c"], [1, []], ["ab", [1]], ["ab", [], []], {})
+    ],
+    "half a best model": [
+        {"best/W": MISSING, "best/b": MISSING},
+        {"history": lambda rows: rows[:0], "losses": np.zeros(42), "snapshots": []},
+        {"history": lambda rows: rows * [1, 1, 1, np.nan, 1, 1]},
+        *({"best": value} for value in (None, "W", [3], {"n_errors": 3, "n_examples": 10})),
+        *({"best": value} for value in ([True, 10], [math.nan, 10], [math.inf, 10], [3, 0])),
     ],
     "a best model that is not the best of the history": [
         history(0, "validation_error", 0.1),
-        {"best": dict(BEST, iteration=40)},
-        {"best": dict(BEST, iteration=31)},
-        {"best": dict(BEST, n_errors=2)},
-        {"best": dict(BEST, n_examples=0, n_errors=0)},
-    ],
-    "the patience ": [{"patience": value} for value in (None, [5000, 0.3, 29], {"patience": 5000})]
-    + [{"patience": dict(PATIENCE, patience=value)} for value in (math.nan, 1e300, "5000")],
-    "two different patiences": [
-        history(3, "patience", 6000),
-        {"patience": dict(PATIENCE, patience=6000)},
-    ],
-    "a patience that has seen another best loss": [
-        {"patience": dict(PATIENCE, best_loss=0.25)},
-        {"patience": dict(PATIENCE, best_loss=None)},
-        {"patience": dict(PATIENCE, best_iteration=30)},
-        {"patience": dict(PATIENCE, best_iteration=29.0)},
+        {"best": [2, 10]},
+        {"best": [3.000000000000001, 10]},
     ],
 }
 
 
 @pytest.mark.parametrize("found", DAMAGES)
 def test_parts_that_do_not_agree_are_refused(tmp_path, found):
-    assert read_checkpoint(rewritten(tmp_path, patience=PATIENCE, best=BEST)).iteration == 42
+    path, whole = tmp_path / "checkpoint.npz", after(4, 2, snapshots=(20, 40))
+    rewritten(path, whole)
+    assert bits(read_checkpoint(path)) == bits(whole)
     for damage in DAMAGES[found]:
-        path = rewritten(tmp_path, **damage)
+        rewritten(path, whole, **damage)
         with pytest.raises(DataError) as caught:
             read_checkpoint(path)
         line = str(caught.value)
         assert line.startswith("{}: found ".format(path)) and "\n" not in line
         assert found in line.partition("; expected")[0]
+        assert line.count("; expected a") == 1 and line.endswith(" or start anew") == (
+            found != "something else in __dlt__"
+        )
 
 
 def test_settings_deeper_than_python_goes_are_refused(tmp_path):
-    path = rewritten(tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, after(4, 2))
     arrays = read_npz(path)
     text = arrays["__dlt__"].tolist()
     for depth in (900, 2000, 100000):
@@ -199,18 +217,18 @@ def test_settings_deeper_than_python_goes_are_refused(tmp_path):
         with open(path, "wb") as file:
             write_npz(file, dict(arrays, __dlt__=np.array(deep)))
         try:
-            state = read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except DataError:
             assert depth > 900
         else:  # what can be read can be written
             assert depth < 100000
-            write_checkpoint(tmp_path / "again.npz", state)
+            write_checkpoint(tmp_path / "again.npz", checkpoint)
 
 
 def test_flipped_bits_are_refused_or_harmless(tmp_path, rng):
     path = tmp_path / "checkpoint.npz"
-    state = after(2, 1)
-    write_checkpoint(path, state)
+    checkpoint = after(2, 1)
+    write_checkpoint(path, checkpoint)
     whole = path.read_bytes()
     for bit in rng.integers(0, 8 * len(whole), 300).tolist():
         damaged = bytearray(whole)
@@ -220,10 +238,10 @@ def test_flipped_bits_are_refused_or_harmless(tmp_path, rng):
             read = read_checkpoint(path)
         except DataError:
             continue
-        assert bits(read) == bits(state)  # a bit that means nothing, such as a date
+        assert bits(read) == bits(checkpoint)  # a bit that means nothing, such as a date
 
 
 def test_saved_parameters_are_no_checkpoint(tmp_path):
     save_params(tmp_path / "params.npz", {"W": np.zeros(2)}, settings={"seed": 1})
-    with pytest.raises(DataError, match="expected a checkpoint of format 1"):
+    with pytest.raises(DataError, match="expected a checkpoint of format 2"):
         read_checkpoint(tmp_path / "params.npz")

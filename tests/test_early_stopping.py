@@ -1,45 +1,53 @@
 """Patience against cases made by hand; test_training.py has the page's loop."""
 
-import json
+import pickle
 import re
 
+import numpy as np
 import pytest
 
-from dlt.early_stopping import Patience
+from dlt.early_stopping import Patience, best_row
 from dlt.errors import SettingsError
+from dlt.runs.history import HistoryRow
 
 pytestmark = pytest.mark.once
 
 
+def history_of(rule, errors, n_train_batches=10):
+    """Give the history of these validation errors, one an epoch."""
+    history = []
+    for epoch, error in enumerate(errors, start=1):
+        iteration = epoch * n_train_batches
+        patience = rule.extended(history, iteration - 1, error)
+        history.append(HistoryRow(iteration, epoch, 1.0, error, patience, 0.0))
+    return history
+
+
 @pytest.mark.parametrize(
-    "losses, best_loss, best_iteration, patience",
+    "errors, best_iteration, patience",
     [
         # validations at iterations 9, 19, 29, ... of 10 minibatches an epoch
-        ([0.5], 0.5, 9, 20),  # 9 * 2 = 18 is less than the initial 20
-        ([0.5, 0.4], 0.4, 19, 38),  # clear improvement: 19 * 2
-        ([0.5, 0.499], 0.499, 19, 20),  # better, but not below 0.5 * 0.995 = 0.4975
-        ([0.5, 0.4975], 0.4975, 19, 20),  # exactly the threshold is not below it
-        ([0.5, 0.6, 0.3], 0.3, 29, 58),
-        ([0.5, 0.5], 0.5, 9, 20),  # equal is not better
-        ([0.0, 0.0], 0.0, 9, 20),  # no error at all: nothing can be below that
-        ([float("nan"), 0.5], 0.5, 19, 38),  # NaN never counts
+        ([0.5], 10, 20),  # 9 * 2 = 18 is less than the initial 20
+        ([0.5, 0.4], 20, 38),  # clear improvement: 19 * 2
+        ([0.5, 0.499], 20, 20),  # better, but not below 0.5 * 0.995 = 0.4975
+        ([0.5, 0.4975], 20, 20),  # exactly the threshold is not below it
+        ([0.5, 0.6, 0.3], 30, 58),
+        ([0.5, 0.5], 10, 20),  # equal is not better
+        ([0.0, 0.0], 10, 20),  # no error at all: nothing can be below that
     ],
 )
-def test_updates_by_hand(losses, best_loss, best_iteration, patience):
+def test_validations_by_hand(errors, best_iteration, patience):
     rule = Patience(patience=20)
-    for epoch, loss in enumerate(losses, start=1):
-        iteration = epoch * 10 - 1
-        assert rule.update(iteration, loss) == (rule.best_iteration == iteration)
-    found = (rule.best_loss, rule.best_iteration, rule.patience)
-    assert found == (best_loss, best_iteration, patience)
+    history = history_of(rule, errors)
+    assert (best_row(history).iteration, rule.limit(history)) == (best_iteration, patience)
 
 
 def test_patience_counts_minibatch_updates_not_examples():
     # Slip of the page's comment ("look as this many examples"): 10 minibatches of 600
     # examples are 10 iterations, and a patience of 10 is exhausted by them.
     rule = Patience(patience=10)
-    assert not rule.is_exhausted(9)
-    assert rule.is_exhausted(10) and rule.last_iteration() == 10
+    assert not rule.is_exhausted([], 9)
+    assert rule.is_exhausted([], 10) and rule.last_iteration([]) == 10
 
 
 @pytest.mark.parametrize(
@@ -53,13 +61,10 @@ def test_validation_frequency_is_whole(patience, n_train_batches, expected):
 
 def test_increase_and_threshold_are_those_that_were_asked_for():
     rule = Patience(10, patience_increase=1.5, improvement_threshold=0.5)
-    found = []
-    for iteration, loss in [(9, 0.4), (19, 0.2), (29, 0.09)]:  # 0.2 is not below 0.4 * 0.5
-        rule.update(iteration, loss)
-        found.append((rule.best_iteration, rule.patience))
-    assert found == [(9, 13.5), (19, 13.5), (29, 43.5)]
-    assert rule.last_iteration() == 44
-    assert not rule.is_exhausted(43) and rule.is_exhausted(44)
+    history = history_of(rule, [0.4, 0.2, 0.09])  # 0.2 is not below 0.4 * 0.5
+    assert [row.patience for row in history] == [13.5, 13.5, 43.5]
+    assert rule.last_iteration(history) == 44
+    assert not rule.is_exhausted(history, 43) and rule.is_exhausted(history, 44)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +88,12 @@ def test_values_out_of_range_are_refused(name, value):
         Patience(**{name: value})
 
 
-def test_restarted_forgets_what_it_saw():
-    rule = Patience(10, 3, 0.9)
-    rule.update(9, 0.5)
-    assert vars(rule.restarted()) == vars(Patience(10, 3, 0.9)) != vars(rule)
-
-
-def test_its_state_comes_back_from_strict_json():
-    rule = Patience(10, 3, 0.9)
-    for iteration, loss in [(4, 0.5), (9, 0.1 + 0.2), (14, 0.7)]:
-        text = json.dumps(rule.state(), allow_nan=False)  # infinity is no JSON
-        assert vars(Patience(10, 3, 0.9).restored(json.loads(text))) == vars(rule)
-        rule.update(iteration, loss)
-    assert rule.state() == {"patience": 27, "best_loss": 0.1 + 0.2, "best_iteration": 9}
+def test_it_is_a_value():
+    rule = Patience(np.int64(10), 3.0)
+    assert rule == Patience(10, 3, 0.995) == pickle.loads(pickle.dumps(rule)) != Patience(10, 2)
+    assert repr(rule) == (
+        "Patience(patience=10, patience_increase=3.0, improvement_threshold=0.995)"
+    )
+    assert [type(number) for number in rule] == [int, float, float]
+    with pytest.raises(AttributeError):
+        rule.patience = 20

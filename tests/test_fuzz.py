@@ -17,6 +17,7 @@ import sys
 import numpy as np
 import pytest
 import readers
+from checkpoints import after, rewritten
 from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -196,6 +197,29 @@ def test_descriptions_of_any_shape(folder, described):
             check(reader, folder, archive)
         if "params.pkl" in reader.kinds:
             check(reader, folder, dumped)
+
+
+ENTRIES = {
+    "iteration": st.integers(0, 50),
+    "best": st.lists(st.integers(0, 20), max_size=3),
+    "snapshots": st.lists(st.sampled_from([10, 20, 30, 40]), max_size=3),
+    "program": st.dictionaries(st.text(max_size=5), st.tuples(st.text(max_size=5), JSON)),
+    "data": st.lists(st.just("5f" * 32), max_size=3),
+    "engine": st.dictionaries(st.text(max_size=5), st.text(max_size=5)),
+    "settings": st.dictionaries(st.text(max_size=5), JSON),
+    "seconds": st.floats(),
+    "ended": st.sampled_from(["patience", "n_epochs", "divergence"]),
+    "checkpoint": st.integers(0, 3),
+}
+
+
+@examples(max_examples=200)
+@given(st.data())
+def test_checkpoints_with_entries_of_any_shape(folder, data):
+    name = data.draw(st.sampled_from(sorted(ENTRIES)))
+    entry = data.draw(ENTRIES[name] | JSON)
+    rewritten(folder / "entries.npz", after(4, 2, snapshots=(20, 40)), **{name: entry})
+    check(BY_NAME["checkpoint"], folder, (folder / "entries.npz").read_bytes())
 
 
 KINDS = ["u1", "i1", "u2", "i4", "u8", "i8", "f2", "f4", "f8", "b1", "U1"]

@@ -136,7 +136,7 @@ def test_the_small_examples_give_what_was_found_by_hand(printed):
         "['1.5606', '1.5606']",  # NLL
         "4.0\n3.0\n2.5\n2.25",  # gradient descent
         "[7.0, 7.0, 25.0, 25.0, 7.0, 7.0]",  # penalties
-        "iter 14: best False, patience 16\nstopped at iter 16; the best was seen at iter 11",
+        "iter 14: patience 16\nstopped at iter 16; the best was seen at iter 11",
     ):
         assert "\n{}\n".format(lines) in printed
 
@@ -203,7 +203,8 @@ def test_the_tutorial_shows_what_it_computed(site, printed):
     assert "W (784, 10), b (10,)" in printed  # a result shows itself
     assert "minibatch/s" not in printed  # a progress bar
     pictures = re.findall(r'src="(_images/[0-9a-f]+\.png)"', shown)
-    assert len(pictures) == 8
+    assert len(pictures) == 9
+    assert shown.count("The curve comes with") == 1  # in the cell: a curve stands in its place
     for picture in pictures:
         data = (site / picture).read_bytes()
         assert data.startswith(b"\x89PNG") and len(data) > 4000
@@ -252,6 +253,12 @@ def test_each_code_block_of_the_page_has_its_cell_in_the_same_order():
     cells = [(title.group(1), cell) for title, cell in titled if title]
     assert [title for title, _ in cells] == [title for title, _ in PAGE_BLOCKS]
     assert [line for (_, cell), (_, line) in zip(cells, PAGE_BLOCKS) if line not in cell] == []
+
+
+@pytest.mark.once
+def test_no_cell_puts_parameters_back_because_it_trains():
+    training = [cell for cell in CELLS if re.search(r"dlt\.train\(|trainer\.run\(", cell)]
+    assert len(training) == 5 and not re.search(r"set_values", "".join(training))
 
 
 @pytest.mark.once

@@ -25,6 +25,12 @@ def test_what_is_written_is_read(tmp_path):
     assert lines[1] == "83,1,0.6123456789012345,0.12458333333333334,5000.0,0.1"
 
 
+def test_errors_of_a_run_without_validation_set_are_not_a_number(tmp_path):
+    write_history(tmp_path / "history.csv", [ROWS[0]._replace(validation_error=float("nan"))])
+    (row,) = read_history(tmp_path / "history.csv")
+    assert repr(row) == repr(ROWS[0]).replace("0.12458333333333334", "nan")
+
+
 def test_an_empty_history_is_one(tmp_path):
     write_history(tmp_path / "history.csv", [])
     assert read_history(tmp_path / "history.csv") == []

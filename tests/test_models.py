@@ -1,5 +1,8 @@
 """Logistic regression against numpy and scikit-learn."""
 
+import json
+import types
+
 import numpy as np
 import pytest
 import reference
@@ -7,7 +10,7 @@ import reference
 from dlt.engine import T, theano
 from dlt.errors import SettingsError
 from dlt.losses import negative_log_likelihood
-from dlt.models import LogisticRegression
+from dlt.models import LogisticRegression, describe_model
 from dlt.regularization import regularized_loss
 from dlt.sgd import gradient_descent
 from dlt.shared import shared_dataset
@@ -55,6 +58,18 @@ def test_gradient_descent_finds_scikit_learn_s_solution(float64, blobs):
     for _ in range(5000):
         step()
     np.testing.assert_allclose(model.W.get_value().T, peer.coef_, atol=1e-4)
+
+
+def test_a_model_is_described_by_its_class_and_what_numbers_it_has_of_sizes():
+    namespace = types.SimpleNamespace
+    for model, sizes in (
+        (namespace(n_in=np.int32(6), n_out=4), {"n_in": 6, "n_out": 4}),
+        (namespace(n_in=(28, 28), n_out=10), {"n_out": 10}),
+        (namespace(), {}),
+    ):
+        described = describe_model(model)
+        assert described == {"class": "SimpleNamespace", **sizes}
+        assert json.loads(json.dumps(described)) == described
 
 
 @pytest.mark.parametrize("n_in, n_out", [(0, 2), (3, 1)])

@@ -170,10 +170,11 @@ def test_sums_and_labels_end_one_before_their_number():
     NLL, errors = losses_of_rows([[0.75, 0.25], [0.25, 0.75], [0.875, 0.125]], [1, 1, 1], "sum")
     assert float(NLL) == pytest.approx(numpy.log(128 / 3), rel=1e-6)
     assert int(errors) == 2
-    classifier = dlt.LogisticRegression(T.matrix("x"), n_in=784, n_out=10)
+    classifier, y = dlt.LogisticRegression(T.matrix("x"), n_in=784, n_out=10), T.ivector("y")
     assert classifier.b.get_value().shape == (10,)  # entries 0..9: a label 10 would have none
+    loss = dlt.negative_log_likelihood(classifier.p_y_given_x, y)
     with pytest.raises(dlt.SettingsError, match="found label 10; expected labels from 0 to 9"):
-        dlt.train(classifier, T.ivector("y"), None, [([[0.0] * 784], [10])] * 3)
+        dlt.train(classifier, y, loss, [([[0.0] * 784], [10])] * 3, batch_size=1)
 
 
 def test_the_right_label_s_entry_is_taken_from_each_row():

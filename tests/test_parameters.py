@@ -13,7 +13,14 @@ from conftest import ROOT
 
 from dlt.engine import theano
 from dlt.errors import DataError, SettingsError
-from dlt.parameters import get_values, load_params, read_params, save_params, set_values
+from dlt.parameters import (
+    get_values,
+    load_params,
+    names_of,
+    read_params,
+    save_params,
+    set_values,
+)
 from dlt.runs.checkpoint import write_checkpoint
 
 
@@ -75,7 +82,7 @@ def test_a_file_needs_neither_engine_nor_model(tmp_path):
     code = (
         "import sys, dlt, dlt.runs.checkpoint\n"
         "assert list(dlt.read_params('params.npz')[0]) == ['W', 'b']\n"
-        "assert dlt.runs.checkpoint.read_checkpoint('checkpoint.npz').iteration == 20\n"
+        "assert dlt.runs.checkpoint.read_checkpoint('checkpoint.npz').state.iteration == 20\n"
         "assert 'pytensor' not in sys.modules and 'theano' not in sys.modules\n"
     )
     environ = dict(os.environ, PYTHONPATH=str(ROOT))
@@ -111,12 +118,22 @@ def test_values_are_copies(float64):
     assert b.get_value().tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("names", [(None, "b"), ("b", "b")])
-def test_parameters_need_names_of_their_own(tmp_path, names):
-    params = [theano.shared(np.zeros(2), name=name) for name in names]
-    with pytest.raises(SettingsError, match="expected a different name for each parameter"):
-        save_params(tmp_path / "params.npz", params)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    "given, names",
+    [
+        (["W", "b", "W", "b"], ["W", "b", "W_2", "b_2"]),
+        (["W", "W_2", "W", "W", "W_2"], ["W", "W_2", "W_3", "W_4", "W_2_2"]),
+        ([None, "b", None, "param_0"], ["param_0", "b", "param_2", "param_0_2"]),
+    ],
+)
+def test_names_are_made_unique_and_stacked_layers_come_back(tmp_path, float64, given, names):
+    layers = [theano.shared(np.full(2, float(i)), name=name) for i, name in enumerate(given)]
+    assert names_of(layers) == names
+    save_params(tmp_path / "params.npz", layers)
+    assert list(read_params(tmp_path / "params.npz")[0]) == names
+    others = zeros_like(layers)
+    load_params(tmp_path / "params.npz", others)
+    assert [other.get_value().tolist() for other in others] == [[i, i] for i in range(len(given))]
 
 
 def test_npz_is_the_default(tmp_path):

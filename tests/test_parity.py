@@ -27,8 +27,10 @@ def losses_of_two_epochs(sets, batch_size):
     model = dlt.LogisticRegression(x, n_in, n_out)
     loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
     train_set, valid_set = (dlt.shared_dataset(data) for data in sets[:2])
-    run = dlt.minibatch_stretch(loss, model.params, LEARNING_RATE, x, y, train_set, batch_size)
-    count = dlt.error_counter(x, y, model.p_y_given_x, valid_set)
+    updates = dlt.gradient_updates(loss, model.params, LEARNING_RATE)
+    run = dlt.minibatch_stretch(loss, updates, x, y, train_set, batch_size)
+    errors = dlt.zero_one_loss(model.p_y_given_x, y, reduction="none")
+    count = dlt.error_counter(x, y, errors, valid_set)
     n = len(sets[0][1]) // batch_size
     losses = np.concatenate([run(0, n), run(n, n)])
     return losses, model.W.get_value(), count().n_errors

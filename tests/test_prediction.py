@@ -1,13 +1,17 @@
-"""A saved model predicts as the trained one did."""
+"""A model predicts as the trained one did, and comes back from its file."""
+
+import pickle
+import types
 
 import numpy as np
 import pytest
 import reference
 
-from dlt.engine import theano
+from dlt.engine import T, theano
 from dlt.errors import DataError
+from dlt.models import LogisticRegression
 from dlt.parameters import save_params
-from dlt.prediction import Predictor
+from dlt.prediction import Predictor, load_model
 
 
 @pytest.fixture
@@ -31,9 +35,36 @@ def test_probabilities_agree_with_numpy(tmp_path, rng, floatX, ending):
     expected = reference.softmax(x @ W + b)
     np.testing.assert_allclose(predictor.probabilities(x), expected, rtol=1e-4)
     np.testing.assert_array_equal(predictor.predict(x), expected.argmax(axis=1))
-    assert (predictor.n_in, predictor.n_out) == (5, 3)
+    assert (predictor.model.n_in, predictor.model.n_out) == (5, 3)
     assert predictor.settings == {"dataset": "digits"} and predictor.dataset == "digits"
     assert predictor.probabilities(x).dtype == floatX
+
+
+def test_a_model_at_work_is_copied(rng, floatX):
+    model = LogisticRegression(T.matrix("x"), 3, 2, rng=rng)
+    predictor, x = Predictor(model), rng.random((4, 3))
+    expected = predictor.probabilities(x)
+    np.testing.assert_allclose(expected, reference.softmax(x @ model.W.get_value()), rtol=1e-4)
+    unused = Predictor(model)
+    model.W.set_value(np.zeros((3, 2), floatX))
+    for one in (predictor, unused, pickle.loads(pickle.dumps(predictor))):
+        np.testing.assert_array_equal(one.probabilities(x), expected)
+    assert (predictor.path, predictor.settings, predictor.dataset) == (None, {}, "mnist")
+    with pytest.raises(DataError, match=r"\(B, 3\), as the model was trained on; use the data set"):
+        predictor.predict(np.zeros((2, 4)))
+
+
+def test_any_classifier_will_do(float64):
+    x = T.tensor3("x")
+    scale = theano.shared(np.asarray(2.0), name="scale")
+    p_y_given_x = T.stack([scale * x[:, 0, 0], 1 - scale * x[:, 0, 0]], axis=1)
+    model = types.SimpleNamespace(input=x, params=[scale], p_y_given_x=p_y_given_x)
+    predictor = Predictor(model)
+    assert predictor.probabilities([[[0.125, 0]]]).tolist() == [[0.25, 0.75]]
+    with pytest.raises(
+        DataError, match=r"found an array of shape \(1, 2\); expected \(B, ...\), as"
+    ):
+        predictor.predict([[0.125, 0]])
 
 
 def test_a_file_of_the_other_floatX_is_cast(predict_with, floatX):
@@ -88,6 +119,7 @@ W = np.zeros((5, 3))
         ({"W": W, "b": np.zeros(3, "f4")}, r"the arrays W \(5, 3\), b \(3,\); expected W"),
         ({"W": W.astype("i4"), "b": np.zeros(3, "i4")}, r"the arrays W \(5, 3\), b \(3,\); exp"),
         ({}, r"the arrays \(none\); expected W"),
+        ({"W": W, "b": np.zeros(3), "W_2": W, "b_2": np.zeros(3)}, r".* b_2 \(3,\); expected W"),
         ({"W": W * np.nan, "b": np.zeros(3)}, "NaN or infinite parameters"),
         ({"W": W + 1e300, "b": np.zeros(3)}, "NaN or infinite .* numbers that float32 can hold"),
     ],
@@ -103,3 +135,42 @@ def test_a_missing_model_is_named(tmp_path):
         Predictor(tmp_path / "nothing")
     with pytest.raises(DataError, match="npz: found no file there; .*train a model first"):
         Predictor(tmp_path)
+
+
+@pytest.mark.parametrize("described", [{}, {"model": {"class": "LogisticRegression"}}])
+@pytest.mark.parametrize("source", ["folder", ".pkl", "page"])
+def test_a_model_comes_back_from_where_it_was_saved(tmp_path, rng, floatX, source, described):
+    W, b = (rng.normal(0, 1, shape).astype(floatX) for shape in ((5, 3), (3,)))
+    path = tmp_path / ("best_params.npz" if source == "folder" else "params.pkl")
+    if source == "page":
+        path.write_bytes(b"".join(pickle.dumps(array, -1) for array in (W, b)))
+    else:
+        save_params(path, {"W": W, "b": b}, described)
+    model = load_model(tmp_path if source == "folder" else path)
+    assert type(model) is LogisticRegression and (model.n_in, model.n_out) == (5, 3)
+    for param, array in zip(model.params, (W, b)):
+        np.testing.assert_array_equal(param.get_value(), array)
+    predict = theano.function([model.input], model.y_pred)
+    x = rng.random((6, 5)).astype(floatX)
+    np.testing.assert_array_equal(predict(x), (x @ W + b).argmax(axis=1))
+
+
+def test_of_another_class_the_arrays_are_given_and_the_class_is_named(tmp_path):
+    arrays = {"W": np.ones((2, 3)), "b": np.zeros(3)}
+    save_params(tmp_path / "best_params.npz", arrays, {"model": {"class": "M\x1bLP"}})
+    message = (
+        r"npz: found a model of the class M\\x1bLP, which dlt does not have; giving its arrays"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        found = load_model(tmp_path)
+    assert caught[0].filename == __file__
+    assert list(found) == ["W", "b"] and found["W"].tolist() == arrays["W"].tolist()
+    with pytest.raises(DataError, match=r"npz: found a model of the class M\\x1bLP; expected W"):
+        Predictor(tmp_path)
+
+
+@pytest.mark.parametrize("described", ["MLP", {"class": ["MLP"]}, {"n_in": 2}, None])
+def test_what_names_no_class_is_read_as_the_page_s_model(tmp_path, described):
+    arrays = {"W": np.ones((2, 3)), "b": np.zeros(3)}
+    save_params(tmp_path / "params.npz", arrays, {"model": described})
+    assert load_model(tmp_path / "params.npz").n_out == 3

@@ -10,13 +10,14 @@ import termios
 import pytest
 from conftest import ROOT
 
+import dlt
 from dlt.progress import Progress
 
 LINES = "line 0\nline 1\nline 2\n"
 
 
-def make_progress(total=3, show=None, done=0):
-    with Progress(total, "minibatch", show, log=print, done=done) as progress:
+def make_progress(show=None):
+    with Progress(3, "minibatch", show, log=print) as progress:
         for i in range(3):
             progress.advance(1)
             progress.say("line {}".format(i))
@@ -46,19 +47,25 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     assert "minibatch" in shown and "/3" in shown
 
 
-def test_a_bar_begins_where_an_earlier_one_ended(capsys):
-    make_progress(10, show=True, done=7)
+def test_the_bar_of_a_resumed_run_begins_where_that_is(capsys, blobs, tmp_path):
+    x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
+    model = dlt.LogisticRegression(x, n_in=2, n_out=3)
+    NLL = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    trainer = dlt.Trainer(model, y, NLL, *blobs[:2], batch_size=10)
+    trainer.run(n_epochs=2, folder=dlt.RunFolder(tmp_path))
+    assert capsys.readouterr().err == ""
+    trainer.run(n_epochs=3, folder=dlt.RunFolder(tmp_path), resume=True, progress=True)
     shown = capsys.readouterr().err
-    assert "7/10" in shown and "0/10 " not in shown.replace("10/10", "")
+    assert "| 20/30 [" in shown and "| 0/30 [" not in shown
 
 
 def test_the_total_may_change_and_a_note_stand_beside_it(capsys):
     with Progress(5001, "minibatch", True) as progress:
-        progress.expect(9962)
+        progress.move(83, 9962)
         progress.note("validation error 7.5 %")
         progress._bar.refresh()
     shown = capsys.readouterr().err
-    assert "0/5001" in shown and "0/9962" in shown
+    assert "0/5001" in shown and "83/9962" in shown
     assert "validation error 7.5 %]" in shown
 
 

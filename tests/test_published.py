@@ -23,12 +23,12 @@ def mnist(mnist_folder):
     return dlt.load_data("mnist")
 
 
-def train(sets, drop_last):
+def train(sets, drop_last, **options):
     """Train on MNIST as the script does."""
     x, y = T.matrix("x"), T.ivector("y")
     model = dlt.LogisticRegression(x, 784, 10)
     loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
-    return dlt.train(model, y, loss, sets, batch_size=600, drop_last=drop_last)
+    return dlt.train(model, y, loss, sets, batch_size=600, drop_last=drop_last, **options)
 
 
 @pytest.mark.parametrize("linker, floatX", RUNS, indirect=True)
@@ -61,9 +61,9 @@ def test_the_script_prints_the_published_figures(mnist_folder, tmp_path):
 
 
 @pytest.mark.once
-def test_every_example_counts_by_default(mnist):
+def test_every_example_counts_by_default(mnist, tmp_path):
     # The README's figures.
-    result = train(mnist, drop_last=False)
+    result = train(mnist, drop_last=False, folder=dlt.RunFolder(tmp_path))
     assert (result.best_validation, result.test) == ((743, 10000), (775, 10000))
     test_x, test_y = mnist[2]
-    assert (result.predict(test_x) != test_y).sum() == 775
+    assert (dlt.Predictor(tmp_path).predict(test_x) != test_y).sum() == 775

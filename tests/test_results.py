@@ -1,6 +1,5 @@
-"""What a run found: shown as a table, used to predict, drawn."""
+"""What a run found: plain data, shown as a table, drawn."""
 
-import copy
 import html
 import math
 import pickle
@@ -8,13 +7,12 @@ import re
 
 import numpy as np
 import pytest
-import reference
+from conftest import run_python
 
 import dlt
-from dlt.errors import DataError, SettingsError
-from dlt.evaluation import Score
 from dlt.results import TrainingResult
 from dlt.runs.history import HistoryRow
+from dlt.score import Score
 
 
 @pytest.fixture
@@ -25,27 +23,14 @@ def known():
         best_iteration=6059,
         best_validation=Score(720, 9600),
         test=Score(719, 9600),
-        history=[HistoryRow(83, 1, 0.75, 0.125, 5000, 0.5)],
+        history=(HistoryRow(83, 1, 0.75, 0.125, 5000, 0.5),),
         n_iterations=6142,
         n_epochs=74,
         seconds=7.4567,
         stopped_by="patience",
         diverged_at=None,
         initial_patience=5000,
-        probabilities=None,
     )
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A run on three blobs, with the model that was trained."""
-    rng = np.random.default_rng(23455)
-    y = rng.integers(0, 3, 90)
-    x = np.eye(3)[y] * 0.5 + rng.random((90, 3)) * 0.4
-    symbolic_x, symbolic_y = dlt.T.matrix("x"), dlt.T.ivector("y")
-    model = dlt.LogisticRegression(symbolic_x, n_in=3, n_out=3)
-    NLL = dlt.negative_log_likelihood(model.p_y_given_x, symbolic_y, reduction="mean")
-    return dlt.train(model, symbolic_y, NLL, [(x, y)] * 3, batch_size=10, n_epochs=5), model, x
 
 
 def test_it_shows_as_a_short_table(known):
@@ -57,17 +42,22 @@ def test_it_shows_as_a_short_table(known):
     ]
 
 
+def test_errors_that_are_measured_show_their_mean(known):
+    measured = known._replace(best_validation=Score(0.1 + 0.2, 3), test=None, best_params=None)
+    assert repr(measured).splitlines()[1:] == [
+        "  best validation error  0.100000  mean of 3, after 6059 updates"
+    ]
+
+
 def test_a_run_that_diverged_at_once_says_where(known):
     diverged = known._replace(
-        best_params=None, best_iteration=None, best_validation=None, test=None, history=[],
+        best_params=None, best_iteration=None, best_validation=None, test=None, history=(),
         n_iterations=2, n_epochs=1, seconds=0.01, stopped_by="divergence", diverged_at=2,
     )  # fmt: skip
     assert repr(diverged).splitlines() == [
         "stopped by divergence: 1 epoch, 2 updates, 0.0 s",
         "  diverged at update  2  loss not finite",
     ]
-    with pytest.raises(SettingsError, match="found no parameters, as training diverged before"):
-        diverged.predict(np.zeros((1, 784)))
 
 
 def test_a_notebook_gets_the_same_table_as_html_and_names_are_text_in_it(known):
@@ -79,25 +69,46 @@ def test_a_notebook_gets_the_same_table_as_html_and_names_are_text_in_it(known):
     assert shown.startswith("<table><caption>") and len(rows) == 3 and "<script" not in shown
 
 
-def test_it_predicts_with_the_best_parameters_whatever_the_model_holds_later(trained):
-    result, model, x = trained
-    expected = reference.softmax(x @ result.best_params["W"] + result.best_params["b"])
-    model.W.set_value(np.zeros((3, 3), dtype=model.W.dtype))
-    used, unused = result, copy.deepcopy(result)
-    np.testing.assert_array_equal(used.predict(x), expected.argmax(axis=1))
-    pickled = pickle.loads(pickle.dumps(used))
-    assert repr(pickled) == repr(result) and pickled.history == result.history
-    best = result.best_params["W"].copy()
-    for one in (used, unused, pickled):
-        one.best_params["W"][:] = math.nan  # the function has its own copy
-        np.testing.assert_allclose(one.probabilities(x), expected, rtol=1e-4)
-        one.best_params["W"][:] = best
-    with pytest.raises(DataError, match=r"expected \(B, 3\), as the model was trained on"):
-        result.predict(np.zeros((2, 4)))
+def test_it_is_plain_data_that_another_process_reads(tmp_path, blobs):
+    x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
+    model = dlt.LogisticRegression(x, n_in=2, n_out=3)
+    NLL = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    result = dlt.train(model, y, NLL, blobs, batch_size=10, n_epochs=5)
+    assert isinstance(result.history, tuple) and len(result.history) == 5
+    pickled = pickle.dumps(result)
+    assert len(pickled) < 3000
+    (tmp_path / "result.pkl").write_bytes(pickled)
+    code = (
+        "import pickle, sys\n"
+        "result = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "print(repr(result), result.best_params, *result, sep='\\n')\n"
+        "assert not {'pytensor', 'theano', 'aesara'} & set(sys.modules)\n"
+    )
+    process = run_python("-c", code, tmp_path / "result.pkl")
+    assert process.stderr == ""
+    assert process.stdout == "\n".join(map(str, [repr(result), result.best_params, *result, ""]))
+    best = pickle.loads(pickled).best_params
+    for name, array in result.best_params.items():
+        np.testing.assert_array_equal(best[name], array)
 
 
-def test_it_draws_its_learning_curves(trained):
-    result, _, _ = trained
-    lines = [line for axes in result.plot().axes for line in axes.lines]
-    errors = [100 * row.validation_error for row in result.history]
-    assert any(np.array_equal(line.get_ydata(), errors) for line in lines)
+def errors_drawn(result):
+    """Read the validation errors (%) and the best model off the drawn curves."""
+    curve, *others = result.plot().axes[1].lines
+    return curve.get_ydata().tolist(), [line.get_label() for line in others]
+
+
+def test_it_draws_its_learning_curves_with_a_validation_set_or_without(known):
+    rows = tuple(HistoryRow(83 * i, i, 1 / i, 0.5 / i, 5000, 0.5 * i) for i in (1, 2))
+    result = known._replace(history=rows, best_iteration=166)
+    assert errors_drawn(result) == ([50, 25], ["best model: 25.00 % after 166 updates"])
+    rows = tuple(row._replace(validation_error=math.nan) for row in rows)
+    errors, others = errors_drawn(result._replace(history=rows, best_validation=None))
+    assert np.isnan(errors).all() and others == []
+
+
+def test_errors_that_are_measured_are_drawn_as_they_are(known):
+    rows = tuple(HistoryRow(83 * i, i, 1 / i, 5 / i - 4, 5000, 0.5 * i) for i in (1, 2))
+    result = known._replace(history=rows, best_iteration=166, best_validation=Score(-3.0, 2))
+    assert errors_drawn(result) == ([1, -1.5], ["best model: -1.5 after 166 updates"])
+    assert result.plot().axes[1].get_ylabel() == "validation error"

@@ -1,19 +1,20 @@
 """What may differ between a checkpoint and the run that goes on, and what may not."""
 
-import numpy as np
 import pytest
-from checkpoints import after, values
+from checkpoints import after
 
 from dlt.engine import theano
-from dlt.errors import DataError, SettingsError
-from dlt.runs.folder import RunFolder
-from dlt.runs.resuming import begin, differences, engine_versions
+from dlt.runs.resuming import differences, engine_versions
 
 NOW = after(0)
 
 
 def now(**settings):
     return NOW._replace(settings=dict(NOW.settings, **settings))
+
+
+def running(parts):
+    return NOW._replace(program={**NOW.program, **parts})
 
 
 @pytest.mark.once
@@ -24,11 +25,19 @@ def now(**settings):
         ({}, {"n_epochs": 1001}, []),
         ({}, {"n_epochs": 999},
          ["n_epochs: the checkpoint has 1000, this run 999 (it may only be raised)"]),
+        ({"n_epochs": "1"}, {},
+         ["n_epochs: the checkpoint has 1, this run 1000 (it may only be raised)"]),
         ({}, {"text": "a\nb"}, ["text: the checkpoint has none, this run a\\nb"]),
+        ({"a\x1b" * 99: 1}, {}, ["a\\x1b" * 16 + ": the checkpoint has 1, this run none"]),
         ({}, {"dataset": "elsewhere"}, []),
+        ({"engine": "PyTensor 3", "floatX": "float32"}, {}, []),  # see the engine
         ({}, {"learning_rate": 1, "seed": 1},
          ["learning_rate: the checkpoint has 0.13, this run 1",
           "seed: the checkpoint has none, this run 1"]),
+        ({"order": "in turn"}, {"order": "Shuffled(seed=1)"},
+         ["order: the checkpoint has in turn, this run Shuffled(seed=1)"]),
+        ({"shared": {"rate": 0.1}}, {"shared": {"rate": 0.2}},
+         ['shared: the checkpoint has {"rate": 0.1}, this run {"rate": 0.2}']),
         ({"a": 5000, "b": float("nan")}, {"a": 5000.0, "b": float("nan")}, []),
     ],
 )  # fmt: skip
@@ -37,17 +46,59 @@ def test_every_setting_that_differs_is_named(before, after, expected):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    "parts, expected",
+    [
+        ({}, []),
+        ({"loss": ("c1" * 32, [])}, []),  # a tuple, as describe_graph gives it
+        ({"loss": ["ab", []]}, ["loss: the checkpoint has another expression"]),
+        ({"loss": ["c1" * 32, ["1"]]}, ["loss: the checkpoint has another expression"]),
+        ({"update of W": ["d2" * 32, ["0.002", "2"]]},
+         ["update of W: the checkpoint has 0.13, this run 0.002"]),
+        ({"update of W": ["d2" * 32, ["0.13", "3"]], "loss": ["ab", []]},
+         ["loss: the checkpoint has another expression",
+          "update of W: the checkpoint has 2, this run 3"]),
+        # one constant tells enough: a rate stands in the update of every layer
+        ({"update of W": ["d2" * 32, ["0.002", "3"]]},
+         ["update of W: the checkpoint has 0.13, this run 0.002"]),
+        ({"update of b": ["ab", []]}, ["update of b: the checkpoint has another expression"]),
+    ],
+)  # fmt: skip
+def test_every_expression_that_differs_is_named(parts, expected):
+    assert differences(NOW, running(parts)) == expected
+    # the other way round, with one side's words exchanged
+    exchanged = differences(running(parts), NOW)
+    assert [line.partition(":")[0] for line in exchanged] == [
+        line.partition(":")[0] for line in expected
+    ]
+
+
+@pytest.mark.once
+def test_a_setting_that_differs_is_the_plainer_word():
+    other = running({"loss": ["ab", []]})
+    settings = dict(NOW.settings, l2=0.001)
+    assert differences(NOW, other._replace(settings=settings)) == [
+        "l2: the checkpoint has none, this run 0.001"
+    ]
+
+
+@pytest.mark.once
 def test_other_data_is_named_with_what_it_is_called():
-    assert differences(now(dataset="mnist"), now(dataset="digits")._replace(data="a0" * 32)) == [
-        "data: the checkpoint has mnist (sha256 5f5f5f5f5f5f5f5f), "
-        "this run digits (sha256 a0a0a0a0a0a0a0a0)"
+    other = now(dataset="digits")._replace(data=["5f" * 32, "b0" * 32])
+    assert differences(now(dataset="mnist"), other) == [
+        "data: the checkpoint has mnist (sha256 5f5f5f5f5f5f5f5f a0a0a0a0a0a0a0a0), "
+        "this run digits (sha256 5f5f5f5f5f5f5f5f b0b0b0b0b0b0b0b0)"
+    ]
+    assert differences(NOW._replace(data=NOW.data[:1]), NOW) == [
+        "data: the checkpoint has sha256 5f5f5f5f5f5f5f5f, "
+        "this run sha256 5f5f5f5f5f5f5f5f a0a0a0a0a0a0a0a0"
     ]
 
 
 @pytest.mark.once
 def test_another_engine_is_named_part_by_part():
     checkpoint = NOW._replace(engine={"linker": "jax", "jax": "0.7", "floatX": "float32"})
-    other = NOW._replace(engine={"linker": "c", "floatX": "float64"}, data="a0" * 32)
+    other = NOW._replace(engine={"linker": "c", "floatX": "float64"}, data=["a0" * 32])
     # in another floatX the same data has other bytes: no word on that
     assert differences(checkpoint, other) == [
         "floatX: the checkpoint has float32, this run float64",
@@ -65,69 +116,3 @@ def test_the_engine_is_told_by_names_and_versions(linker, floatX):
         "dlt", "engine", "linker", "optimizer", "device", "floatX", *libraries
     }  # fmt: skip
     assert all(isinstance(value, str) for value in versions.values())
-
-
-def params(**changes):
-    arrays = dict(values(0), **changes)
-    return [theano.shared(np.asarray(array), name=name) for name, array in arrays.items()]
-
-
-def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
-    with RunFolder(tmp_path) as folder:
-        folder.save(after(2))
-        before = (tmp_path / "checkpoint.npz").read_bytes()
-        with pytest.raises(SettingsError) as caught:
-            begin(folder, now(seed=1, l1=0.5), params(), True, print)
-        with pytest.raises(DataError, match=r"found b float64 \(3,\); expected b float64 \(4,\)"):
-            begin(folder, now(), params(b=np.zeros(4)), True, print)
-    assert str(caught.value) == (
-        "{!r}: found a checkpoint of another run: l1: the checkpoint has none, this run 0.5; "
-        "seed: the checkpoint has none, this run 1; expected the same data, settings and engine; "
-        "use those, or train anew without resume (--resume)".format(str(tmp_path))
-    )
-    assert (tmp_path / "checkpoint.npz").read_bytes() == before
-
-
-def test_it_goes_on_with_this_run_s_settings(tmp_path):
-    lines = []
-    with RunFolder(tmp_path) as folder:
-        folder.save(after(2, ended="n_epochs"))
-        state = begin(folder, now(n_epochs=2000), params(), True, lines.append)
-    assert (state.iteration, state.ended, state.settings["n_epochs"]) == (20, None, 2000)
-    assert lines == ["going on after 20 updates"]
-    assert '"n_epochs": 2000' in (tmp_path / "settings.json").read_text()
-
-
-@pytest.mark.once
-def test_an_unfinished_run_is_mentioned_where_a_new_one_begins(tmp_path):
-    lines = []
-    with RunFolder(tmp_path) as folder:
-        assert begin(folder, NOW, None, False, lines.append) == NOW
-        folder.save(after(2))
-        begin(folder, NOW, None, False, lines.append)
-        folder.save(after(2, ended="patience"))
-        begin(folder, NOW, None, False, lines.append)
-        (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-        begin(folder, NOW, None, False, lines.append)
-    line = (
-        "found an unfinished run of 20 updates in {}; --resume (resume=True) would have "
-        "continued it; starting anew, and keeping it as checkpoint.unfinished.npz".format(tmp_path)
-    )
-    assert lines == [line, line]  # at last the one before the damaged one
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("damaged", [False, True])
-def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path, damaged):
-    with RunFolder(tmp_path) as folder:
-        folder.save(after(2))
-        folder.save(after(3))
-    kept = tmp_path / ("checkpoint.previous.npz" if damaged else "checkpoint.npz")
-    if damaged:
-        (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-    before = kept.read_bytes()
-    for n in (1, 2):  # the second time there is a finished run to begin after
-        with RunFolder(tmp_path) as folder:
-            begin(folder, NOW, None, False, lambda line: None)
-            folder.save(after(n, ended="patience"))
-        assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == before

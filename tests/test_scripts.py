@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 
+import filelock
 import numpy as np
 import pytest
 from conftest import MODE_FLAGS, ROOT, bare_environment, load_script, run_script
@@ -20,7 +21,7 @@ from dlt import datasets, engine
 from dlt.errors import FetchError
 from dlt.parameters import read_params
 from dlt.runs.checkpoint import read_checkpoint
-from dlt.runs.folder import RunFolder
+from dlt.runs.folder import LOCK_NAME
 from dlt.runs.history import read_history
 
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
@@ -91,14 +92,11 @@ def test_options_reach_the_training(train, calls, tmp_path):
         "--resume", "--output-dir", tmp_path,
     )  # fmt: skip
     (((classifier, y, loss, _), settings),) = calls
-    patience = settings.pop("patience")
-    assert (patience.initial_patience, patience.patience_increase) == (30, 3)
-    assert patience.improvement_threshold == 0.9
     del settings["log"], settings["should_stop"]
+    noted = {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1}
     assert settings == {
-        "learning_rate": 0.5, "batch_size": 40, "n_epochs": 7, "drop_last": True,
-        "output_dir": str(tmp_path), "resume": True, "snapshot_every": 2, "keep": 3,
-        "settings": {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1},
+        "learning_rate": 0.5, "batch_size": 40, "n_epochs": 7, "drop_last": True, "resume": True,
+        "patience": dlt.Patience(30, 3, 0.9), "folder": dlt.RunFolder(tmp_path, 2, 3, noted),
     }  # fmt: skip
     assert classifier.W.get_value().any()  # drawn with the seed
     ones = np.ones((784, 10), classifier.W.dtype)
@@ -138,6 +136,15 @@ def test_predicting_pictures(trained, script, monkeypatch, tmp_path):
         done = script("predict.py", *args)
         assert_refused(done, "{}: found ".format(args[-1]))
         assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["predict.py", "visualize.py", "export_page.py"])
+def test_a_model_that_is_not_dlt_s_is_refused_by_its_class(script, tmp_path, name):
+    params = {"W": np.zeros((784, 10)), "b": np.zeros(10)}
+    dlt.save_params(tmp_path / "best_params.npz", params, {"model": {"class": "MLP"}})
+    done = script(name, *(["--model"] if name == "predict.py" else []), tmp_path)
+    assert_refused(done, "best_params.npz: found a model of the class MLP; expected W (n_in, n_out")
+    assert [path.name for path in tmp_path.iterdir()] == ["best_params.npz"]
 
 
 def test_without_mnist_and_without_a_route_the_digits_are_used(
@@ -226,7 +233,7 @@ def test_a_diverging_run_names_the_update_and_keeps_the_best(train, tmp_path, op
 
 
 def test_a_second_run_in_the_folder_is_refused_by_code_2(train, tmp_path):
-    with RunFolder(tmp_path):
+    with filelock.FileLock(str(tmp_path / LOCK_NAME)):
         message = "{!r}: found another run at work in this folder".format(str(tmp_path))
         assert_refused(train("--output-dir", tmp_path), message)
 
@@ -282,7 +289,7 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path):
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (128 + number, "")
-        n_updates = read_checkpoint(folder / "checkpoint.npz").iteration
+        n_updates = read_checkpoint(folder / "checkpoint.npz").state.iteration
         said, _, command = out.splitlines()[-1].partition("; continue with: ")
         assert said == "stopped after {} updates".format(n_updates)
         command = shlex.split(command)
@@ -300,7 +307,7 @@ def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT)
-    assert read_checkpoint(tmp_path / "checkpoint.npz").iteration >= 60
+    assert read_checkpoint(tmp_path / "checkpoint.npz").state.iteration >= 60
     assert read_params(tmp_path / "best_params.npz")[0]["W"].shape == (784, 10)
     assert read_history(tmp_path / "history.csv")
 

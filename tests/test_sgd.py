@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import reference
 
-from dlt import engine
-from dlt.engine import T, softmax, theano
+from dlt import engine, sgd
+from dlt.engine import T, index_loop, softmax, theano
 from dlt.errors import SettingsError
 from dlt.evaluation import error_counter
-from dlt.losses import negative_log_likelihood
+from dlt.losses import negative_log_likelihood, zero_one_loss
 from dlt.models import LogisticRegression
+from dlt.order import Shuffled
 from dlt.parameters import get_values, set_values
 from dlt.regularization import regularized_loss
 from dlt.sgd import (
@@ -22,6 +23,7 @@ from dlt.sgd import (
     minibatch_step,
     minibatch_stretch,
     stochastic_gradient_descent,
+    update_pairs,
 )
 from dlt.shared import shared_dataset
 
@@ -131,9 +133,46 @@ def test_guards_say_what_was_found():
         with pytest.raises(SettingsError, match=message):
             gradient_updates(loss, params, 0.1)
     x, data_set = T.matrix("x"), shared_dataset((np.zeros((3, 1)), np.zeros(3)))
-    for compile_step in (minibatch_gradient_descent, minibatch_stretch):
-        with pytest.raises(SettingsError, match="batch_size: found 4; expected a whole number"):
-            compile_step(T.sum(x) * T.sum(w), [w], 0.1, x, T.ivector("y"), data_set, 4)
+    loss, y = T.sum(x) * T.sum(w), T.ivector("y")
+    with pytest.raises(SettingsError, match="batch_size: found 4; expected a whole number"):
+        minibatch_gradient_descent(loss, [w], 0.1, x, y, data_set, 4)
+    with pytest.raises(SettingsError, match="batch_size: found 4; expected a whole number"):
+        minibatch_stretch(loss, [(w, w)], x, y, data_set, 4)
+
+
+@pytest.mark.parametrize(
+    "updates, message",
+    [
+        (lambda w, v: [], "updates: found none; expected each shared variable once"),
+        (lambda w, v: [(w, w), (v, v), (w, 2 * w)], "updates: found w twice; expected each"),
+        (lambda w, v: [w], "updates: found w; expected pairs of a shared variable and"),
+        (lambda w, v: [(2 * w, w)], "expected pairs of a shared variable and the expression"),
+        (lambda w, v: {w: T.sum(w)}, "updates: found rank 0 for w; expected rank 1, as it has"),
+    ],
+)
+def test_updates_that_are_none_are_refused(updates, message):
+    w, v = theano.shared(np.ones(2), name="w"), theano.shared(np.ones(2), name="v")
+    with pytest.raises(SettingsError, match=message):
+        update_pairs(updates(w, v))
+
+
+@pytest.mark.parametrize("n_examples, batch_size", [(20, 5), (23, 4), (7, 7)])
+def test_a_shuffled_stretch_is_numpy_s_run_over_permuted_rows(float64, rng, n_examples, batch_size):
+    data_x, data_y = rng.random((n_examples, 2)), rng.integers(0, 3, n_examples)
+    order, n_epochs = Shuffled(5), 3
+    n_train_batches = n_examples // batch_size
+    n = n_train_batches * batch_size
+    rows = [order.permutation(epoch, n_examples)[:n] for epoch in range(n_epochs)]
+    rows = np.concatenate(rows)
+    W, b, losses = reference.train_logreg(
+        data_x[rows], data_y[rows], 3, 0.5, batch_size, n_epochs * n_train_batches
+    )
+    x, y, model, loss = logistic_regression(2, 3)
+    updates = gradient_updates(loss, model.params, 0.5)
+    run = minibatch_stretch(loss, updates, x, y, shared_dataset((data_x, data_y)), batch_size)
+    np.testing.assert_allclose(run(0, n_epochs * n_train_batches, order), losses, rtol=1e-9)
+    np.testing.assert_allclose(model.W.get_value(), W, atol=1e-10)
+    np.testing.assert_allclose(model.b.get_value(), b, atol=1e-10)
 
 
 # --- Stretches: many updates in one call ------------------------------------------------------
@@ -174,7 +213,8 @@ def test_the_cut_into_stretches_does_not_show(linker, floatX, make_model, batch_
     rng = np.random.default_rng(1)
     train_set = shared_dataset((rng.random((n_examples, 50)), rng.integers(0, 10, n_examples)))
     x, y, params, loss = make_model(50, 30, 10)
-    run = minibatch_stretch(loss, params, 0.5, x, y, train_set, batch_size)
+    updates = gradient_updates(loss, params, 0.5)
+    run = minibatch_stretch(loss, updates, x, y, train_set, batch_size)
     initial = get_values(params)
 
     def train(sizes):
@@ -184,7 +224,7 @@ def test_the_cut_into_stretches_does_not_show(linker, floatX, make_model, batch_
         return [losses, *get_values(params).values()]
 
     whole = train([24])
-    assert whole[0].dtype == floatX and len(whole[0]) == 24
+    assert len(whole[0]) == 24
     for sizes in CUTS:
         for expected, found in zip(whole, train(sizes)):
             np.testing.assert_array_equal(found, expected)
@@ -205,8 +245,9 @@ def test_stretches_equal_single_updates(floatX, sizes, batch_size, n_examples, p
     train_set = shared_dataset((rng.random((n_examples, 7)), rng.integers(0, 3, n_examples)))
     x, y, model, nll = logistic_regression(7, 3)
     loss = regularized_loss(nll, [model.W], **penalties)
-    args = (loss, model.params, 0.5, x, y, train_set, batch_size)
-    step, run = minibatch_gradient_descent(*args), minibatch_stretch(*args)
+    step = minibatch_gradient_descent(loss, model.params, 0.5, x, y, train_set, batch_size)
+    updates = gradient_updates(loss, model.params, 0.5)
+    run = minibatch_stretch(loss, updates, x, y, train_set, batch_size)
     losses = [float(step(i % (n_examples // batch_size))) for i in range(sum(sizes))]
     singles = losses, model.W.get_value(), model.b.get_value()
     tolerance = 2e-5 if floatX == "float32" else 1e-12
@@ -219,8 +260,9 @@ def test_nothing_crosses_to_the_device_while_training(rng, linker):
     jax = pytest.importorskip("jax")
     data = shared_dataset((rng.random((60, 7)), rng.integers(0, 3, 60)))
     x, y, model, loss = logistic_regression(7, 3)
-    run = minibatch_stretch(loss, model.params, 0.5, x, y, data, 10)
-    count = error_counter(x, y, model.p_y_given_x, data)
+    updates = gradient_updates(loss, model.params, 0.5)
+    run = minibatch_stretch(loss, updates, x, y, data, 10)
+    count = error_counter(x, y, zero_one_loss(model.p_y_given_x, y, reduction="none"), data)
     MSGD = minibatch_step(loss, model.params, 0.5, [x, y])
     run(0, 6), count()  # compiles, and takes the graph's own constants across
     with jax.transfer_guard_host_to_device("disallow"):
@@ -232,15 +274,19 @@ def test_nothing_crosses_to_the_device_while_training(rng, linker):
             MSGD(np.zeros((2, 7), dtype=x.dtype), np.zeros(2, dtype="int32"))
 
 
-def test_the_data_is_not_copied_inside_the_loop(rng):
+def test_the_data_is_not_copied_inside_the_loop(rng, monkeypatch):
     # PyTensor once moved x.T out of the loop: a second, transposed data set (docs/performance.md).
     data = shared_dataset((rng.random((60, 7)), rng.integers(0, 3, 60)))
     x, y, model, loss = logistic_regression(7, 3)
-    run = minibatch_stretch(loss, model.params, 0.5, x, y, data, 10)
-    nodes = run.compiled.maker.fgraph.toposort()
+    loops = []
+    monkeypatch.setattr(
+        sgd, "index_loop", lambda *args: loops.append(index_loop(*args)) or loops[0]
+    )
+    minibatch_stretch(loss, gradient_updates(loss, model.params, 0.5), x, y, data, 10)(0, 6)
+    nodes = loops[0].compiled.maker.fgraph.toposort()
     loops = [node for node in nodes if type(node.op).__name__ in ("Scan", "JAXOp")]
     assert len(loops) == (engine.NAME == "PyTensor")  # Theano is called for each minibatch
-    shared_x = data[0]
+    shared_x = data.x
     for node in loops:
         large = [v for v in node.inputs if v.ndim == 2 and v.owner is not None]
         assert not [v for v in large if shared_x in ancestors(v)]

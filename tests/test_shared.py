@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from dlt.engine import theano
+from dlt.engine import T, theano
 from dlt.errors import DataError, SettingsError
-from dlt.shared import fingerprint, n_minibatches, shared_dataset, shared_datasets
+from dlt.shared import DataSet, as_data_set, n_minibatches, shared_dataset, shared_datasets
 
 
 def test_inputs_and_labels_are_floatX_and_labels_come_out_as_int32(floatX, rng):
@@ -62,17 +62,49 @@ def test_the_fingerprint_is_of_shapes_dtypes_and_bytes(floatX):
     code = np.dtype(floatX).str
     expected.update("(2, 2) {};".format(code).encode() + x.tobytes())
     expected.update("(2,) {};".format(code).encode() + y.astype(floatX).tobytes())
-    assert fingerprint([shared_dataset((x, y))]) == expected.hexdigest()
-    # one bit, one label, another shape, another order of the sets: all are other data
+    data_set = shared_dataset((x, y))
+    assert data_set.fingerprint() == expected.hexdigest()
+    # one bit, one label, another shape: all are other data
     bit = x.copy()
     bit[1, 1] = np.nextafter(bit[1, 1], 1, dtype=floatX)
-    sets = [[(x, y)], [(bit, y)], [(x, y[::-1])], [(x.reshape(1, 4), y[:1])],
-            [(x, y), (bit, y)], [(bit, y), (x, y)]]  # fmt: skip
-    found = {fingerprint(shared_datasets(pairs)) for pairs in sets}
-    assert len(found) == len(sets)
+    sets = [(x, y), (bit, y), (x, y[::-1]), (x.reshape(1, 4), y[:1])]
+    assert len({shared_dataset(pair).fingerprint() for pair in sets}) == len(sets)
+    data_set.x.set_value(np.zeros_like(x))  # computed once, but for other values
+    assert data_set.fingerprint() == shared_dataset((np.zeros_like(x), y)).fingerprint()
 
 
 def test_the_fingerprint_does_not_depend_on_where_the_data_lies(linker):
     x = np.asfortranarray(np.arange(6.0).reshape(2, 3) / 256)
-    pairs = [shared_dataset((x, [0, 1])), shared_dataset((x.copy(), [0, 1]))]
-    assert fingerprint(pairs[:1]) == fingerprint(pairs[1:])
+    one, other = shared_dataset((x, [0, 1])), shared_dataset((x.copy(), [0, 1]))
+    assert one.fingerprint() == other.fingerprint()
+
+
+def test_the_page_s_own_pair_is_a_data_set(floatX):
+    x, y = np.asarray([[0.5, 0.25], [0.75, 0.0], [0, 0]], dtype=floatX), np.asarray([0, 2, 1])
+    shared_x, shared_y = theano.shared(x), theano.shared(y.astype(floatX))
+    data_set = as_data_set("data", (shared_x, T.cast(shared_y, "int32")))
+    assert isinstance(data_set, DataSet) and as_data_set("data", data_set) is data_set
+    assert (data_set.n_examples, data_set.row_shape) == (3, (2,))
+    assert data_set.targets.tolist() == [0, 2, 1]
+    assert data_set.fingerprint() == shared_dataset((x, y)).fingerprint()
+
+
+def test_targets_need_not_be_labels_where_y_is_no_integer(floatX):
+    x, y = np.zeros((2, 3)), np.asarray([[0.5, -1.0], [2.25, 0.0]])
+    data_set = as_data_set("data", (x, y), T.matrix("y"))
+    np.testing.assert_array_equal(data_set.targets, y)
+    assert data_set.y.dtype == floatX and data_set.y.ndim == 2
+    with pytest.raises(SettingsError, match="data: found labels that are no class numbers"):
+        as_data_set("data", (x, y), T.ivector("y"))
+
+
+def test_rows_are_taken_in_any_order(linker, floatX, rng):
+    pixels, labels = rng.integers(0, 256, (9, 4)) / 256, rng.integers(0, 10, 9)
+    for data_x in (pixels, pixels / 3):  # bytes on JAX, and others
+        data_set = shared_dataset((data_x, labels))
+        x, y, rows = T.matrix("x"), T.ivector("y"), T.ivector("rows")
+        f = theano.function([rows], [2 * x, y + 1], givens=data_set.givens_of_rows(x, y, rows))
+        chosen = np.asarray([8, 0, 3, 3], dtype="int32")
+        found_x, found_y = f(chosen)
+        np.testing.assert_array_equal(found_x, 2 * data_x.astype(floatX)[chosen])
+        np.testing.assert_array_equal(found_y, labels[chosen] + 1)

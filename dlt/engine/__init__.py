@@ -306,6 +306,49 @@ def shared_resident(array, name=None, borrow=True, compact=False):
     return _engine.shared_resident(array, name, compact)
 
 
+def shared_copy(variable):
+    """Make a shared variable of the same type and name, with a copy of the value of another.
+
+    Parameters
+    ----------
+    variable : Theano shared variable
+
+    Returns
+    -------
+    Theano shared variable
+
+    Examples
+    --------
+    >>> b = theano.shared(np.zeros(2), name="b")
+    >>> copy = shared_copy(b)
+    >>> copy.set_value(np.ones(2))
+    >>> copy.name, b.get_value().tolist()
+    ('b', [0.0, 0.0])
+    """
+    return _engine.shared_copy(variable)
+
+
+def leaves(outputs):
+    """List the variables that expressions are made of, but for constants, each once.
+
+    Parameters
+    ----------
+    outputs : list of Theano variables
+
+    Returns
+    -------
+    list of Theano variables
+        Symbolic inputs, and shared variables.
+
+    Examples
+    --------
+    >>> leaves([2 * T.dscalar("x")])
+    [x]
+    """
+    found = (v for v in _engine.ancestors(outputs) if v.owner is None and not hasattr(v, "data"))
+    return list(dict.fromkeys(found))
+
+
 def substitute(outputs, replacements):
     """Rewrite expressions with some of their variables replaced.
 
@@ -388,6 +431,29 @@ def row_window(data, start, length):
     return _engine.row_window(data, start, length)
 
 
+def take_rows(data, rows):
+    """Take rows of `data` by their numbers, in any order.
+
+    Parameters
+    ----------
+    data : Theano variable, shape (N, ...)
+    rows : Theano vector, int32, shape (B,)
+        0..N-1.
+
+    Returns
+    -------
+    Theano variable, shape (B, ...)
+
+    Examples
+    --------
+    >>> rows = T.ivector("rows")
+    >>> f = theano.function([rows], take_rows(10 * T.arange(4), rows))
+    >>> f(np.asarray([3, 0], dtype="int32")).tolist()
+    [30, 0]
+    """
+    return _engine.take_rows(data, rows)
+
+
 def index_loop(step, state=()):
     """Compile a loop over indices.
 
@@ -425,16 +491,35 @@ def index_loop(step, state=()):
 
     def step_without_draws(index, *values):
         outputs = step(index, *values)
-        found = random_variables(outputs)
-        if found:
-            raise SettingsError(
-                "loss or updates: found the random variable {}; expected none, as its draws would "
-                "repeat within a compiled loop; call minibatch_gradient_descent's step for each "
-                "minibatch instead".format(", ".join(map(repr, found)))
-            )
+        refuse_draws(outputs)
         return outputs
 
     return _engine.index_loop(step_without_draws, list(state))
+
+
+def refuse_draws(outputs):
+    """Refuse expressions with random variables in them: a compiled loop would repeat their draws.
+
+    Parameters
+    ----------
+    outputs : list of Theano variables
+
+    Raises
+    ------
+    SettingsError
+        It names the variables.
+
+    Examples
+    --------
+    >>> refuse_draws([T.exp(T.matrix("x"))])
+    """
+    found = random_variables(outputs)
+    if found:
+        raise SettingsError(
+            "loss or updates: found the random variable {}; expected none, as its draws would "
+            "repeat within a compiled loop; call minibatch_gradient_descent's step for each "
+            "minibatch instead".format(", ".join(map(repr, found)))
+        )
 
 
 _flagged_device = flags.device(os.environ)

@@ -188,17 +188,25 @@ def row_window(data, start, length):
     if linker() != "jax":
         return data[start : start + length]
     _teach_jax_windows()
+    start, window = T.as_tensor_variable(start), Window(length)
+    return _read(data, lambda stored: window(stored, start))
+
+
+def take_rows(data, rows):
+    """Do the part of `dlt.engine.take_rows` that is PyTensor's."""
+    return _read(data, lambda stored: stored[rows]) if linker() == "jax" else data[rows]
+
+
+def _read(data, take):
+    """Take rows of what is stored for `data`, then do to them what makes `data` of it."""
     cast = getattr(getattr(data.owner, "op", None), "scalar_op", None)
     if isinstance(cast, _scalar.Cast):  # the labels: cast those of the minibatch, not of the set
-        return T.cast(row_window(data.owner.inputs[0], start, length), data.dtype)
-    window = Window(length)
-    start = T.as_tensor_variable(start)
+        return T.cast(_read(data.owner.inputs[0], take), data.dtype)
     pixels = getattr(data.tag, "bytes", None)
     if pixels is None:
-        return window(data, start)
+        return take(data)
     # The rows are copied anyway; from bytes that is faster, and k/256 is exact in any floatX.
-    scale = T.constant(np.asarray(1 / 256, dtype=data.dtype))
-    return T.cast(window(pixels, start), data.dtype) * scale
+    return T.cast(take(pixels), data.dtype) * T.constant(np.asarray(1 / 256, dtype=data.dtype))
 
 
 # --- Shared variables ----------------------------------------------------------------------
@@ -280,6 +288,15 @@ def shared_resident(array, name, compact):
     return shared
 
 
+def shared_copy(variable):
+    """Do the part of `dlt.engine.shared_copy` that is PyTensor's."""
+    value = np.array(variable.get_value(borrow=True))
+    copy = SharedTensor(name=variable.name, type=variable.type, value=value, strict=False)
+    copy.tag.resident = True
+    _make_resident(copy)
+    return copy
+
+
 def _align(shared):
     """Let JAX read a numpy array where it lies: otherwise it copies it at every call."""
     stored = shared.container.storage
@@ -322,9 +339,15 @@ def index_loop(step, state):
     compiled = theano.function(inputs, outputs, updates=list(zip(state, turned(after))))
     run = functools.partial(call, compiled)
     run.compiled = compiled
+    # XLA and Numba compile at the first call: now, not within the first epoch.
     if on_jax:
         compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
-        run([])  # XLA compiles now, not within the first epoch
+        run([])
+    elif linker() == "numba":
+        values = [variable.get_value() for variable in state]
+        run([0])  # of no round at all, scan has no last state to give
+        for variable, value in zip(state, values):
+            variable.set_value(value)
     return run
 
 

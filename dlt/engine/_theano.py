@@ -144,6 +144,12 @@ def shared_resident(array, name, compact):
     return theano.shared(aligned(array), name=name, borrow=True)
 
 
+def shared_copy(variable):
+    """Do the part of `dlt.engine.shared_copy` that is Theano's."""
+    value = np.array(variable.get_value(borrow=True))
+    return type(variable)(name=variable.name, type=variable.type, value=value, strict=True)
+
+
 def substitute(outputs, replacements):
     """Do the part of `dlt.engine.substitute` that is Theano's."""
     return theano.clone(outputs, replace=replacements)
@@ -157,6 +163,11 @@ def ancestors(outputs):
 def row_window(data, start, length):
     """Do the part of `dlt.engine.row_window` that is Theano's."""
     return data[start : start + length]
+
+
+def take_rows(data, rows):
+    """Do the part of `dlt.engine.take_rows` that is Theano's."""
+    return data[rows]
 
 
 def index_loop(step, state):

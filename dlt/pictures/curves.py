@@ -30,7 +30,11 @@ _HUGE = 1e100  # a loss beyond is as good as infinite, and axes cannot hold it
 
 
 def plot_learning_curves(
-    history, best_iteration=None, loss_label="training loss", initial_patience=None
+    history,
+    best_iteration=None,
+    loss_label="training loss",
+    initial_patience=None,
+    counted=True,
 ):
     """Show how training loss and validation error went, and where patience was extended.
 
@@ -48,6 +52,9 @@ def plot_learning_curves(
     initial_patience : float, minibatch updates, optional
         Patience before the first validation, which no history tells: without it, nothing is
         said of an extension at the first row.
+    counted : bool
+        True: validation errors are fractions of the examples, and are shown in percent. False:
+        they are measured (a squared distance, a negative log-likelihood), and shown as they are.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def plot_learning_curves(
     >>> figure.axes[1].lines[0].get_ydata().tolist()
     [25.0, 12.5]
     """
-    iteration, epoch, loss, error, patience = _columns(history)
+    iteration, epoch, loss, error, patience = _columns(history, counted)
     best = _best_row(iteration, error, best_iteration)
     loss_label = _text("loss_label", loss_label)
     first = (
@@ -86,10 +93,12 @@ def plot_learning_curves(
         figure = _figure(4.6, layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         _curve(upper, iteration, loss, _BLUE, "o")
-        _curve(lower, iteration, 100 * error, _VERMILLION, "s")
+        shown = 100 * error if counted else error
+        _curve(lower, iteration, shown, _VERMILLION, "s")
         upper.set_ylabel("|" + "\n" * loss_label.count("\n"))  # room for the lines to come
         upper.yaxis.set_major_formatter(_plain_numbers())
-        lower.set(ylabel="validation error (%)", xlabel="minibatch updates")
+        unit = " (%)" if counted else ""
+        lower.set(ylabel="validation error" + unit, xlabel="minibatch updates")
         lower.set_xlim(0, 1.03 * iteration[-1])
         lower.xaxis.set_major_locator(MaxNLocator(8, steps=_STEPS, integer=True))
         figure.align_ylabels([upper, lower])
@@ -97,7 +106,7 @@ def plot_learning_curves(
         _say_what_is_missing(lower, error)
         _add_epochs(upper, iteration, epoch, first)
         _mark_extensions(lower, iteration[patience > np.append(first, patience[:-1])])
-        _mark_best(lower, iteration, error, best)
+        _mark_best(lower, iteration, shown, best, "{:.2f} %" if counted else "{:.4g}")
         if lower.get_legend_handles_labels()[0]:
             below = -0.28 - 0.13 * lower.get_xlabel().count("\n")  # of the axes' height
             lower.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncol=2, frameon=False)
@@ -106,7 +115,7 @@ def plot_learning_curves(
     return figure
 
 
-def _columns(history):
+def _columns(history, counted):
     """Check a history; give what is drawn of it as arrays, with NaN for what cannot be."""
     history = _listed("history", history)
     if not history:
@@ -122,13 +131,13 @@ def _columns(history):
     iteration, epoch, loss, error, patience = columns
     if not (np.isfinite(iteration).all() and (np.diff(iteration, prepend=0) > 0).all()):
         raise SettingsError("history: found iterations that do not grow; expected growing ones")
-    if ((error < 0) | (error > 1)).any():
+    if counted and ((error < 0) | (error > 1)).any():
         raise SettingsError(
             "history: found a validation error of {:g}; expected fractions, 0 to 1".format(
                 error[(error < 0) | (error > 1)][0]
             )
         )
-    loss = np.where(np.abs(loss) < _HUGE, loss, np.nan)
+    loss, error = (np.where(np.abs(values) < _HUGE, values, np.nan) for values in (loss, error))
     return iteration, epoch, loss, error, patience
 
 
@@ -175,21 +184,21 @@ def _mark_extensions(axes, iteration):
         )
 
 
-def _mark_best(axes, iteration, error, row):
+def _mark_best(axes, iteration, shown, row, form):
     """Mark the best model's row, if there is one."""
     if row is not None:
-        percent, n_updates = 100 * error[row], int(iteration[row])
+        n_updates = int(iteration[row])
         axes.plot(
             n_updates,
-            percent,
+            shown[row],
             "*",
             color="black",
             markersize=10,
             markeredgecolor="white",
             markeredgewidth=0.4,
             clip_on=False,
-            label="best model: {:.2f} % after {} update{}".format(
-                percent, n_updates, "" if n_updates == 1 else "s"
+            label="best model: {} after {} update{}".format(
+                form.format(shown[row]), n_updates, "" if n_updates == 1 else "s"
             ),
         )
 

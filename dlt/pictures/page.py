@@ -23,7 +23,7 @@ from dlt.errors import SettingsError
 from dlt.files.writing import write_atomically
 from dlt.pictures.reading import box_of, side_of
 from dlt.prediction import params_file, read_model
-from dlt.runs.folder import HISTORY_NAME, PARAMS_NAME
+from dlt.runs.folder import DATASET, HISTORY_NAME, PARAMS_NAME
 from dlt.runs.history import lowest_error, read_history
 
 #: The name of the page in a run folder.
@@ -81,7 +81,7 @@ def export_page(path, model_path):
         )
     model_path = params_file(model_path)
     (W, b), settings = read_model(model_path, dtype="float32")
-    about = _about(W.shape, settings.get("dataset"), _validation_error(model_path))
+    about = _about(W.shape, settings.get(DATASET), _validation_error(model_path))
     page = page_html(W, b, about).encode("utf-8")
     write_atomically(path, lambda file: file.write(page))
 

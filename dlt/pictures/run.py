@@ -24,7 +24,7 @@ from dlt.pictures.figures import save_figure
 from dlt.pictures.tiles import animate_weights, save_animation
 from dlt.prediction import Predictor, params_file, read_model
 from dlt.progress import silent
-from dlt.runs.folder import HISTORY_NAME, list_snapshots
+from dlt.runs.folder import HISTORY_NAME, L1, L2, list_snapshots
 from dlt.runs.history import lowest_error, read_history
 
 #: The figures, in the order in which they are best looked at, and the animation.
@@ -109,16 +109,16 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
         raise DataError(run_folder, "a file", "a run folder", "name the folder that it lies in")
     model_path = params_file(run_folder)
     model_time = os.stat(model_path).st_mtime_ns
-    model = Predictor(model_path)
+    predictor = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
     with _said_of(run_folder):
         frames, what = _draw_snapshots(run_folder, history)
     with _said_of(history_path):
-        drawn = {"learning_curves": _draw_history(history, model.settings)}
-    with _said_of(model.path):
-        drawn["weights"] = _draw_weights(model.W)
-    more, missing = _draw_examples(model, dataset, examples, log)
+        drawn = {"learning_curves": _draw_history(history, predictor.settings)}
+    with _said_of(predictor.path):
+        drawn["weights"] = _draw_weights(predictor.model.W.get_value())
+    more, missing = _draw_examples(predictor, dataset, examples, log)
     drawn.update(more)
 
     ours = output_dir is None
@@ -237,12 +237,12 @@ def _weights_if_there(path):
     return W
 
 
-def _draw_examples(model, dataset=None, examples="test", log=silent):
+def _draw_examples(predictor, dataset=None, examples="test", log=silent):
     """Draw examples of a data set, and which of them the model mistakes.
 
     Parameters
     ----------
-    model : Predictor
+    predictor : Predictor
     dataset, examples, log
         As `visualize` takes them.
 
@@ -254,7 +254,7 @@ def _draw_examples(model, dataset=None, examples="test", log=silent):
         Why there are none.
     """
     try:
-        (x, y), examples_xy = _load_examples(model, dataset, examples, log)
+        (x, y), examples_xy = _load_examples(predictor, dataset, examples, log)
     except DltError as error:
         if dataset is not None:
             raise
@@ -265,19 +265,19 @@ def _draw_examples(model, dataset=None, examples="test", log=silent):
     n_digits = min(_N_DIGITS, len(x))
     title = "The first {} training examples".format(n_digits)
     digits = plot_digits(x[:n_digits], y[:n_digits], title=title)
-    with _said_of(model.path):
-        mistakes = _draw_mistakes(model, *examples_xy, what=_WHAT[examples])
+    with _said_of(predictor.path):
+        mistakes = _draw_mistakes(predictor, *examples_xy, what=_WHAT[examples])
     return {"digits": (digits, title.lower()), **mistakes}, None
 
 
-def _draw_mistakes(model, x, y, what):
-    p_y_given_x = model.probabilities(x)
+def _draw_mistakes(predictor, x, y, what):
+    p_y_given_x = predictor.probabilities(x)
     y_pred = p_y_given_x.argmax(axis=1)
     n_errors = int((y_pred != y).sum())
-    matrix = plot_confusion_matrix(y, y_pred, model.n_out, what=what)
+    matrix = plot_confusion_matrix(y, y_pred, predictor.model.n_out, what=what)
     mistakes = plot_mistakes(x, y, p_y_given_x, what=what)
     counted = "{} errors in {} {}".format(n_errors, len(y), what)
-    if model.settings.get("drop_last") is True:
+    if predictor.settings.get("drop_last") is True:
         counted += " (all of them; the run counted whole minibatches only)"
     return {
         "confusion_matrix": (matrix, counted),
@@ -285,16 +285,18 @@ def _draw_mistakes(model, x, y, what):
     }
 
 
-def _load_examples(model, dataset, examples, log):
+def _load_examples(predictor, dataset, examples, log):
     """Load the training set, and the set that the model is to be tried on."""
-    dataset = model.dataset if dataset is None else dataset
+    dataset = predictor.dataset if dataset is None else dataset
     datasets = load_data(dataset, log=log)
     x, y = datasets[EXAMPLES[examples]]
-    if x.shape[1] != model.n_in or y.max() >= model.n_out:
+    if x.shape[1] != predictor.model.n_in or y.max() >= predictor.model.n_out:
         raise DataError(
             dataset,
             "examples of {} values and labels up to {}".format(x.shape[1], y.max()),
-            "{} values and labels up to {}, as the model has".format(model.n_in, model.n_out - 1),
+            "{} values and labels up to {}, as the model has".format(
+                predictor.model.n_in, predictor.model.n_out - 1
+            ),
             "use the data set it was trained on",
         )
     return datasets[0], (x, y)
@@ -309,9 +311,9 @@ def _initial_patience(settings):
 
 def _loss_label(settings):
     """Say what the training loss is, as far as the settings tell."""
-    if "l1" not in settings or "l2" not in settings:
+    if L1 not in settings or L2 not in settings:
         return "training loss"
-    penalized = settings["l1"] or settings["l2"]
+    penalized = settings[L1] or settings[L2]
     return "training loss\n(NLL + penalty)" if penalized else "training NLL\n(nats per example)"
 
 

@@ -7,13 +7,14 @@ description, in the form of `dlt.parameters`: arrays and JSON text, nothing that
 array                   what it holds
 ======================  ==================================================================
 ``params/<name>``       the parameters, where the next update begins
+``state/<name>``        what else the updates change, such as velocities
 ``best/<name>``         the best parameters; none before the first validation
 ``history``             float64, one row for each validation, columns as `dlt.HistoryRow`
 ``losses``              float64, the minibatch losses since the last validation
 ======================  ==================================================================
 
 Everything else is JSON. Python writes a float as the shortest text that reads back as the
-same float, so no bit is lost; infinity is written as null.
+same float, so no bit is lost.
 
 Source: page "Getting Started", sections "Early-Stopping" and "Loading and Saving Models".
 """
@@ -21,38 +22,25 @@ Source: page "Getting Started", sections "Early-Stopping" and "Loading and Savin
 import collections
 import json
 import re
+import sys
 
 import numpy as np
 
+from dlt.early_stopping import best_row
 from dlt.errors import DataError
 from dlt.files.described import read_described, write_described
 from dlt.runs.history import HistoryRow
+from dlt.runs.state import State
+from dlt.score import Score
 
 Checkpoint = collections.namedtuple(
-    "Checkpoint",
-    "iteration params losses history patience best_iteration best_validation best_params seconds "
-    "ended snapshots settings engine data",
+    "Checkpoint", "state ended snapshots settings engine data program"
 )
 Checkpoint.__doc__ = """The state of a training run between two updates, and what it came from.
 
 Fields
 ------
-iteration : int
-    Minibatch updates made.
-params : dict of str to ndarray
-    The parameters after them.
-losses : ndarray, float64, shape (n,)
-    Losses of the minibatches since the last validation.
-history : tuple of HistoryRow
-    One row for each validation.
-patience : dict
-    `dlt.Patience.state`.
-best_iteration : int or None
-    Updates the best parameters had seen; None before the first validation, as the next two.
-best_validation : (n_errors, n_examples) or None
-best_params : dict of str to ndarray or None
-seconds : float
-    Time in the loop so far.
+state : dlt.runs.state.State
 ended : {None, "patience", "n_epochs", "divergence"}
     What ended the run, if it ended by itself.
 snapshots : tuple of int
@@ -61,17 +49,18 @@ settings : dict
     Everything the run was given.
 engine : dict of str to str
     What computed it: names and versions.
-data : str
-    SHA-256 of the data sets, see `dlt.shared.fingerprint`.
+data : list of str
+    SHA-256 of the training and the validation set, see `dlt.shared.DataSet.fingerprint`.
+program : dict of str to [str, list of str]
+    The loss, the updates and the errors, see `dlt.engine.graphs.describe_graph`.
 """
 
-_FORMAT = 1
+_FORMAT = 2
 _EXPECTED = "a checkpoint of format {}, as dlt writes it".format(_FORMAT)
 _REMEDY = "the file is damaged or not a checkpoint: use another copy, or start anew"
 _KEYS = {
     "checkpoint",
     "iteration",
-    "patience",
     "best",
     "seconds",
     "ended",
@@ -79,7 +68,9 @@ _KEYS = {
     "settings",
     "engine",
     "data",
+    "program",
 }
+_GROUPS = ("params", "state", "best")
 _ENDS = (None, "patience", "n_epochs", "divergence")
 _LARGEST = 1 << 53  # whole numbers up to here are exact in a float64
 _LARGEST_PATIENCE = 1e21  # 1e15 updates times an increase of 1e6, see dlt.Patience
@@ -101,19 +92,21 @@ def write_checkpoint(path, checkpoint, previous=None):
     SettingsError
         The file cannot be written.
     """
-    arrays = {"params/" + name: value for name, value in checkpoint.params.items()}
-    best = None
-    if checkpoint.best_params is not None:
-        arrays.update(("best/" + name, value) for name, value in checkpoint.best_params.items())
-        best = dict(zip(("n_errors", "n_examples"), checkpoint.best_validation))
-        best["iteration"] = checkpoint.best_iteration
-    rows = np.asarray(checkpoint.history, dtype=np.float64)
+    state = checkpoint.state
+    groups = zip(_GROUPS, (state.params, state.update_state, state.best_params or {}))
+    arrays = {
+        "{}/{}".format(group, name): value
+        for group, values in groups
+        for name, value in values.items()
+    }
+    rows = np.asarray(state.history, dtype=np.float64)
     arrays["history"] = rows.reshape(len(rows), len(HistoryRow._fields))
-    arrays["losses"] = np.asarray(checkpoint.losses, dtype=np.float64)
+    arrays["losses"] = np.asarray(state.losses, dtype=np.float64)
     described = {
         "checkpoint": _FORMAT,
-        "best": best,
-        "snapshots": list(checkpoint.snapshots),
+        "iteration": state.iteration,
+        "seconds": state.seconds,
+        "best": state.best_score,
     }
     for name in _KEYS - set(described):
         described[name] = getattr(checkpoint, name)
@@ -140,34 +133,40 @@ def read_checkpoint(path):
     Examples
     --------
     >>> import os, tempfile
-    >>> from dlt.early_stopping import Patience
     >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.npz")
-    >>> start = Checkpoint(
-    ...     iteration=2, params={"b": np.zeros(3)}, losses=np.asarray([0.7, 0.6]), history=(),
-    ...     patience=Patience().state(), best_iteration=None, best_validation=None,
-    ...     best_params=None, seconds=0.1, ended=None, snapshots=(), settings={}, engine={},
-    ...     data="0" * 64)
-    >>> write_checkpoint(path, start)
-    >>> read_checkpoint(path).losses.tolist()
+    >>> start = State.first({"b": np.zeros(3)}, update_state={})
+    >>> state = start._replace(iteration=2, losses=np.asarray([0.7, 0.6]))
+    >>> write_checkpoint(path, Checkpoint(
+    ...     state, ended=None, snapshots=(), settings={}, engine={}, data=["0" * 64], program={}))
+    >>> read_checkpoint(path).state.losses.tolist()
     [0.7, 0.6]
     """
     arrays, described = read_described(path)
     check = _Checker(path)
+    number = described.get("checkpoint")
+    if _is_count(number, 1) and number != _FORMAT:
+        found = "a checkpoint of format {}".format(number)
+        raise DataError(path, found, _EXPECTED, "use the dlt that wrote it, or start anew")
     check.that(set(described) == _KEYS, "the entries {}".format(_short(sorted(described))))
-    check.that(described["checkpoint"] == _FORMAT, "another format")
-    params, best_params = _split(check, arrays)
+    check.that(_is_count(number, 1), "another format")
+    groups = _split(check, arrays)
     history = _history(check, arrays["history"])
-    checkpoint = Checkpoint(
-        params=params,
-        best_params=best_params,
+    _check_scalars(check, described)
+    state = State(
+        iteration=described["iteration"],
+        params=groups["params"],
+        update_state=groups["state"],
         losses=arrays["losses"],
         history=history,
-        **_scalars(check, described),
+        best_params=groups["best"] or None,
+        best_score=described["best"] and Score(*described["best"]),
+        seconds=float(described["seconds"]),
+        diverged_at=None,
     )
-    _check_iterations(check, checkpoint)
-    _check_best(check, checkpoint)
-    _check_patience(check, checkpoint)
-    return checkpoint
+    _check_iterations(check, state, described["snapshots"])
+    _check_best(check, state)
+    others = {name: described[name] for name in Checkpoint._fields if name in described}
+    return Checkpoint(state=state, **dict(others, snapshots=tuple(described["snapshots"])))
 
 
 class _Checker:
@@ -182,24 +181,25 @@ class _Checker:
 
 
 def _split(check, arrays):
-    """Take the parameters and the best ones out of the arrays, and check all arrays alone."""
+    """Take the groups of parameters out of the arrays, and check all arrays alone."""
     check.that({"history", "losses"} <= set(arrays), "no arrays history and losses")
-    groups = {"params": {}, "best": {}}
+    groups = {name: {} for name in _GROUPS}
     for name, array in arrays.items():
         group, slash, own_name = name.partition("/")
         known = name in ("history", "losses") or (slash and group in groups)
         check.that(known, "an array {}".format(_short(name)))
-        floats = array.dtype.kind == "f" and np.isfinite(array).all()
-        check.that(floats, "{} with values that are no finite numbers".format(_short(name)))
+        numbers = array.dtype.kind in ("fiub" if slash else "f")
+        finite = numbers and (name == "history" or np.isfinite(array).all())
+        check.that(finite, "{} with values that are no finite numbers".format(_short(name)))
         if slash:
             groups[group][own_name] = array
-    params, best = groups["params"], groups["best"]
+    params, _, best = groups.values()
     check.that(params, "no parameters")
     kinds = [[(n, a.shape, a.dtype) for n, a in group.items()] for group in (params, best)]
     check.that(not best or kinds[0] == kinds[1], "best parameters unlike the parameters")
     losses = arrays["losses"]
     check.that(losses.ndim == 1 and losses.dtype == np.float64, "losses of another shape or dtype")
-    return params, best or None
+    return groups
 
 
 def _history(check, rows):
@@ -207,23 +207,27 @@ def _history(check, rows):
     shaped = rows.ndim == 2 and rows.shape[1] == len(HistoryRow._fields)
     check.that(shaped and rows.dtype == np.float64, "a history of another shape or dtype")
     columns = HistoryRow(*rows.T)
+    error = columns.validation_error  # NaN throughout where nothing was validated
+    told = np.isfinite(error).all() or np.isnan(error).all()
+    check.that(told, "a history that is validated in part")
+    others = [column for column in columns if column is not error]
+    check.that(np.isfinite(others).all(), "a history with values that are no finite numbers")
     for name in ("iteration", "epoch"):
         column = getattr(columns, name)
         whole = (column == np.floor(column)) & (column >= 1) & (column <= _LARGEST)
         check.that(whole.all(), "a history with {}s that are no counts".format(name))
-    error, patience = columns.validation_error, columns.patience
-    check.that(((error >= 0) & (error <= 1)).all(), "a history with impossible errors")
+    patience = columns.patience
     in_range = (patience >= 2) & (patience <= _LARGEST_PATIENCE)
     check.that(in_range.all(), "a history with an impossible patience")
     check.that((columns.seconds >= 0).all(), "a history with times below 0")
     check.that((np.diff(columns.iteration) > 0).all(), "a history out of order")
-    for column in (columns.epoch, columns.patience, columns.seconds):
+    for column in (columns.epoch, patience, columns.seconds):
         check.that((np.diff(column) >= 0).all(), "a history out of order")
     return tuple(HistoryRow(int(row[0]), int(row[1]), *row[2:]) for row in rows.tolist())
 
 
-def _scalars(check, described):
-    """Check the JSON entries alone, and give them as fields of `Checkpoint`."""
+def _check_scalars(check, described):
+    """Check the JSON entries alone."""
     count, seconds, ended = (described[name] for name in ("iteration", "seconds", "ended"))
     check.that(_is_count(count, 1), "the iteration {}".format(_short(count)))
     check.that(_is_number(seconds, 0, _LARGEST), "the time {}".format(_short(seconds)))
@@ -233,81 +237,51 @@ def _scalars(check, described):
     listed = type(snapshots) is list and all(_is_count(n, 1) for n in snapshots)
     check.that(listed, "the snapshots {}".format(_short(snapshots)))
     check.that(type(settings) is dict and _short(settings), "settings that are no settings")
-    engine, data = described["engine"], described["data"]
-    named = type(engine) is dict and all(type(value) is str for value in engine.values())
+    engine, data, program = (described[name] for name in ("engine", "data", "program"))
+    named = type(engine) is dict and _are_texts(engine.values())
     check.that(named, "the engine {}".format(_short(engine)))
-    hashed = type(data) is str and _SHA256.fullmatch(data)
+    hashed = type(data) is list and _are_texts(data) and all(map(_SHA256.fullmatch, data))
     check.that(hashed, "the hash of the data {}".format(_short(data)))
+    check.that(type(program) is dict, "the program {}".format(_short(program)))
+    for part in program.values():
+        pair = type(part) is list and len(part) == 2 and type(part[1]) is list
+        check.that(pair and _are_texts([part[0], *part[1]]), "the program {}".format(_short(part)))
     best = described["best"]
-    if best is not None:
-        names = type(best) is dict and set(best) == {"n_errors", "n_examples", "iteration"}
-        check.that(names and all(_is_count(n, 0) for n in best.values()), "a best model untold")
-    return {
-        "iteration": count,
-        "seconds": float(seconds),
-        "ended": ended,
-        "snapshots": tuple(snapshots),
-        "settings": settings,
-        "engine": engine,
-        "data": data,
-        "patience": described["patience"],
-        "best_iteration": best and best["iteration"],
-        "best_validation": best and (best["n_errors"], best["n_examples"]),
-    }
+    most = sys.float_info.max  # errors may be measured in anything
+    counted = type(best) is list and len(best) == 2 and _is_number(best[0], -most, most)
+    check.that(best is None or (counted and _is_count(best[1], 1)), "half a best model")
 
 
-def _check_iterations(check, checkpoint):
+def _check_iterations(check, state, snapshots):
     """Check that the counts of updates in the several parts agree."""
-    validated = [row.iteration for row in checkpoint.history]
+    validated = [row.iteration for row in state.history]
     last = validated[-1] if validated else 0
-    fits = checkpoint.iteration == last + len(checkpoint.losses)
+    fits = state.iteration == last + len(state.losses)
     check.that(
         fits,
         "{} updates, with {} losses after a validation at {}".format(
-            _short(checkpoint.iteration), len(checkpoint.losses), last
+            _short(state.iteration), len(state.losses), last
         ),
     )
-    known = set(validated)
-    kept = list(checkpoint.snapshots)
-    check.that(
-        kept == sorted(set(kept)) and known.issuperset(kept), "snapshots of no known validation"
-    )
-    if checkpoint.history:
-        in_time = checkpoint.history[-1].seconds <= checkpoint.seconds
+    known = snapshots == sorted(set(snapshots)) and set(validated).issuperset(snapshots)
+    check.that(known, "snapshots of no known validation")
+    if state.history:
+        in_time = state.history[-1].seconds <= state.seconds
         check.that(in_time, "a history that ends later than the run")
 
 
-def _check_best(check, checkpoint):
+def _check_best(check, state):
     """Check that the best model is the history's best."""
-    parts = (checkpoint.best_validation, checkpoint.best_params, checkpoint.history or None)
-    check.that(len({part is None for part in parts}) == 1, "half a best model")
-    if not checkpoint.history:
-        return
-    best = min(checkpoint.history, key=lambda row: row.validation_error)  # the first of them
-    n_errors, n_examples = checkpoint.best_validation
-    fits = (
-        checkpoint.best_iteration == best.iteration
-        and n_examples >= 1
-        and n_errors / n_examples == best.validation_error
-    )
-    check.that(fits, "a best model that is not the best of the history")
+    check.that((state.best_params is None) == (not state.history), "half a best model")
+    best, score = best_row(state.history), state.best_score
+    scored = best is not None and best.validation_error == best.validation_error
+    check.that((score is None) == (not scored), "half a best model")
+    same = not scored or score.fraction == best.validation_error
+    check.that(same, "a best model that is not the best of the history")
 
 
-def _check_patience(check, checkpoint):
-    """Check that patience has seen what the history tells."""
-    state = checkpoint.patience
-    names = type(state) is dict and set(state) == {"patience", "best_loss", "best_iteration"}
-    check.that(names, "the patience {}".format(_short(state)))
-    fits = _is_number(state["patience"], 2, _LARGEST_PATIENCE)
-    check.that(fits, "the patience {}".format(_short(state["patience"])))
-    seen = (None, None)
-    if checkpoint.history:
-        n_errors, n_examples = checkpoint.best_validation
-        seen = (checkpoint.best_iteration - 1, n_errors / n_examples)
-        check.that(state["patience"] == checkpoint.history[-1].patience, "two different patiences")
-    found = (state["best_iteration"], state["best_loss"])
-    plain = [type(value) for value in found] == [type(value) for value in seen]
-    check.that(plain and found == seen, "a patience that has seen another best loss")
+def _are_texts(values):
+    return all(type(value) is str for value in values)
 
 
 def _is_count(value, least):

@@ -29,7 +29,8 @@ epoch : int
 train_loss : float
     Mean of the minibatch losses since the row before, each as it was before its update.
 validation_error : float
-    Fraction of the validation examples that were misclassified, 0..1.
+    Fraction of the validation examples that were misclassified, 0..1, or the mean of errors that
+    are measured; NaN where nothing is validated.
 patience : float
     Iteration at which patience runs out, after this validation (see `dlt.Patience`).
 seconds : float

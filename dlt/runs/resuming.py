@@ -1,68 +1,14 @@
-"""Resuming: go on from a run folder's checkpoint, if everything is as it was.
+"""Resuming: what has to be the same for a run to go on, and what may differ.
 
 A resumed run promises the very bits of one that never stopped. It can keep that promise only
-with the same data, settings and engine: whatever differs is named, and refused.
+with the same data, settings, loss, updates, order and engine: whatever differs is named.
 """
 
 import json
 
 import dlt
 from dlt.engine import versions
-from dlt.errors import SettingsError
-from dlt.parameters import check_fit
-from dlt.runs.folder import UNFINISHED_NAME
-
-
-def begin(folder, start, params, resume, log):
-    """Give the state to begin with: the checkpoint's, or `start`.
-
-    Parameters
-    ----------
-    folder : dlt.runs.folder.RunFolder
-    start : Checkpoint
-        Before the first update, with this run's settings, engine and data.
-    params : sequence of shared variables
-        They are not changed.
-    resume : bool
-        Whether to go on from the folder's checkpoint.
-    log : callable
-        Takes a line of the report.
-
-    Returns
-    -------
-    Checkpoint
-
-    Raises
-    ------
-    SettingsError
-        There is no checkpoint, or it is another run's; every difference is named.
-    DataError
-        It cannot be read, or the parameters are not the model's.
-    """
-    if not resume:
-        earlier = folder.peek()
-        if earlier is not None and earlier.ended is None:
-            log(
-                "found an unfinished run of {} updates in {}; --resume (resume=True) would have "
-                "continued it; starting anew, and keeping it as {}".format(
-                    earlier.iteration, folder.path, UNFINISHED_NAME
-                )
-            )
-        return start
-    checkpoint = folder.load()
-    found = differences(checkpoint, start)
-    if found:
-        raise SettingsError(
-            "{!r}: found a checkpoint of another run: {}; expected the same data, settings and "
-            "engine; use those, or train anew without resume (--resume)".format(
-                folder.path, "; ".join(found)
-            )
-        )
-    check_fit(folder.path, params, checkpoint.params)
-    state = checkpoint._replace(ended=None, settings=start.settings)
-    folder.go_on(state)
-    log("going on after {} updates".format(state.iteration))
-    return state
+from dlt.runs.folder import DATASET
 
 
 def differences(checkpoint, now):
@@ -81,7 +27,7 @@ def differences(checkpoint, now):
     """
     before, after = dict(checkpoint.settings), dict(now.settings)
     epochs = [settings.pop("n_epochs", None) for settings in (before, after)]
-    names = [settings.pop("dataset", None) for settings in (before, after)]  # see the data below
+    names = [settings.pop(DATASET, None) for settings in (before, after)]  # see the data below
     for settings in (before, after):
         settings.pop("floatX", None)
         settings.pop("engine", None)  # both are part of the engine below
@@ -91,12 +37,26 @@ def differences(checkpoint, now):
     found += _unequal(checkpoint.engine, now.engine)
     same_dtype = checkpoint.engine.get("floatX") == now.engine.get("floatX")
     if checkpoint.data != now.data and same_dtype:  # else the bytes differ in any case
-        hashes = ["sha256 {}".format(state.data[:16]) for state in (checkpoint, now)]
+        hashes = ["sha256 " + " ".join(d[:16] for d in run.data) for run in (checkpoint, now)]
         texts = [
             "{} ({})".format(name, digest) if isinstance(name, str) else digest
             for name, digest in zip(names, hashes)
         ]
         found.append(_difference("data", *texts))
+    # A setting that differs shows in the graphs too, and is the plainer word.
+    return found or _graphs(checkpoint.program, now.program)
+
+
+def _graphs(before, after):
+    """Name the expressions that differ: by a constant where that is all, or as another one."""
+    found = []
+    for name in sorted(set(before) | set(after)):
+        (was, were), (now, are) = (part.get(name, ["", []]) for part in (before, after))
+        if was != now or len(were) != len(are):
+            found.append("{}: the checkpoint has another expression".format(_printable(name)))
+        else:
+            pairs = [_difference(name, *pair) for pair in zip(were, are) if pair[0] != pair[1]]
+            found += pairs[:1]
     return found
 
 
@@ -110,8 +70,11 @@ def _unequal(before, after):
 def _difference(name, before, after):
     values = ["none" if value is None else value for value in (before, after)]
     texts = [v if isinstance(v, str) else json.dumps(v) for v in values]
-    texts = [ascii(text)[1:-1][:80] for text in texts]
-    return "{}: the checkpoint has {}, this run {}".format(name, *texts)
+    return "{}: the checkpoint has {}, this run {}".format(*map(_printable, [name, *texts]))
+
+
+def _printable(text):
+    return ascii(text)[1:-1][:80]
 
 
 def engine_versions():

@@ -74,7 +74,8 @@ def epoch_seconds(n, n_in, n_out, epochs):
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     model = dlt.LogisticRegression(x, n_in, n_out)
     loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
-    run = dlt.minibatch_stretch(loss, model.params, 0.01, x, y, train_set, BATCH_SIZE)
+    updates = dlt.gradient_updates(loss, model.params, 0.01)
+    run = dlt.minibatch_stretch(loss, updates, x, y, train_set, BATCH_SIZE)
     run(0, n // BATCH_SIZE)  # compiles
     times = []
     for _ in range(epochs):

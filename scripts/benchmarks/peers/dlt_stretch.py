@@ -7,8 +7,6 @@ def prepare(datasets, batch_size, device, linker):
     """Give a function that trains one epoch and returns the number of validation errors."""
     import dlt
     from dlt import engine
-    from dlt.evaluation import error_counter
-    from dlt.sgd import minibatch_stretch
 
     engine.set_linker(linker)
     engine.set_floatX("float32")
@@ -18,10 +16,10 @@ def prepare(datasets, batch_size, device, linker):
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     classifier = dlt.LogisticRegression(x, *sizes(datasets[0]))
     loss = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
-    run_stretch = minibatch_stretch(
-        loss, classifier.params, LEARNING_RATE, x, y, train_set, batch_size
-    )
-    count_errors = error_counter(x, y, classifier.p_y_given_x, valid_set, batch_size)
+    updates = dlt.gradient_updates(loss, classifier.params, LEARNING_RATE)
+    run_stretch = dlt.minibatch_stretch(loss, updates, x, y, train_set, batch_size)
+    errors = dlt.zero_one_loss(classifier.p_y_given_x, y, reduction="none")
+    count_errors = dlt.error_counter(x, y, errors, valid_set, batch_size)
     n_updates = 0
 
     def epoch():

@@ -1,0 +1,120 @@
+"""Graphs: what an expression computes, as text that is the same in every process.
+
+A resumed run asks whether its loss and its updates are those of the checkpoint. Their graphs are
+walked as they were written, before anything is compiled, with numbers for nodes: no names of
+intermediate variables and no addresses take part.
+"""
+
+import hashlib
+import re
+
+import numpy as np
+
+_SHOWN = 4  # elements of a constant that is shown; a larger one is told by its hash
+_LISTED = 100  # constants of an expression that are listed; the rest is told by one hash
+
+
+def describe_graph(output, roles):
+    """Describe what an expression computes.
+
+    Parameters
+    ----------
+    output : Theano variable
+    roles : dict of Theano variable to str
+        What leaves are called: inputs, parameters. Others count by their types only.
+
+    Returns
+    -------
+    structure : str
+        SHA-256 of everything but the values of constants, in hexadecimal.
+    constants : list of str
+        These values, in the order of the graph; those of a large one end in a hash.
+
+    Examples
+    --------
+    >>> from dlt.engine import T
+    >>> x, z = T.dscalar("x"), T.dscalar("z")
+    >>> describe_graph(2 * x, {x: "x"}) == describe_graph(2 * z, {z: "x"})
+    True
+    >>> describe_graph(3 * x, {x: "x"})[1]
+    ['3']
+    """
+    lines, constants = [], []
+    _walk([output], roles, lines, constants)
+    listed, rest = constants[:_LISTED], constants[_LISTED:]
+    return _hash(lines), listed + ([_hash(rest)] if rest else [])
+
+
+def _hash(lines):
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _walk(outputs, roles, lines, constants):
+    """Add one line for each leaf and node that the outputs need, inputs first.
+
+    A constant is told wherever it is used: whether equal ones are one variable depends on the
+    engine, and on what it did before.
+    """
+    numbers = {}  # variable -> its number
+
+    def told(variable):
+        if not _is_constant(variable):
+            return str(numbers[variable])
+        constants.append(_value(variable.data))
+        return "constant {}".format(variable.type)
+
+    todo = list(reversed(outputs))
+    while todo:
+        variable = todo[-1]
+        node = variable.owner
+        inputs = [] if node is None else node.inputs
+        waiting = [v for v in inputs if v not in numbers and not _is_constant(v)]
+        if variable in numbers or not waiting:
+            todo.pop()
+        if variable in numbers or _is_constant(variable):
+            continue
+        if waiting:
+            todo.extend(reversed(waiting))
+        elif node is None:
+            lines.append(_leaf(variable, roles))
+            numbers[variable] = len(numbers)
+        else:
+            lines.append(" ".join([_name(node.op), *map(told, inputs)]))
+            _walk_inside(node.op, lines, constants)
+            for output in node.outputs:
+                numbers[output] = len(numbers)
+    lines.append(" ".join(["return", *map(told, outputs)]))
+
+
+def _is_constant(variable):
+    return hasattr(variable, "data")
+
+
+def _leaf(variable, roles):
+    if variable in roles:
+        return roles[variable]
+    return "shared {}".format(variable.type) if hasattr(variable, "container") else "input"
+
+
+def _value(data):
+    array = np.asarray(data)
+    if array.dtype == object:  # such as a slice
+        return str(data)
+    if array.size <= _SHOWN:
+        return str(array.tolist())
+    digest = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+    return "{} {} {}".format(array.dtype, array.shape, digest[:16])
+
+
+def _name(op):
+    """Return what an operation calls itself, with the taps of a loop and without addresses."""
+    return re.sub(" at 0x[0-9a-f]+", "", "{} {}".format(op, getattr(op, "info", "")))
+
+
+def _walk_inside(op, lines, constants):
+    """Add the graph inside an operation, such as a loop's."""
+    graph = getattr(op, "fgraph", op)  # PyTensor; Theano's loop has inputs and outputs itself
+    inside = getattr(graph, "outputs", None)
+    if isinstance(inside, (list, tuple)):
+        roles = {v: "inner input {}".format(i) for i, v in enumerate(graph.inputs)}
+        _walk(inside, roles, lines, constants)

@@ -1,0 +1,550 @@
+"""Trainer: a model, its updates and its data, compiled once and run any number of times.
+
+Source: page "Getting Started", sections "Stochastic Gradient Descent", "Early-Stopping" and
+"Testing".
+"""
+
+import contextlib
+import functools
+import hashlib
+import threading
+
+import numpy as np
+
+from dlt.checks import whole_number
+from dlt.early_stopping import Patience, best_row
+from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
+from dlt.engine.graphs import describe_graph
+from dlt.errors import DataError, SettingsError
+from dlt.evaluation import error_counter
+from dlt.files.described import check_saveable
+from dlt.losses import zero_one_loss
+from dlt.models import describe_model
+from dlt.parameters import check_values, names_of
+from dlt.progress import Progress, silent
+from dlt.results import TrainingResult
+from dlt.runs.checkpoint import Checkpoint
+from dlt.runs.resuming import engine_versions
+from dlt.runs.saving import Saver
+from dlt.runs.state import State
+from dlt.score import Score
+from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
+from dlt.shared import DataSet, as_data_set, n_minibatches
+from dlt.training import expected_end, stopped_by, training_loop
+
+
+class Trainer:
+    """Trains a model by minibatch updates, with the page's early stopping.
+
+    What the updates change is copied when the trainer is made: every run starts from these
+    copies, and none changes the model. Other shared variables, such as a learning rate, are read
+    as they are then. Functions are compiled when they are first needed, and serve all runs.
+
+    Parameters
+    ----------
+    classifier : object
+        With ``input`` (the symbolic inputs) and ``params`` (shared variables: all that makes up
+        the model); for the default `errors`, with ``p_y_given_x`` (probabilities, shape (B, L))
+        and ``n_out`` (L). See `dlt.models`.
+    y : Theano variable
+        The symbolic labels or targets.
+    loss : Theano scalar
+        What the updates lower: an expression of ``classifier.input`` and `y`.
+    train_set, valid_set : DataSet, (x, y) of arrays, or (shared_x, y)
+        Without a validation set, all epochs are made, and the last parameters are the best.
+    batch_size : int
+        Examples in a minibatch, 1..N of the training set. Training uses whole minibatches only:
+        in turn, the last N % batch_size examples take no part.
+    updates : list of (shared variable, Theano expression), or dict, optional
+        What every minibatch changes, as in ``theano.function(..., updates=updates)``. State of
+        their own (velocities, counters, a schedule) is checkpointed with the parameters.
+        Default: ``dlt.gradient_updates(loss, classifier.params, 0.13)``.
+    errors : Theano vector or scalar, optional
+        What is validated: an expression of ``classifier.input`` and `y`, one value for each
+        example or their mean over a minibatch. Default: the zero-one loss.
+    drop_last : bool
+        False: validation and scoring count every example. True: whole minibatches only, as in
+        the page's script.
+
+    Raises
+    ------
+    SettingsError
+        An argument is out of its range, or does not fit the others.
+    DataError
+        A data set holds values that are not finite.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, T, negative_log_likelihood
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> classifier = LogisticRegression(x, n_in=2, n_out=2)
+    >>> NLL = negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
+    >>> data = (np.asarray([[0.0, 0.9], [0.9, 0.0]] * 10), np.asarray([0, 1] * 10))
+    >>> trainer = Trainer(classifier, y, NLL, data, data, batch_size=10)
+    >>> result = trainer.run(n_epochs=3)
+    >>> result.n_epochs, str(trainer.score(data, result.best_params))
+    (3, '0.000000 %')
+    """
+
+    def __init__(
+        self,
+        classifier,
+        y,
+        loss,
+        train_set,
+        valid_set=None,
+        batch_size=600,
+        updates=None,
+        errors=None,
+        drop_last=False,
+    ):
+        self._symbols, self._drop_last = (classifier.input, y), drop_last
+        self._n_out = classifier.n_out if errors is None else None  # labels are below it
+        train_set = as_data_set("training set", train_set, y)
+        n, what = train_set.n_examples, "the number of training examples"
+        self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
+        self._n_train_batches = n_minibatches(n, self._batch_size)
+        self._train_set = self._checked("training set", train_set)
+        self._valid_set = None
+        if valid_set is not None:
+            self._valid_set = self._checked("validation set", valid_set)
+        if updates is None:
+            updates = gradient_updates(loss, classifier.params, 0.13)
+        if errors is None:
+            errors = zero_one_loss(classifier.p_y_given_x, y, reduction="none")
+        updates = dict(update_pairs(updates))
+        refuse_draws([loss, errors, *updates.values()])
+        self._model = describe_model(classifier)
+        self._variables = variables = _Variables(classifier.params, updates)
+        self._expressions = {"loss": loss, "errors": errors}
+        for variable, expression in updates.items():
+            self._expressions["update of " + variables.names[variable]] = expression
+        self._fixed = _checked_leaves(self._expressions, variables, self._symbols)
+        loss, self._errors, *after = substitute(list(self._expressions.values()), variables.copies)
+        after = dict(zip(updates, after))
+        # A parameter that nothing updates goes along, so that all are kept in one place.
+        updates = [(copy, after.get(v, copy)) for v, copy in variables.copies.items()]
+        self._stretch = minibatch_stretch(
+            loss, updates, *self._symbols, self._train_set, self._batch_size
+        )
+        self._counter = functools.lru_cache(maxsize=2)(self._compiled_counter)
+        self._running = threading.Lock()
+
+    def run(
+        self,
+        n_epochs=1000,
+        patience=Patience(),  # noqa: B008, a value
+        order=None,
+        folder=None,
+        resume=False,
+        params=None,
+        on_validation=None,
+        log=silent,
+        progress=None,
+        should_stop=None,
+    ):
+        """Train, from the beginning or from a checkpoint.
+
+        KeyboardInterrupt (Ctrl-C, or a notebook's stop button) ends the run with the result so
+        far.
+
+        Parameters
+        ----------
+        n_epochs : int
+            Most passes over the training set, 1 or more.
+        patience : Patience
+            The stopping rule; the page's numbers by default. Not used without a validation set.
+        order : Shuffled, optional
+            The order in which examples are taken; in turn by default, as on the page.
+        folder : RunFolder, optional
+            Where to keep the best parameters, the history and a checkpoint.
+        resume : {False, True, "auto"}
+            Go on from the checkpoint in `folder`: True demands one, "auto" starts anew where
+            there is none. Data, settings, loss, updates, order and engine must be those of the
+            checkpoint; `n_epochs` may be larger. The result, and every file but for the seconds
+            in it, equals that of a run that was never stopped.
+        params : dict of str to ndarray, optional
+            Values to start from, for parameters and for other state of the updates. The rest
+            starts as it was when the trainer was made.
+        on_validation : callable, optional
+            Called with the `dlt.HistoryRow` of each validation, before it is saved. An exception
+            ends the run, after what was found is saved.
+        log : callable, optional
+            Takes each line of the report, such as `print`.
+        progress : bool, optional
+            Show a progress bar; by default only on a terminal and in a notebook.
+        should_stop : callable, optional
+            Asked before the loop and after every stretch, which takes about half a second. Once
+            it returns True, the run is saved and ends; see `dlt.runs.signals`.
+
+        Returns
+        -------
+        TrainingResult
+
+        Raises
+        ------
+        SettingsError
+            A setting is out of its range or not the checkpoint's; the folder cannot be written
+            to, is another run's, or has no checkpoint to resume from; this trainer is running.
+        DataError
+            The checkpoint cannot be read, or `params` do not fit.
+        """
+        n_epochs = whole_number("n_epochs", n_epochs, low=1)
+        _expect("patience", patience, "validation_frequency", "dlt.Patience()")
+        if order is not None:
+            _expect("order", order, "permutation", "dlt.Shuffled(seed=1)")
+        if folder is not None or resume:
+            _expect("folder", folder, "snapshot_every", "dlt.RunFolder('runs/first')")
+        n_iterations = n_epochs * self._n_train_batches
+        rule = patience if self._valid_set else None
+        start = State.first(*self._variables.start(params or {}))
+        with self._alone(), contextlib.ExitStack() as stack:
+            saver = None
+            if folder is not None:
+                given = self._checkpoint(start, n_epochs, patience, order, folder)
+                saver = stack.enter_context(Saver(folder, given, resume, log))
+                start = saver.begin()
+            log("compiling ...")
+            self._variables.put(start.params, start.update_state)
+            with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
+                self._stretch(start.iteration, 0, order)
+            validate = self._counter(*self._valid_set) if rule else None
+            log(_plan(n_epochs, self._n_train_batches, rule))
+            total = expected_end(start, n_iterations, rule)
+            bar = stack.enter_context(
+                Progress(total, "minibatch", progress, log, done=start.iteration)
+            )
+
+            def train(first, n):
+                return (self._stretch(first, n, order), *self._variables.values())
+
+            def take(state):
+                bar.move(state.iteration, expected_end(state, n_iterations, rule))
+                if state.is_validated:
+                    _report(state, self._n_train_batches, bar)
+                    if on_validation:
+                        on_validation(state.history[-1])
+                if saver:
+                    saver.take(state)
+
+            def end(state):
+                if saver:
+                    saver.end(state, stopped_by(state, n_iterations, rule))
+
+            loop = training_loop(start, train, validate, self._n_train_batches, n_epochs, patience)
+            state = _follow(loop, start, take, end, should_stop or (lambda: False))
+        ended = stopped_by(state, n_iterations, rule) or "request"
+        return _result(state, ended, self._n_train_batches, patience)
+
+    def score(self, data_set, params):
+        """Count the errors that some parameters make on a data set, such as the test set.
+
+        Parameters
+        ----------
+        data_set : DataSet, (x, y) of arrays, or (shared_x, y)
+        params : dict of str to ndarray
+            Such as ``result.best_params``.
+
+        Returns
+        -------
+        Score
+
+        Raises
+        ------
+        SettingsError, DataError
+            The data set or the parameters do not fit the model.
+        """
+        count = self._counter(*self._checked("test set", data_set))
+        with self._alone():
+            self._variables.put(*self._variables.start(params))
+            return count()
+
+    def _checked(self, name, data_xy):
+        """Store a data set where it is not stored yet, and check that it fits."""
+        data_set = as_data_set(name, data_xy, self._symbols[1])
+        n, largest = data_set.n_examples, data_set.targets.max()
+        if self._n_out is not None and largest >= self._n_out:
+            raise SettingsError(
+                "{}: found label {:g}; expected labels from 0 to {}, as the classifier has {} "
+                "outputs".format(name, largest, self._n_out - 1, self._n_out)
+            )
+        if self._drop_last and self._batch_size > n:
+            raise SettingsError(
+                "batch_size: found {}, more than the {} examples of the {}; expected at most "
+                "that with drop_last; choose smaller minibatches or count every example".format(
+                    self._batch_size, n, name
+                )
+            )
+        return data_set
+
+    def _compiled_counter(self, shared_x, y):
+        data_set = DataSet(shared_x, y)
+        return error_counter(
+            *self._symbols, self._errors, data_set, self._batch_size, self._drop_last
+        )
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """Refuse a second run, which would change the first one's parameters."""
+        if not self._running.acquire(blocking=False):
+            raise SettingsError(
+                "trainer: found it at work; expected one run at a time; wait until that has ended, "
+                "or make another Trainer"
+            )
+        try:
+            yield
+        finally:
+            self._running.release()
+
+    def _checkpoint(self, start, n_epochs, patience, order, folder):
+        """Return the start of a run with everything that it was given, for its folder."""
+        given = dict(
+            patience._asdict(),
+            model=self._model,
+            batch_size=self._batch_size,
+            n_epochs=n_epochs,
+            drop_last=self._drop_last,
+            order="in turn" if order is None else repr(order),
+            floatX=theano.config.floatX,
+            engine=describe(),
+        )
+        fixed = dict(zip(self._fixed, names_of(self._fixed)))
+        if fixed:
+            given["shared"] = {name: _shown(variable) for variable, name in fixed.items()}
+        settings = _with_more(given, folder.settings)
+        check_saveable({**start.params, **start.update_state}, settings)
+        sets = [data_set for data_set in (self._train_set, self._valid_set) if data_set]
+        data = [data_set.fingerprint() for data_set in sets]
+        roles = {**fixed, **self._variables.names, **dict(zip(self._symbols, "xy"))}
+        program = {name: describe_graph(e, roles) for name, e in self._expressions.items()}
+        return Checkpoint(start, None, (), settings, engine_versions(), data, program)
+
+
+class _Variables:
+    """What a trainer changes: copies of a model's parameters, and of what else is updated.
+
+    Parameters
+    ----------
+    params : sequence of shared variables
+    updates : dict of shared variable to Theano expression
+
+    Attributes
+    ----------
+    names : dict of shared variable to str
+        The parameters first.
+    copies : dict of shared variable to shared variable
+    """
+
+    def __init__(self, params, updates):
+        variables = list(dict.fromkeys([*params, *updates]))
+        self.names = dict(zip(variables, names_of(variables)))
+        self.copies = {variable: shared_copy(variable) for variable in variables}
+        self._n_params = len(params)
+        self._initial = {v: np.array(v.get_value(borrow=True)) for v in updates}
+
+    def start(self, given):
+        """Return the parameters that a run starts from, and the rest of its values.
+
+        What nothing updates is read as it is now.
+        """
+        unknown = sorted(set(given) - set(self.names.values()))
+        if unknown:
+            found, expected = (", ".join(map(str, n)) for n in (unknown, self.names.values()))
+            raise DataError("params", "the names {}".format(found), "some of {}".format(expected))
+        values = {
+            name: self._initial[v] if v in self._initial else np.array(v.get_value(borrow=True))
+            for v, name in self.names.items()
+        }
+        given = {name: np.array(value) for name, value in given.items()}
+        check_values("params", {name: values[name] for name in given}, given)
+        return self._divided({**values, **given})
+
+    def put(self, params, update_state):
+        """Set the copies."""
+        values = {**params, **update_state}
+        for variable, name in self.names.items():
+            self.copies[variable].set_value(values[name])
+
+    def values(self):
+        """Copy the present parameters, and the rest, each in its own dtype."""
+        found = {}
+        for variable, name in self.names.items():
+            value = self.copies[variable].get_value(borrow=True)
+            found[name] = np.array(value, dtype=variable.dtype)  # JAX may hold fewer bits
+        return self._divided(found)
+
+    def is_param(self, variable):
+        """Tell whether a variable is one of the model's parameters."""
+        return variable in list(self.names)[: self._n_params]
+
+    def _divided(self, values):
+        items = list(values.items())
+        return dict(items[: self._n_params]), dict(items[self._n_params :])
+
+
+def train(
+    classifier, y, loss, datasets, learning_rate=0.13, batch_size=600, drop_last=False, **options
+):
+    """Train a classifier by minibatch SGD with early stopping, and test the best parameters.
+
+    The simple case of `Trainer`. The classifier itself stays as it is.
+
+    Parameters
+    ----------
+    classifier, y, loss, batch_size, drop_last
+        As `Trainer` takes them.
+    datasets : two or three data sets
+        Training and validation set, and a test set, on which the best parameters are scored once,
+        when the run has ended by itself.
+    learning_rate : float or Theano scalar
+        Positive.
+    **options
+        As `Trainer.run` takes them, such as `n_epochs`, `patience` and `folder`.
+
+    Returns
+    -------
+    TrainingResult
+        ``test`` is the score on the test set.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As `Trainer` and `Trainer.run`.
+
+    Examples
+    --------
+    >>> from dlt import LogisticRegression, T, negative_log_likelihood
+    >>> x, y = T.matrix("x"), T.ivector("y")
+    >>> model = LogisticRegression(x, n_in=2, n_out=2)
+    >>> NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    >>> data = ([[0.0, 0.9], [0.9, 0.0]] * 10, [0, 1] * 10)
+    >>> result = train(model, y, NLL, [data] * 3, batch_size=10, n_epochs=3)
+    >>> str(result.test), result.n_epochs
+    ('0.000000 %', 3)
+    """
+    train_set, valid_set, *test_sets = datasets
+    updates = gradient_updates(loss, classifier.params, learning_rate)
+    trainer = Trainer(
+        classifier, y, loss, train_set, valid_set, batch_size, updates, drop_last=drop_last
+    )
+    if options.get("folder") is not None:
+        folder, noted = options["folder"], {"learning_rate": _number(learning_rate)}
+        options["folder"] = folder._replace(settings=_with_more(noted, folder.settings))
+    result = trainer.run(**options)
+    if not test_sets or result.best_params is None or result.stopped_by == "request":
+        return result
+    return result._replace(test=trainer.score(test_sets[0], result.best_params))
+
+
+def _expect(name, value, attribute, example):
+    """Refuse a value that is not of the kind of an example."""
+    if not hasattr(value, attribute):
+        raise SettingsError("{}: found {!r}; expected one such as {}".format(name, value, example))
+
+
+def _follow(loop, state, take, end, should_stop):
+    """Take in the states of a loop; however it ends, what was found is saved."""
+    try:
+        if not should_stop():
+            for state in loop:
+                take(state)
+                if should_stop() and state.can_go_on:
+                    break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        end(state)
+    return state
+
+
+def _checked_leaves(expressions, variables, symbols):
+    """Check what expressions depend on; return the shared variables that no update changes."""
+    fixed = []
+    for name, expression in expressions.items():
+        for leaf in leaves([expression]):
+            if not hasattr(leaf, "container") and leaf not in symbols:
+                raise SettingsError(
+                    "{}: found the input {}; expected classifier.input, y and shared variables "
+                    "only".format(name, leaf)
+                )
+            if name == "errors" and leaf in variables.names and not variables.is_param(leaf):
+                raise SettingsError(
+                    "errors: found {}, which the updates change and which is no parameter; "
+                    "expected it in classifier.params, whose best values are kept".format(
+                        variables.names[leaf]
+                    )
+                )
+            if hasattr(leaf, "container") and leaf not in [*variables.names, *fixed]:
+                fixed.append(leaf)
+    return fixed
+
+
+def _with_more(given, settings):
+    """Add the caller's settings, none of which may hide one of dlt's own."""
+    hidden = sorted(set(settings) & set(given))
+    if hidden:
+        raise SettingsError(
+            "settings: found {}, which dlt notes itself; expected other names".format(
+                ", ".join(hidden)
+            )
+        )
+    return {**given, **settings}
+
+
+def _number(value):
+    """Return a number that JSON can hold; a shared variable's is the present one."""
+    if hasattr(value, "get_value"):
+        value = value.get_value()
+    return float(value) if hasattr(value, "__float__") else str(value)
+
+
+def _shown(variable):
+    """Tell the present value of a shared variable in what JSON can hold."""
+    value = np.ascontiguousarray(variable.get_value(borrow=True))
+    if value.size == 1:
+        return value.item()
+    digest = hashlib.sha256(value).hexdigest()
+    return "{} {} sha256 {}".format(value.dtype, value.shape, digest[:16])
+
+
+def _plan(n_epochs, n_train_batches, rule):
+    """Say what a run is going to do."""
+    plan = "training, at most {} epochs of {} minibatches ..."
+    if rule is None:
+        plan = "training, {} epochs of {} minibatches, as there is no validation set ..."
+    return plan.format(n_epochs, n_train_batches)
+
+
+def _report(state, n_train_batches, bar):
+    """Say what a validation found."""
+    row, best = state.history[-1], state.best_score
+    found = "training loss {:f}".format(row.train_loss)
+    if best is not None:
+        n_errors = row.validation_error * best.n_examples
+        counted = isinstance(best.n_errors, int)
+        score = Score(round(n_errors) if counted else n_errors, best.n_examples)
+        found = "validation error {}".format(score)
+    bar.note(found)
+    index = (row.iteration - 1) % n_train_batches
+    bar.say("epoch {}, minibatch {}/{}, {}".format(row.epoch, index + 1, n_train_batches, found))
+
+
+def _result(state, ended, n_train_batches, patience):
+    """Sum up a run."""
+    best = best_row(state.history)
+    if state.best_score is None and best is not None:
+        best = state.history[-1]  # nothing was validated
+    n_iterations = state.diverged_at or state.iteration
+    return TrainingResult(
+        best_params=state.best_params,
+        best_iteration=best and best.iteration,
+        best_validation=state.best_score,
+        test=None,
+        history=state.history,
+        n_iterations=n_iterations,
+        n_epochs=-(-n_iterations // n_train_batches),
+        seconds=state.seconds,
+        stopped_by=ended,
+        diverged_at=state.diverged_at,
+        initial_patience=patience.patience,
+    )

@@ -1,0 +1,38 @@
+"""Orders: the same for ever, each epoch its own, and checked."""
+
+import types
+
+import numpy as np
+import pytest
+
+from dlt.errors import SettingsError
+from dlt.order import Shuffled, permuted
+
+
+def test_an_order_depends_on_the_seed_and_the_epoch_alone():
+    found = {
+        (seed, epoch): Shuffled(seed).permutation(epoch, 100).tolist()
+        for seed in (0, 1, 2**32 - 1)
+        for epoch in (0, 1, 1000)
+    }
+    assert len(set(map(tuple, found.values()))) == 9
+    assert all(sorted(rows) == list(range(100)) for rows in found.values())
+    assert found[1, 1000] == Shuffled(1).permutation(1000, 100).tolist()
+
+
+def test_a_permutation_that_was_once_made_stays():
+    # A checkpoint holds the seed alone.
+    assert Shuffled(23455).permutation(7, 8).tolist() == [0, 1, 5, 4, 6, 2, 7, 3]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, None])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(SettingsError, match="seed: found {}; expected a whole number".format(seed)):
+        Shuffled(seed)
+
+
+@pytest.mark.parametrize("rows", [[0, 1], [0, 1, 3], [0, 1, 1], [-1, 0, 1], [0.0, 1.0, 2.0]])
+def test_an_order_that_gives_no_permutation_is_refused(rows):
+    order = types.SimpleNamespace(permutation=lambda epoch, n: np.asarray(rows))
+    with pytest.raises(SettingsError, match="order: found no permutation of 3 rows in epoch 4"):
+        permuted(order, 4, 3)
