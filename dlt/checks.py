@@ -1,6 +1,7 @@
 """Checks that several modules share: what was found, what was expected."""
 
 import numbers
+import warnings
 
 import numpy as np
 
@@ -122,3 +123,235 @@ numbers; leave out such rows
         row = int(bad.reshape(len(array), -1).any(axis=1).argmax())
         found = "NaN or infinite values (first in row {})".format(row)
         raise DataError(name, found, "finite numbers", "leave out such rows")
+
+
+def real_numbers(name, values):
+    """Return an array of what may be nested lists, or say why it is no array of real numbers.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    values : array or nested sequences
+
+    Returns
+    -------
+    ndarray of bool, integers or floats
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> real_numbers("y", ["a", "b"])
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: y: found text; expected numbers
+    """
+    if np.ma.isMaskedArray(values):
+        if np.ma.is_masked(values):
+            raise DataError(
+                name, "masked values", "numbers", "fill them in, or leave out such rows"
+            )
+        values = values.data
+    try:
+        with warnings.catch_warnings():
+            # rows of different lengths: new numpy refuses them, old numpy warns
+            warnings.simplefilter("error")
+            array = np.asarray(values)
+    except (ValueError, TypeError, OverflowError, Warning):
+        raise DataError(name, "rows of different lengths", "rows of one length") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(name, *_NO_NUMBERS.get(array.dtype.kind, (_kind(array), "numbers")))
+    return array
+
+
+_NO_NUMBERS = {
+    "c": ("complex numbers", "real ones", "take the part that counts, such as x.real"),
+    "U": ("text", "numbers"),
+    "S": ("text", "numbers"),
+}
+
+
+def _kind(array):
+    """Name what an array holds that is no number."""
+    if array.dtype != object:
+        return "an array of {}".format(array.dtype)
+    others = (v for v in array.flat if not isinstance(v, numbers.Real))
+    other = next(others, None)
+    if array.size and other is None and all(v is not None for v in array.flat):
+        return "numbers too large for 64 bits"
+    return "None" if other is None else "values of the type {}".format(type(other).__name__)
+
+
+def inputs(name, x, ndim=2):
+    """Return inputs with one row for each example, or say what is wrong with them.
+
+    Parameters
+    ----------
+    name : str
+        What messages call them.
+    x : array, shape (N, ...)
+    ndim : int
+        Dimensions that the model's symbolic input has. For 2, rows of more dimensions, such as
+        pictures, become rows of numbers.
+
+    Returns
+    -------
+    ndarray, shape (N, ...)
+
+    Raises
+    ------
+    DataError
+        No real and finite numbers, no example, or no such dimensions.
+
+    Examples
+    --------
+    >>> inputs("x", np.zeros((3, 28, 28))).shape
+    (3, 784)
+    """
+    x = real_numbers(name, x)
+    if x.ndim > ndim == 2:
+        x = x.reshape(len(x), -1)
+    if x.ndim != ndim or x.size == 0:
+        found = "an array of shape {}".format(x.shape)
+        rows = "(N, D), one row for each example" if ndim == 2 else "{} dimensions".format(ndim)
+        raise DataError(name, found, rows + ("" if x.size else ", and one or more"))
+    finite(name, x)
+    return x
+
+
+def labels(name, y, n_out=None):
+    """Return labels as int64, or say why they are none.
+
+    Parameters
+    ----------
+    name : str
+        What messages call them.
+    y : array, shape (N,)
+        Whole numbers from 0 on, of any dtype.
+    n_out : int, optional
+        Number of labels that the model has.
+
+    Returns
+    -------
+    ndarray, int64, shape (N,)
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> labels("y", [0.0, 0.5])
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: y: found label 0.5 in row 1; expected whole numbers, 0 or more; number \
+the classes from 0
+    """
+    y = real_numbers(name, y)
+    if y.ndim != 1 or y.size == 0:
+        found = "an array of shape {}".format(y.shape)
+        raise DataError(name, found, "class numbers, shape (N,)", _label_advice(y))
+    whole = y if y.dtype.kind in "biu" else np.round(y.astype(np.float64))  # 2**31 has no float16
+    bad = ~(whole == y) | (whole < 0) | (whole >= 2**31)  # NaN differs from all
+    if bad.any():
+        row = int(bad.argmax())
+        found = "label {} in row {}".format(y[row], row)
+        raise DataError(name, found, "whole numbers, 0 or more", "number the classes from 0")
+    if n_out is not None and whole.max() >= n_out:
+        row = int((whole >= n_out).argmax())
+        found = "label {:g} in row {}".format(whole[row], row)
+        expected = "labels from 0 to {}, as the classifier has {} outputs".format(n_out - 1, n_out)
+        raise DataError(name, found, expected)
+    return whole.astype(np.int64)
+
+
+def _label_advice(y):
+    if y.ndim == 2 and y.shape[1] == 1:
+        return "take y.ravel()"
+    one_hot = y.ndim == 2 and y.size and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
+    return "one-hot rows? take y.argmax(axis=1)" if one_hot else None
+
+
+def pair(name, data_xy):
+    """Return x and y of a data set, or say that it is no pair.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    data_xy : iterable of two
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> pair("valid_set", None)
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: valid_set: found NoneType; expected a pair, x and y
+    """
+    try:
+        x, y = data_xy
+    except (TypeError, ValueError):
+        found = type(data_xy).__name__
+        if hasattr(data_xy, "__len__"):
+            found = "{} of {}".format(found, len(data_xy))
+        raise DataError(name, found, "a pair, x and y") from None
+    return x, y
+
+
+def as_many(name, n_rows, n_labels):
+    """Refuse inputs and labels of different numbers.
+
+    Raises
+    ------
+    DataError
+    """
+    if n_rows != n_labels:
+        found = "{} rows of x and {} of y".format(n_rows, n_labels)
+        raise DataError(name, found, "one label for each row")
+
+
+def dimensions(name, array, ndim):
+    """Refuse an array of other dimensions than the symbolic variable that it is for.
+
+    Raises
+    ------
+    DataError
+    """
+    if array.ndim != ndim:
+        found = "an array of shape {}".format(array.shape)
+        raise DataError(name, found, "{} dimensions, as the symbolic one has".format(ndim))
+
+
+def rows_alike(name, row_shape, expected, whose):
+    """Refuse inputs whose rows have another shape than expected.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the inputs.
+    row_shape, expected : tuple of int
+    whose : str
+        Which rows are like that.
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> rows_alike("test set, x", (64,), (784,), "the training set has")
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: test set, x: found rows of 64 values; expected 784, as the training set \
+has
+    """
+    if tuple(row_shape) != tuple(expected):
+        found, wanted = (" x ".join(map(str, shape)) for shape in (row_shape, expected))
+        raise DataError(name, "rows of {} values".format(found), "{}, as {}".format(wanted, whose))

@@ -17,11 +17,12 @@ Source: page "Getting Started", sections "Datasets" and "MNIST Dataset".
 
 import hashlib
 import os
-import warnings
 
 import numpy as np
 
+from dlt.checks import as_many, inputs, labels, real_numbers, rows_alike
 from dlt.errors import DataError, FetchError, SettingsError
+from dlt.examples import Description, Examples
 from dlt.fetching import fetch_mnist, user_cache
 from dlt.files.idx import read_idx
 from dlt.files.npz import read_npz
@@ -45,10 +46,10 @@ _IDX_STEMS = (
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # SHA-256 of MNIST: of each set in turn, the pixels and then the labels, one byte each.
 _MNIST_SHA256 = "c97a2c607853b499a01d274c02fa5de533f80f6f09404e77aa0e02ec99b4c1f5"
-# What a matrix of labels of so many columns should have been.
-_LABEL_ADVICE = {1: "store y.ravel()", 2: "one-hot rows? store y.argmax(axis=1)"}
 # More labels than that, and more than there are training examples, are no classes.
 _MANY_LABELS = 1000
+# Where the validation set comes from if a file has none.
+_LAST_SIXTH = "the last sixth of the training set for validation"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # A clone has data/ beside the package; an installed package carries the digits within.
 _DATA_FOLDERS = (os.path.join(os.path.dirname(_PACKAGE), "data"), os.path.join(_PACKAGE, "_data"))
@@ -68,9 +69,9 @@ def load_data(path_or_name="mnist", log=silent):
 
     Returns
     -------
-    train_set, valid_set, test_set : (x, y)
-        x : float32 or float64, shape (N, D), values in [0, 1];
-        y : int64, shape (N,), labels 0..L-1.
+    train_set, valid_set, test_set : Examples
+        Each unpacks as ``x, y``. x : float32 or float64, shape (N, D), values in [0, 1];
+        y : int64, shape (N,), labels 0..L-1. ``description`` tells what they are.
 
     Raises
     ------
@@ -185,15 +186,16 @@ def _load_path(path):
         return _load_folder(path)
     with open_regular(path, "a data set") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
-    pairs = _read_npz_pairs(path) if is_zip else _read_pickled_pairs(path)
-    return _checked(path, pairs)
+    if is_zip:
+        return _checked(path, _read_npz_pairs(path), _LAST_SIXTH)
+    return _checked(path, _read_pickled_pairs(path), "the file's own sets")
 
 
 def _load_folder(folder):
     files = [_idx_file(folder, stems) for stems in _IDX_STEMS]
     if all(files):
         x_train, y_train, x_test, y_test = (read_idx(file) for file in files)
-        return _checked(folder, _split(x_train, y_train, x_test, y_test))
+        return _checked(folder, _split(x_train, y_train, x_test, y_test), _LAST_SIXTH)
     path = _mnist_in(folder)
     if path is None:
         missing = [stems[0] for stems, file in zip(_IDX_STEMS, files) if not file]
@@ -263,123 +265,68 @@ def _kind(value):
     return "a {}".format(type(value).__name__)
 
 
-def _checked(path, pairs):
+def _checked(path, pairs, split):
     """Check the three sets, one by one and against each other."""
-    datasets = [
-        _checked_pair("{} ({} set)".format(path, name), x, y)
-        for name, (x, y) in zip(_SET_NAMES, pairs)
-    ]
+    names = ["{} ({} set)".format(path, name) for name in _SET_NAMES]
+    datasets = [_examples(name, x, y, split) for name, (x, y) in zip(names, pairs)]
     (x_train, y_train), others = datasets[0], datasets[1:]
-    labels = np.unique(y_train)
-    if len(labels) < 2:
+    known = np.unique(y_train)
+    if len(known) < 2:
         raise DataError(path, "one label in the training set", "at least two")
-    if labels[-1] >= max(len(y_train), _MANY_LABELS):
+    if known[-1] >= max(len(y_train), _MANY_LABELS):
         raise DataError(
             path,
-            "label {} in the training set of {} examples".format(labels[-1], len(y_train)),
+            "label {} in the training set of {} examples".format(known[-1], len(y_train)),
             "class numbers from 0 on, without large gaps",
             "number the classes anew",
         )
-    for name, (x, y) in zip(_SET_NAMES[1:], others):
-        if x.shape[1] != x_train.shape[1]:
-            raise DataError(
-                path,
-                "{} values a row in the {} set".format(x.shape[1], name),
-                "{}, as in the training set".format(x_train.shape[1]),
-            )
-        unseen = np.setdiff1d(y, labels)
+    for name, (x, y) in zip(names[1:], others):
+        rows_alike(name + ", x", x.shape[1:], x_train.shape[1:], "the training set has")
+        unseen = np.setdiff1d(y, known)
         if unseen.size:
             raise DataError(
-                path,
-                "label {} in the {} set".format(unseen[0], name),
+                name + ", y",
+                "label {}".format(unseen[0]),
                 "only labels that the training set has too",
                 "take these examples out, or add some to the training set",
             )
     return tuple(datasets)
 
 
-def _checked_pair(where, x, y):
-    x, y = _pixels(where, x), _labels(where, y)
-    if len(x) != len(y):
-        raise DataError(
-            where,
-            "{} images and {} labels".format(len(x), len(y)),
-            "one label for each image",
-            "the file is damaged or was put together wrongly",
-        )
-    return x, y
-
-
-def _pixels(where, x):
-    """Give x as floats, shape (N, D), in [0, 1]."""
-    x = _array(where, "x", x)
-    if x.ndim < 2 or x.size == 0:
-        raise DataError(where, "x of shape {}".format(x.shape), "x of shape (N, D), one row each")
-    x = x.reshape(len(x), -1)
-    if x.dtype.kind in "iu":
-        _check_range(where, x, 255, "whole-number pixels from 0 to 255")
+def _examples(where, x, y, split):
+    """Check one set, and scale its pixels to [0, 1]."""
+    x = real_numbers(where + ", x", _bounded(where + ", x", x))
+    sides = x.shape[1:] if x.ndim == 3 else (None, None)
+    x = inputs(where + ", x", x)
+    y = labels(where + ", y", _bounded(where + ", y", y))
+    as_many(where, len(x), len(y))
+    scale = 256 if x.dtype.kind in "iu" else 1
+    low, high, most = x.min(), x.max(), 255 if scale == 256 else 1
+    if low < 0 or high > most:
+        expected = "whole-number pixels from 0 to 255" if scale == 256 else "pixels from 0 to 1"
+        found = "pixels from {:g} to {:g}".format(low, high)
+        raise DataError(where + ", x", found, expected, "rescale x")
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
         x = x.astype(np.float32)
+    if scale == 256:
         x /= np.float32(256)  # in place: a large set is there twice already
-        return x
-    _check_range(where, x, 1, "pixels from 0 to 1")
-    return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
+    return Examples(x, y, Description(scale, *sides, None, split))
 
 
-def _check_range(where, x, largest, expected):
-    low, high = x.min(), x.max()  # NaN wherever x has one
-    if not (np.isfinite(low) and np.isfinite(high)):
-        bad = int(np.argmin(np.isfinite(x).all(axis=1)))
-        raise DataError(
-            where, "NaN or infinite pixels (first in row {})".format(bad), expected, "mend x"
-        )
-    if low < 0 or high > largest:
-        raise DataError(where, "pixels from {:g} to {:g}".format(low, high), expected, "rescale x")
-
-
-def _labels(where, y):
-    """Give y as int64, shape (N,), 0 or more."""
-    y = _array(where, "y", y)
-    if y.ndim != 1:
-        raise DataError(
-            where,
-            "y of shape {}".format(y.shape),
-            "y of shape (N,), one class number each",
-            _LABEL_ADVICE.get(min(y.shape[1], 2)) if y.ndim == 2 else None,
-        )
-    whole = y if y.dtype.kind in "iu" else np.round(y.astype(np.float64))  # 2**31 has no float16
-    bad = np.flatnonzero(~(whole == y) | (whole < 0) | (whole >= 2**31))  # NaN differs from all
-    if bad.size:
-        raise DataError(
-            where,
-            "label {} in row {}".format(y[bad[0]], bad[0]),
-            "whole numbers, 0 or more",
-            "number the classes from 0",
-        )
-    return whole.astype(np.int64)
-
-
-def _array(where, name, values):
-    """Make an array of numbers of what may be a list of rows."""
-    array = np.empty(0, dtype=object)
-    try:
-        with warnings.catch_warnings():
-            # rows of different lengths: new numpy refuses them, old numpy warns
-            warnings.simplefilter("error")
-            if isinstance(values, np.ndarray):
-                array = values
-            elif 8 * _count_numbers(values) <= 4 * MAX_BYTES:
-                array = np.array(values)
-    except (ValueError, TypeError, OverflowError, Warning):
-        pass  # refused below
-    if array.dtype.kind not in "iuf":
-        raise DataError(
-            where, "{} that is {}".format(name, _kind(values)), "{} as numbers".format(name)
-        )
-    return array
+def _bounded(where, values):
+    """Refuse nested lists of other things than numbers, of which numpy makes huge arrays."""
+    if not isinstance(values, np.ndarray):
+        try:
+            fits = 8 * _count_numbers(values) <= 4 * MAX_BYTES
+        except TypeError:
+            fits = False
+        if not fits:
+            raise DataError(where, _kind(values), "numbers")
+    return values
 
 
 def _count_numbers(values):
-    """Count the numbers in nested lists; refuse other things, of which numpy makes huge arrays."""
+    """Count the numbers in nested lists."""
     total, todo = 0, [values]
     while todo:
         value = todo.pop()

@@ -14,6 +14,8 @@ Source: page "Getting Started", section "Early-Stopping".
 
 import collections
 import math
+import numbers
+import sys
 
 from dlt.errors import SettingsError
 
@@ -61,24 +63,13 @@ class Patience(
     __slots__ = ()
 
     def __new__(cls, patience=5000, patience_increase=2, improvement_threshold=0.995):
-        _check(
-            "patience", patience, "from 2 to 1e15 minibatch updates", 2 <= patience <= MOST_PATIENCE
-        )
-        _check(
-            "patience_increase",
-            patience_increase,
-            "a number from 1 to 1e6",
-            1 <= patience_increase <= 1e6,
-        )
-        _check(
-            "improvement_threshold",
-            improvement_threshold,
-            "a number above 0, and at most 1",
-            0 < improvement_threshold <= 1,
-        )
-        numbers = (patience, patience_increase, improvement_threshold)
+        _check("patience", patience, "from 2 to 1e15 minibatch updates", 2, MOST_PATIENCE)
+        _check("patience_increase", patience_increase, "a number from 1 to 1e6", 1, 1e6)
+        expected = "a number above 0, and at most 1"
+        _check("improvement_threshold", improvement_threshold, expected, sys.float_info.min, 1)
+        values = (patience, patience_increase, improvement_threshold)
         # numpy's numbers become Python's, which JSON can hold
-        return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in numbers))
+        return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in values))
 
     def validation_frequency(self, n_train_batches):
         """Return the number of minibatch updates from one validation to the next.
@@ -111,7 +102,7 @@ class Patience(
         iteration : int
             The page's ``iter``: 0 for the first minibatch update.
         validation_error : float
-            Any number where less is better; NaN never counts as better.
+            0 or more, less is better; NaN never counts as better.
 
         Returns
         -------
@@ -146,6 +137,7 @@ def best_row(history):
     return min(history, key=lambda row: row.validation_error, default=None)
 
 
-def _check(name, found, expected, fits):
-    if not fits:  # NaN fits no comparison, so it is refused with the rest
+def _check(name, found, expected, low, high):
+    # NaN fits no comparison, so it is refused with the rest
+    if not isinstance(found, numbers.Real) or not low <= found <= high:
         raise SettingsError("{}: found {}; expected {}".format(name, found, expected))

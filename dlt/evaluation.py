@@ -78,6 +78,8 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
         return [total(chunk, data_set.givens(x, y, index, chunk))]
 
     of_chunks, (n_chunks, n_left) = index_loop(of_chunk), divmod(n, chunk)
-    rest = {x: data_set.x[n - n_left : n], y: data_set.y[n - n_left : n]}
+    rest = {
+        symbol: T.cast(data[n - n_left : n], symbol.dtype) for symbol, data in zip((x, y), data_set)
+    }
     of_rest = theano.function([], total(n_left, rest)) if n_left else lambda: np.int64(0)
     return lambda: Score(sum(of_chunks(range(n_chunks)).tolist(), of_rest().item()), n)

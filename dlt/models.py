@@ -73,6 +73,18 @@ class LogisticRegression:
         self.y_pred = T.argmax(self.p_y_given_x, axis=1)  # (B,)
 
 
+def row_shape(model):
+    """Return the shape that a model's inputs have, where it tells: (n_in,), or None.
+
+    Examples
+    --------
+    >>> row_shape(LogisticRegression(T.matrix("x"), 784, 10))
+    (784,)
+    """
+    n_in = describe_model(model).get("n_in")
+    return None if n_in is None or model.input.ndim != 2 else (n_in,)
+
+
 def describe_model(model):
     """Name a model's class and its sizes, to be saved beside its parameters.
 

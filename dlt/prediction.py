@@ -8,12 +8,12 @@ import warnings
 
 import numpy as np
 
-from dlt.checks import finite
+from dlt.checks import finite, inputs, rows_alike
 from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
 from dlt.errors import DataError
-from dlt.models import LogisticRegression
+from dlt.models import LogisticRegression, row_shape
 from dlt.parameters import read_params, set_values
-from dlt.runs.folder import DATASET, MODEL, PARAMS_NAME
+from dlt.runs.folder import DATASET, DESCRIPTION, MODEL, PARAMS_NAME
 
 
 class Predictor:
@@ -57,6 +57,8 @@ class Predictor:
         if isinstance(model, (str, os.PathLike)):
             self.path = params_file(model)
             model, self.settings = _rebuilt(self.path)
+        if not hasattr(model, "p_y_given_x"):
+            raise DataError("model", type(model).__name__, "a classifier, or where one was saved")
         self.model = model
         copies = {param: shared_copy(param) for param in model.params}
         (self._p_y_given_x,) = substitute([model.p_y_given_x], copies)
@@ -70,6 +72,15 @@ class Predictor:
         """
         found = self.settings.get(DATASET)
         return found if isinstance(found, str) else "mnist"
+
+    @property
+    def sides(self):
+        """Height and width of the pictures it was trained on, in pixels; None if unknown."""
+        found = self.settings.get(DESCRIPTION)
+        found = found if isinstance(found, dict) else {}
+        sides = tuple(found.get(name) for name in ("height", "width"))
+        whole = all(type(side) is int and side > 0 for side in sides)
+        return sides if whole and sides[0] * sides[1] == self.model.n_in else None
 
     def probabilities(self, x):
         """Return the probability of each label.
@@ -90,7 +101,10 @@ class Predictor:
             The rows have another shape, or values that are not finite, or a score is too large
             for floatX.
         """
-        x = self._as_array(x)
+        x = inputs("x", x, self.model.input.ndim)
+        rows_alike("x", x.shape[1:], row_shape(self.model) or x.shape[1:], self._name() + " has")
+        with np.errstate(over="ignore"):  # infinite then, and refused
+            x = np.asarray(x, dtype=self.model.input.dtype)
         finite("x", x)
         if self._function is None:
             self._function = theano.function([self.model.input], self._p_y_given_x)
@@ -107,29 +121,6 @@ class Predictor:
     def predict(self, x):
         """Return the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
-
-    def _as_array(self, x):
-        """Make an array of what may be a list of rows, and check its shape."""
-        symbol = self.model.input
-        try:
-            with np.errstate(over="ignore"):  # infinite then, and refused
-                x = np.asarray(x, dtype=symbol.dtype)
-        except OverflowError:  # a whole number of hundreds of digits
-            found = "a whole number too large for {}".format(symbol.dtype)
-            raise DataError("x", found, "pixels", "leave out such rows") from None
-        except (TypeError, ValueError):
-            raise DataError(
-                "x", "something that is no array of numbers", "rows of one length"
-            ) from None
-        n_in = getattr(self.model, "n_in", None)
-        if x.ndim != symbol.ndim or (n_in is not None and x.shape[1:] != (n_in,)):
-            raise DataError(
-                "x",
-                "an array of shape {}".format(x.shape),
-                "(B, {}), as {} was trained on".format(n_in or "...", self._name()),
-                "use the data set it was trained on",
-            )
-        return x
 
     def _name(self):
         return "the model" if self.path is None else "the model of {}".format(self.path)
@@ -168,8 +159,7 @@ def load_model(path):
     [0.0, 0.0]
     """
     path = params_file(path)
-    arrays, settings = read_params(path)
-    name = _model_class(settings)
+    name = _model_class(read_params(path)[1])
     if name in (None, LogisticRegression.__name__):
         return _rebuilt(path)[0]
     warnings.warn(
@@ -177,7 +167,7 @@ def load_model(path):
         "model, and load them with dlt.set_values".format(path, ascii(name)[1:-1]),
         stacklevel=2,
     )
-    return arrays
+    return read_params(path)[0]
 
 
 def read_model(path, dtype=None):
@@ -261,6 +251,8 @@ def params_file(path):
         There is nothing.
     """
     path, remedy = os.fspath(path), "train a model first, with train_logreg.py"
+    if not os.path.exists(path) and os.path.isfile(path + ".npz"):  # as save_params named it
+        path += ".npz"
     if not os.path.exists(path):
         expected = "a run folder or a file of parameters"
         raise DataError(path, "no such folder or file", expected, remedy)

@@ -257,11 +257,11 @@ def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
     >>> print("%d losses, %.4f first" % (len(losses), losses[0]))
     3 losses, 0.6931 first
     """
+    _check_loss(loss)
     train_set = as_data_set("train_set", train_set)
     n_train_batches = n_minibatches(train_set.n_examples, batch_size)
     variables, after = zip(*update_pairs(updates))
     rows = shared_resident(np.arange(train_set.n_examples, dtype="int32"), name="rows")
-    placed = None  # whose permutation is in `rows`
 
     @functools.lru_cache(maxsize=None)
     def loop(in_turn):
@@ -277,15 +277,12 @@ def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
         return index_loop(one_update, variables)
 
     def run(first, n, order=None):
-        nonlocal placed
         run_indices, losses = loop(order is None), [np.empty(0)]
         epochs, indices = np.divmod(np.arange(first, first + n), n_train_batches)
         if order is None:
             return run_indices(indices) if n else losses[0]
         for epoch in np.unique(epochs).tolist():
-            if placed != (order, epoch):
-                rows.set_value(permuted(order, epoch, train_set.n_examples), borrow=True)
-                placed = order, epoch
+            rows.set_value(permuted(order, epoch, train_set.n_examples), borrow=True)
             losses.append(run_indices(indices[epochs == epoch]))
         return np.concatenate(losses)
 
@@ -317,13 +314,16 @@ def update_pairs(updates):
     """
     pairs = []
     for pair in updates.items() if hasattr(updates, "items") else updates:
-        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-        if not is_pair or not hasattr(pair[0], "set_value"):
+        try:
+            variable, expression = pair
+            fits, expression = hasattr(variable, "set_value"), T.as_tensor_variable(expression)
+        except (TypeError, ValueError, NotImplementedError):
+            fits = False
+        if not fits:
             raise SettingsError(
                 "updates: found {}; expected pairs of a shared variable and the expression of its "
                 "next value".format(str(pair)[:80])
             )
-        variable, expression = pair[0], T.as_tensor_variable(pair[1])
         if expression.ndim != variable.ndim:
             raise SettingsError(
                 "updates: found rank {} for {}; expected rank {}, as it has".format(
@@ -355,17 +355,21 @@ def check_learning_rate(learning_rate):
     positive_in("learning_rate", learning_rate, theano.config.floatX, example="such as 0.13")
 
 
+def _check_loss(loss):
+    if loss.ndim != 0:
+        raise SettingsError(
+            "loss: found rank {}; expected one number; choose a reduction, or take "
+            "T.mean(loss)".format(loss.ndim)
+        )
+
+
 def _gradients(loss, params):
     """Differentiate `loss` by each parameter, with a clear word on what cannot be."""
     if not isinstance(params, (list, tuple)):
         raise SettingsError(
             "params: found {}; expected a list of shared variables".format(type(params).__name__)
         )
-    if loss.ndim != 0:
-        raise SettingsError(
-            "loss: found rank {}; expected one number; choose a reduction, or take "
-            "T.mean(loss)".format(loss.ndim)
-        )
+    _check_loss(loss)
     for param in params:
         if not hasattr(param, "set_value"):
             raise SettingsError(

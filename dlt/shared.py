@@ -12,9 +12,10 @@ import hashlib
 
 import numpy as np
 
-from dlt.checks import finite, whole_number
+from dlt.checks import as_many, dimensions, finite, inputs, labels, pair, real_numbers, whole_number
 from dlt.engine import T, row_window, shared_resident, take_rows, theano
-from dlt.errors import SettingsError
+from dlt.errors import DataError
+from dlt.examples import Description
 
 #: What messages call the three sets.
 SET_NAMES = ("training set", "validation set", "test set")
@@ -29,10 +30,12 @@ class DataSet:
         The inputs, one row for each example.
     y : shared variable, shape (N, ...), or the cast of one
         The labels or targets.
+    description : dlt.examples.Description, optional
+        What is known besides the numbers.
 
     Attributes
     ----------
-    x, y
+    x, y, description
         As given.
 
     Examples
@@ -43,8 +46,8 @@ class DataSet:
     (2, (2,), [1.0, 0.0])
     """
 
-    def __init__(self, x, y):
-        self.x, self.y = x, y
+    def __init__(self, x, y, description=None):
+        self.x, self.y, self.description = x, y, description
         self._hashed = None
 
     def __iter__(self):
@@ -63,7 +66,7 @@ class DataSet:
     @property
     def targets(self):
         """The stored labels or targets, ndarray, shape (N, ...)."""
-        return self._stored()[1].get_value(borrow=True)
+        return self._variables()[1].get_value(borrow=True)
 
     def givens(self, x, y, index, batch_size):
         """Say what the symbolic inputs and labels stand for: minibatch number `index`.
@@ -88,7 +91,10 @@ class DataSet:
         >>> f(1).tolist()
         [2, 3]
         """
-        return {symbol: minibatch(data, index, batch_size) for symbol, data in zip((x, y), self)}
+        return {
+            symbol: T.cast(minibatch(data, index, batch_size), symbol.dtype)
+            for symbol, data in zip((x, y), self)
+        }
 
     def givens_of_rows(self, x, y, rows):
         """Say what the symbolic inputs and labels stand for: the rows of these numbers.
@@ -103,21 +109,24 @@ class DataSet:
         -------
         dict
         """
-        return {symbol: take_rows(data, rows) for symbol, data in zip((x, y), self)}
+        return {
+            symbol: T.cast(take_rows(data, rows), symbol.dtype)
+            for symbol, data in zip((x, y), self)
+        }
 
     def fingerprint(self):
         """Return the SHA-256 of the shapes, dtypes and bytes that training reads, in hexadecimal.
 
         It is computed once for the values that are stored.
         """
-        stored = [shared.container.value for shared in self._stored()]
+        stored = [shared.container.value for shared in self._variables()]
         if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
             self._hashed = stored, self._digest()
         return self._hashed[1]
 
     def _digest(self):
         digest = hashlib.sha256()
-        for shared in self._stored():
+        for shared in self._variables():
             array = np.ascontiguousarray(shared.get_value(borrow=True))
             digest.update("{} {};".format(array.shape, array.dtype.str).encode("ascii"))
             digest.update(array.reshape(-1).view(np.uint8))
@@ -127,12 +136,12 @@ class DataSet:
         # of what is stored: a copy from the device would only be measured
         return self.x.get_value(borrow=True, return_internal_type=True).shape
 
-    def _stored(self):
+    def _variables(self):
         """Give the two shared variables; labels may be the cast of theirs."""
         return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
 
 
-def as_data_set(name, data_xy, y=None):
+def as_data_set(name, data_xy, x=None, y=None):
     """Return a data set as a `DataSet`: arrays are stored, the page's pair is taken as it is.
 
     Parameters
@@ -140,8 +149,9 @@ def as_data_set(name, data_xy, y=None):
     name : str
         What messages call it.
     data_xy : DataSet, (x, y) of arrays, or (shared_x, y)
-    y : Theano variable, optional
-        The symbolic targets that it is for: where these are floats, they need not be labels.
+    x, y : Theano variables, optional
+        The symbolic inputs and targets that it is for. Where `y` is not of integers, the targets
+        need not be labels.
 
     Returns
     -------
@@ -149,14 +159,20 @@ def as_data_set(name, data_xy, y=None):
 
     Raises
     ------
-    SettingsError, DataError
+    DataError
         See `shared_dataset`.
     """
-    data_x, data_y = data_xy
+    if isinstance(data_xy, DataSet):
+        return data_xy
+    data_x, data_y = pair(name, data_xy)
     if not hasattr(data_x, "get_value"):
-        return _stored(name, data_xy, True, labels=y is None or "int" in y.dtype)
-    finite(name + ", x", data_x.get_value(borrow=True))
-    return data_xy if isinstance(data_xy, DataSet) else DataSet(data_x, data_y)
+        return _stored(name, data_xy, True, 2 if x is None else x.ndim, y)
+    if not hasattr(data_y, "get_value") and not getattr(data_y, "owner", None):
+        expected = "a shared variable, as x is, or its cast"
+        raise DataError(name + ", y", type(data_y).__name__, expected)
+    data_set = DataSet(data_x, data_y)
+    as_many(name, data_set.n_examples, len(data_set.targets))
+    return data_set
 
 
 def shared_dataset(data_xy, borrow=True):
@@ -165,8 +181,9 @@ def shared_dataset(data_xy, borrow=True):
     Parameters
     ----------
     data_xy : (x, y)
-        x : array, shape (N, D), finite numbers; y : array, shape (N,), class
-        numbers 0..L-1, exact in floatX up to 2**24 with float32.
+        x : array, shape (N, D), finite numbers; pictures, shape (N, height, width), become
+        rows. y : array, shape (N,), class numbers 0..L-1, exact in floatX up to 2**24 with
+        float32.
     borrow : bool
         True: the shared variable may use the memory of an array that already is
         of dtype floatX, so changing that array later changes the data.
@@ -180,10 +197,9 @@ def shared_dataset(data_xy, borrow=True):
 
     Raises
     ------
-    SettingsError
-        x and y have different lengths, or y are not whole numbers from 0 on.
     DataError
-        x has NaN or infinite values, or values too large for floatX.
+        x is no array of finite numbers that floatX can hold, y are not whole numbers from 0 on,
+        there are none, or not as many of one as of the other.
 
     Examples
     --------
@@ -194,24 +210,26 @@ def shared_dataset(data_xy, borrow=True):
     return _stored("data_xy", data_xy, borrow)
 
 
-def _stored(name, data_xy, borrow, labels=True):
+def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     """Store one data set; `name` is what messages call it."""
+    data_x, data_y = pair(name, data_xy)
+    data_x, data_y = real_numbers(name + ", x", data_x), real_numbers(name + ", y", data_y)
+    sides = data_x.shape[1:] if data_x.ndim == 3 else (None, None)
+    data_x = inputs(name + ", x", data_x, ndim)
+    labelled = symbolic_y is None or "int" in symbolic_y.dtype
+    if labelled:
+        data_y = labels(name + ", y", data_y)
+    else:
+        dimensions(name + ", y", data_y, symbolic_y.ndim)
+    as_many(name, len(data_x), len(data_y))
     with np.errstate(over="ignore"):  # infinite then, and refused
-        data_x, data_y = (np.asarray(data, dtype=theano.config.floatX) for data in data_xy)
-    if len(data_x) != len(data_y):
-        raise SettingsError(
-            "{}: found {} rows of x and {} labels; expected one label for each row".format(
-                name, len(data_x), len(data_y)
-            )
-        )
+        data_x, data_y = (np.asarray(data, theano.config.floatX) for data in (data_x, data_y))
     finite(name + ", x", data_x)
-    if labels and data_y.size and not (data_y.min() >= 0 and (data_y == np.floor(data_y)).all()):
-        raise SettingsError(
-            "{}: found labels that are no class numbers; expected 0, 1, 2, ...".format(name)
-        )
+    finite(name + ", y", data_y)
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
-    return DataSet(shared_x, T.cast(shared_y, "int32") if labels else shared_y)
+    description = getattr(data_xy, "description", None) or Description(None, *sides, None, None)
+    return DataSet(shared_x, T.cast(shared_y, "int32") if labelled else shared_y, description)
 
 
 def shared_datasets(datasets, borrow=True):

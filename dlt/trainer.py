@@ -11,7 +11,7 @@ import threading
 
 import numpy as np
 
-from dlt.checks import whole_number
+from dlt.checks import dimensions, finite, labels, rows_alike, whole_number
 from dlt.early_stopping import Patience, best_row
 from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
 from dlt.engine.graphs import describe_graph
@@ -19,11 +19,12 @@ from dlt.errors import DataError, SettingsError
 from dlt.evaluation import error_counter
 from dlt.files.described import check_saveable
 from dlt.losses import zero_one_loss
-from dlt.models import describe_model
+from dlt.models import describe_model, row_shape
 from dlt.parameters import check_values, names_of
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult
 from dlt.runs.checkpoint import Checkpoint
+from dlt.runs.folder import DESCRIPTION, MODEL
 from dlt.runs.resuming import engine_versions
 from dlt.runs.saving import Saver
 from dlt.runs.state import State
@@ -100,7 +101,10 @@ class Trainer:
     ):
         self._symbols, self._drop_last = (classifier.input, y), drop_last
         self._n_out = classifier.n_out if errors is None else None  # labels are below it
-        train_set = as_data_set("training set", train_set, y)
+        train_set = as_data_set("training set", train_set, *self._symbols)
+        self._rows = train_set.row_shape, "the training set has"
+        if row_shape(classifier) is not None:
+            self._rows = row_shape(classifier), "the model has"
         n, what = train_set.n_examples, "the number of training examples"
         self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
         self._n_train_batches = n_minibatches(n, self._batch_size)
@@ -127,7 +131,10 @@ class Trainer:
         self._stretch = minibatch_stretch(
             loss, updates, *self._symbols, self._train_set, self._batch_size
         )
-        self._counter = functools.lru_cache(maxsize=2)(self._compiled_counter)
+        self._counter = functools.lru_cache(maxsize=1)(self._compiled_counter)  # of a test set
+        self._validator = functools.lru_cache(maxsize=1)(
+            lambda: self._compiled_counter(*self._valid_set)
+        )
         self._running = threading.Lock()
 
     def run(
@@ -145,8 +152,8 @@ class Trainer:
     ):
         """Train, from the beginning or from a checkpoint.
 
-        KeyboardInterrupt (Ctrl-C, or a notebook's stop button) ends the run with the result so
-        far.
+        Once training has begun, KeyboardInterrupt (Ctrl-C, or a notebook's stop button) ends the
+        run with the result so far.
 
         Parameters
         ----------
@@ -164,8 +171,8 @@ class Trainer:
             checkpoint; `n_epochs` may be larger. The result, and every file but for the seconds
             in it, equals that of a run that was never stopped.
         params : dict of str to ndarray, optional
-            Values to start from, for parameters and for other state of the updates. The rest
-            starts as it was when the trainer was made.
+            Values to start from, for parameters and for other state of the updates. What else
+            the updates change starts as it was when the trainer was made.
         on_validation : callable, optional
             Called with the `dlt.HistoryRow` of each validation, before it is saved. An exception
             ends the run, after what was found is saved.
@@ -208,7 +215,7 @@ class Trainer:
             self._variables.put(start.params, start.update_state)
             with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
                 self._stretch(start.iteration, 0, order)
-            validate = self._counter(*self._valid_set) if rule else None
+            validate = self._validator() if rule else None
             log(_plan(n_epochs, self._n_train_batches, rule))
             total = expected_end(start, n_iterations, rule)
             bar = stack.enter_context(
@@ -254,25 +261,27 @@ class Trainer:
         SettingsError, DataError
             The data set or the parameters do not fit the model.
         """
-        count = self._counter(*self._checked("test set", data_set))
+        _expect("params", params, "keys", "result.best_params")
+        data_set = self._checked("test set", data_set)
         with self._alone():
-            self._variables.put(*self._variables.start(params))
-            return count()
+            self._variables.put(*self._variables.start(params, all_params=True))
+            return self._counter(*data_set)()
 
     def _checked(self, name, data_xy):
         """Store a data set where it is not stored yet, and check that it fits."""
-        data_set = as_data_set(name, data_xy, self._symbols[1])
-        n, largest = data_set.n_examples, data_set.targets.max()
-        if self._n_out is not None and largest >= self._n_out:
-            raise SettingsError(
-                "{}: found label {:g}; expected labels from 0 to {}, as the classifier has {} "
-                "outputs".format(name, largest, self._n_out - 1, self._n_out)
-            )
-        if self._drop_last and self._batch_size > n:
+        data_set = as_data_set(name, data_xy, *self._symbols)
+        stored = data_set.x.get_value(borrow=True), data_set.targets
+        for part, array, symbol in zip((name + ", x", name + ", y"), stored, self._symbols):
+            dimensions(part, array, symbol.ndim)
+            finite(part, array)
+        if self._n_out is not None:
+            labels(name + ", y", data_set.targets, self._n_out)
+        rows_alike(name + ", x", data_set.row_shape, *self._rows)
+        if self._drop_last and self._batch_size > data_set.n_examples:
             raise SettingsError(
                 "batch_size: found {}, more than the {} examples of the {}; expected at most "
                 "that with drop_last; choose smaller minibatches or count every example".format(
-                    self._batch_size, n, name
+                    self._batch_size, data_set.n_examples, name
                 )
             )
         return data_set
@@ -298,9 +307,14 @@ class Trainer:
 
     def _checkpoint(self, start, n_epochs, patience, order, folder):
         """Return the start of a run with everything that it was given, for its folder."""
+        if " at 0x" in repr(order):
+            raise SettingsError(
+                "order: found {!r}, which a resumed run could not know again; expected a __repr__ "
+                "that names its seed".format(order)
+            )
         given = dict(
             patience._asdict(),
-            model=self._model,
+            **{MODEL: self._model},
             batch_size=self._batch_size,
             n_epochs=n_epochs,
             drop_last=self._drop_last,
@@ -308,6 +322,9 @@ class Trainer:
             floatX=theano.config.floatX,
             engine=describe(),
         )
+        description = self._train_set.description
+        if description is not None:
+            given[DESCRIPTION] = description._asdict()
         fixed = dict(zip(self._fixed, names_of(self._fixed)))
         if fixed:
             given["shared"] = {name: _shown(variable) for variable, name in fixed.items()}
@@ -339,13 +356,13 @@ class _Variables:
         variables = list(dict.fromkeys([*params, *updates]))
         self.names = dict(zip(variables, names_of(variables)))
         self.copies = {variable: shared_copy(variable) for variable in variables}
-        self._n_params = len(params)
+        self._n_params = len(set(params))
         self._initial = {v: np.array(v.get_value(borrow=True)) for v in updates}
 
-    def start(self, given):
+    def start(self, given, all_params=False):
         """Return the parameters that a run starts from, and the rest of its values.
 
-        What nothing updates is read as it is now.
+        What nothing updates is read as it is now. `all_params`: each has to be given.
         """
         unknown = sorted(set(given) - set(self.names.values()))
         if unknown:
@@ -356,7 +373,9 @@ class _Variables:
             for v, name in self.names.items()
         }
         given = {name: np.array(value) for name, value in given.items()}
-        check_values("params", {name: values[name] for name in given}, given)
+        required = list(values)[: self._n_params] if all_params else []
+        expected = {name: v for name, v in values.items() if name in given or name in required}
+        check_values("params", expected, given)
         return self._divided({**values, **given})
 
     def put(self, params, update_state):
@@ -422,12 +441,19 @@ def train(
     >>> str(result.test), result.n_epochs
     ('0.000000 %', 3)
     """
+    if len(datasets) not in (2, 3):
+        raise SettingsError(
+            "datasets: found {} of them; expected a training and a validation set, and perhaps a "
+            "test set".format(len(datasets))
+        )
     train_set, valid_set, *test_sets = datasets
     updates = gradient_updates(loss, classifier.params, learning_rate)
     trainer = Trainer(
         classifier, y, loss, train_set, valid_set, batch_size, updates, drop_last=drop_last
     )
+    test_sets = [trainer._checked("test set", data_set) for data_set in test_sets]
     if options.get("folder") is not None:
+        _expect("folder", options["folder"], "snapshot_every", "dlt.RunFolder('runs/first')")
         folder, noted = options["folder"], {"learning_rate": _number(learning_rate)}
         options["folder"] = folder._replace(settings=_with_more(noted, folder.settings))
     result = trainer.run(**options)
@@ -438,7 +464,7 @@ def train(
 
 def _expect(name, value, attribute, example):
     """Refuse a value that is not of the kind of an example."""
-    if not hasattr(value, attribute):
+    if isinstance(value, type) or not hasattr(value, attribute):
         raise SettingsError("{}: found {!r}; expected one such as {}".format(name, value, example))
 
 

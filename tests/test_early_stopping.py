@@ -71,6 +71,7 @@ def test_increase_and_threshold_are_those_that_were_asked_for():
     "name, value",
     [
         ("patience", 1),
+        ("patience", "a"),
         ("patience", float("inf")),
         ("patience", 10**400),
         ("patience", float("nan")),

@@ -48,7 +48,7 @@ def test_errors_may_be_measured_for_each_example_or_as_a_mean(float64, rng, drop
     squared = (T.sum(x, axis=1) - y) ** 2
     expected = ((data_x.sum(axis=1) - data_y)[:n] ** 2).mean()
     for errors in (squared, T.mean(squared)):
-        data_set = as_data_set("data", (data_x, data_y), y)
+        data_set = as_data_set("data", (data_x, data_y), x, y)
         score = error_counter(x, y, errors, data_set, 4, drop_last)()
         assert score.fraction == pytest.approx(expected) and score.n_examples == n
         assert str(score) == "{:f}".format(expected)

@@ -11,7 +11,7 @@ MODULES = sorted((ROOT / "dlt").rglob("*.py"))
 # Lower layers never import higher ones: a module may import modules to its left only.
 LAYERS = [
     {"errors", "__init__"},
-    {"checks", "early_stopping", "progress", "commandline", "files", "score"},
+    {"checks", "early_stopping", "examples", "progress", "commandline", "files", "score"},
     {"engine", "order"},
     {"fetching"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},

@@ -173,7 +173,7 @@ def test_sums_and_labels_end_one_before_their_number():
     classifier, y = dlt.LogisticRegression(T.matrix("x"), n_in=784, n_out=10), T.ivector("y")
     assert classifier.b.get_value().shape == (10,)  # entries 0..9: a label 10 would have none
     loss = dlt.negative_log_likelihood(classifier.p_y_given_x, y)
-    with pytest.raises(dlt.SettingsError, match="found label 10; expected labels from 0 to 9"):
+    with pytest.raises(dlt.DataError, match="found label 10 in row 0; expected labels from 0 to"):
         dlt.train(classifier, y, loss, [([[0.0] * 784], [10])] * 3, batch_size=1)
 
 

@@ -132,6 +132,20 @@ def test_pictures_stand_in_rows_and_are_square():
     assert not figure.axes[0].texts
 
 
+def test_pictures_that_are_not_square_keep_their_shape(rng):
+    x = rng.random((3, 6, 4))
+    for figure, pictures in (
+        (plot_digits(x), x),
+        (plot_weights(np.moveaxis(x, 0, -1)), x),
+        (plot_mistakes(x, [0, 0, 0], [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]), x),
+    ):
+        images = figure.axes[0].images
+        np.testing.assert_array_equal([image.get_array() for image in images], pictures)
+        for image in images:
+            left, right, bottom, top = image.get_extent()
+            assert abs(bottom - top) / (right - left) == pytest.approx(6 / 4)
+
+
 def test_weights_have_one_colour_scale_with_0_in_the_middle():
     W = np.arange(12.0).reshape(4, 3) - 4  # -4 to 7
     figure = plot_weights(W, labels=["a", 7, "$x"])

@@ -50,7 +50,7 @@ def test_a_model_at_work_is_copied(rng, floatX):
     for one in (predictor, unused, pickle.loads(pickle.dumps(predictor))):
         np.testing.assert_array_equal(one.probabilities(x), expected)
     assert (predictor.path, predictor.settings, predictor.dataset) == (None, {}, "mnist")
-    with pytest.raises(DataError, match=r"\(B, 3\), as the model was trained on; use the data set"):
+    with pytest.raises(DataError, match="x: found rows of 4 values; expected 3, as the model has"):
         predictor.predict(np.zeros((2, 4)))
 
 
@@ -61,9 +61,7 @@ def test_any_classifier_will_do(float64):
     model = types.SimpleNamespace(input=x, params=[scale], p_y_given_x=p_y_given_x)
     predictor = Predictor(model)
     assert predictor.probabilities([[[0.125, 0]]]).tolist() == [[0.25, 0.75]]
-    with pytest.raises(
-        DataError, match=r"found an array of shape \(1, 2\); expected \(B, ...\), as"
-    ):
+    with pytest.raises(DataError, match=r"x: found an array of shape \(1, 2\); expected 3 dim"):
         predictor.predict([[0.125, 0]])
 
 
@@ -88,16 +86,9 @@ def test_scores_that_the_dtype_cannot_hold_are_told(predict_with, floatX):
 def test_rows_that_cannot_be_used_are_refused(predict_with, floatX):
     predictor = predict_with({"W": np.zeros((2, 3)), "b": np.zeros(3)})
     not_finite = "x: found NaN or infinite values .*; expected finite numbers"
-    no_numbers = "x: found something that is no array of numbers; expec"
-    shape = r"found an array of shape \({}\); expected \(B, 2\)"
     cases = [
         ([[0, 0], [0, np.inf]], not_finite),
-        ([[0, 10**400]], "x: found a whole number too large for {}".format(floatX)),
-        ([["a", "a"]], no_numbers),
-        ([[0.5, 0.5], [0.5]], no_numbers),
-        (np.zeros((2, 4)), shape.format("2, 4")),
-        (np.zeros(2), shape.format("2,")),
-        (0.5, shape.format("")),
+        (np.zeros((2, 4)), "x: found rows of 4 values; expected 2, as the model of .*npz has"),
     ]
     if floatX == "float64":
         assert predictor.predict([[0, 1e300]]).shape == (1,)
@@ -174,3 +165,27 @@ def test_what_names_no_class_is_read_as_the_page_s_model(tmp_path, described):
     arrays = {"W": np.ones((2, 3)), "b": np.zeros(3)}
     save_params(tmp_path / "params.npz", arrays, {"model": described})
     assert load_model(tmp_path / "params.npz").n_out == 3
+
+
+@pytest.mark.parametrize(
+    "description, sides",
+    [
+        ({"height": 1, "width": 2}, (1, 2)),
+        ({"height": 2, "width": 2}, None),
+        ({"height": 1.0, "width": "2"}, None),
+        ("no description", None),
+    ],
+)
+def test_the_sides_of_pictures_are_those_of_the_description_where_it_fits(
+    tmp_path, description, sides
+):
+    params = {"W": np.zeros((2, 3)), "b": np.zeros(3)}
+    save_params(tmp_path / "params.npz", params, settings={"description": description})
+    assert Predictor(tmp_path / "params.npz").sides == sides
+
+
+def test_a_file_is_found_under_the_name_it_was_saved_with(tmp_path):
+    save_params(tmp_path / "model", {"W": np.zeros((2, 3)), "b": np.zeros(3)})
+    assert Predictor(tmp_path / "model").path.endswith("model.npz")
+    with pytest.raises(DataError, match="model: found dict; expected a classifier, or where one"):
+        Predictor({})

@@ -239,6 +239,27 @@ def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path, damaged):
 # --- Going on ----------------------------------------------------------------------------------
 
 
+def test_an_interrupted_first_save_keeps_the_unfinished_run(tmp_path, monkeypatch):
+    run(tmp_path, 2)
+    real, calls = saving.write_history, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        real(*args)
+
+    monkeypatch.setattr(saving, "write_history", interrupted)
+    with saver(tmp_path) as running:
+        running.begin()
+        with pytest.raises(KeyboardInterrupt):
+            running.take(after(1).state)
+        running.end(after(1).state, None)
+    kept = read_checkpoint(tmp_path / "checkpoint.unfinished.npz")
+    newest = read_checkpoint(tmp_path / "checkpoint.npz")
+    assert (kept.state.iteration, newest.state.iteration) == (20, 10)
+
+
 def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is_a_checkpoint(tmp_path):
     lines = []
     options = {"resume": "auto", "log": lines.append}
@@ -376,6 +397,18 @@ def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path):
         raise ZeroDivisionError
     with saver(tmp_path):
         pass
+
+
+def test_the_lock_is_released_where_the_folder_turns_out_to_be_unusable(tmp_path, monkeypatch):
+    def fail(folder):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "remove_unfinished", fail)
+        with pytest.raises(SettingsError, match="Input/output error") as kept:
+            saver(tmp_path).__enter__()
+    run(tmp_path, 1)
+    assert kept  # as a notebook keeps the last exception, and with it the lock
 
 
 def test_the_lock_dies_with_its_owner(tmp_path):

@@ -146,6 +146,7 @@ def test_guards_say_what_was_found():
         (lambda w, v: [], "updates: found none; expected each shared variable once"),
         (lambda w, v: [(w, w), (v, v), (w, 2 * w)], "updates: found w twice; expected each"),
         (lambda w, v: [w], "updates: found w; expected pairs of a shared variable and"),
+        (lambda w, v: [(w, None)], r"updates: found \(w, None\); expected pairs of a shared"),
         (lambda w, v: [(2 * w, w)], "expected pairs of a shared variable and the expression"),
         (lambda w, v: {w: T.sum(w)}, "updates: found rank 0 for w; expected rank 1, as it has"),
     ],
@@ -173,6 +174,23 @@ def test_a_shuffled_stretch_is_numpy_s_run_over_permuted_rows(float64, rng, n_ex
     np.testing.assert_allclose(run(0, n_epochs * n_train_batches, order), losses, rtol=1e-9)
     np.testing.assert_allclose(model.W.get_value(), W, atol=1e-10)
     np.testing.assert_allclose(model.b.get_value(), b, atol=1e-10)
+
+
+def test_orders_of_the_same_value_are_not_taken_for_one_another(rng):
+    class Backwards(tuple):
+        def permutation(self, epoch, n):
+            return np.arange(n)[::-1]
+
+    data = shared_dataset((rng.random((6, 2)), [0, 1, 2, 0, 1, 2]))
+    x, y, model, _ = logistic_regression(2, 3)
+    updates = [(model.b, model.b)]
+    run = minibatch_stretch(T.sum(x), updates, x, y, data, 2)
+    in_turn = run(0, 3)
+    assert Backwards([1]) == Shuffled(1)
+    run(0, 3, Shuffled(1))
+    np.testing.assert_allclose(run(0, 3, Backwards([1])), in_turn[::-1], rtol=1e-6)
+    with pytest.raises(SettingsError, match="loss: found rank 1; expected one number; choose a re"):
+        minibatch_stretch(T.sum(x, axis=1), updates, x, y, data, 2)
 
 
 # --- Stretches: many updates in one call ------------------------------------------------------

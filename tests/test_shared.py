@@ -38,14 +38,6 @@ def test_values_that_are_not_finite_are_refused_in_every_set(floatX, value):
             shared_datasets([(data_x, [0, 1, 0]) for data_x in x])
 
 
-def test_labels_that_are_no_class_numbers_or_too_few_are_refused():
-    for label in (-1, 0.5, np.nan):
-        with pytest.raises(SettingsError, match="found labels that are no class numbers"):
-            shared_dataset((np.zeros((2, 1)), np.array([0, label])))
-    with pytest.raises(SettingsError, match="found 3 rows of x and 2 labels; expected one label"):
-        shared_dataset((np.zeros((3, 2)), np.zeros(2)))
-
-
 @pytest.mark.parametrize("borrow", [True, False])
 def test_borrow_decides_whether_memory_is_shared(float64, borrow):
     memory = np.zeros(64 * 8 + 64, dtype=np.uint8)
@@ -89,13 +81,43 @@ def test_the_page_s_own_pair_is_a_data_set(floatX):
     assert data_set.fingerprint() == shared_dataset((x, y)).fingerprint()
 
 
+def test_pairs_that_are_none_are_refused():
+    shared_x, y = shared_dataset((np.zeros((3, 2)), [0, 1, 2]))
+    _, shorter = shared_dataset((np.zeros((2, 2)), [0, 1]))
+    for pair, message in (
+        (
+            (shared_x, shorter),
+            "data: found 3 rows of x and 2 of y; expected one label for each row",
+        ),
+        (
+            (shared_x, np.zeros(3)),
+            "data, y: found ndarray; expected a shared variable, as x is, or",
+        ),
+        ((np.zeros((3, 2)), y), "data, y: found values of the type .*; expected numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            as_data_set("data", pair)
+
+
+def test_it_is_cast_to_what_the_symbols_are(rng):
+    pixels, numbers = rng.integers(0, 256, (4, 2)) / 256, [3, 0, 1, 2]
+    shared_x, shared_y = (theano.shared(np.asarray(a, "float32")) for a in (pixels, numbers))
+    x, y, index = T.dmatrix("x"), T.lvector("y"), T.lscalar("index")
+    givens = as_data_set("data", (shared_x, shared_y)).givens(x, y, index, 2)
+    found_x, found_y = theano.function([index], [2 * x, y + 1], givens=givens)(1)
+    np.testing.assert_array_equal(found_x, 2 * pixels[2:])
+    np.testing.assert_array_equal(found_y, [2, 3])
+
+
 def test_targets_need_not_be_labels_where_y_is_no_integer(floatX):
     x, y = np.zeros((2, 3)), np.asarray([[0.5, -1.0], [2.25, 0.0]])
-    data_set = as_data_set("data", (x, y), T.matrix("y"))
+    data_set = as_data_set("data", (x, y), y=T.matrix("y"))
     np.testing.assert_array_equal(data_set.targets, y)
     assert data_set.y.dtype == floatX and data_set.y.ndim == 2
-    with pytest.raises(SettingsError, match="data: found labels that are no class numbers"):
-        as_data_set("data", (x, y), T.ivector("y"))
+    with pytest.raises(DataError, match="data, y: found an array of shape .*; expected 1 dimensio"):
+        as_data_set("data", (x, y), y=T.vector("y"))
+    with pytest.raises(DataError, match="data, y: found an array of shape .*; expected class numb"):
+        as_data_set("data", (x, y), y=T.ivector("y"))
 
 
 def test_rows_are_taken_in_any_order(linker, floatX, rng):

@@ -17,6 +17,7 @@ from dlt import training
 from dlt.early_stopping import Patience
 from dlt.engine import T, linker, set_floatX, theano
 from dlt.errors import DataError, SettingsError
+from dlt.examples import Description
 from dlt.losses import negative_log_likelihood
 from dlt.models import LogisticRegression
 from dlt.order import Shuffled
@@ -208,12 +209,45 @@ def test_train_is_the_trainer_and_one_look_at_the_test_set(tmp_path, monkeypatch
     expected = trainer.run(n_epochs=5)
     assert told(result) == told(expected)._replace(test=result.test)
     assert result.test == real(trainer, points.pairs[2], expected.best_params)
-    assert looks == [points.pairs[2]]
+    assert len(looks) == 1
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["learning_rate"], settings["l2"]) == (2.0, 0.0)
     assert train(model, y, loss, points.pairs[:2], **options).test is None
     stopped = train(model, y, loss, points.pairs, should_stop=lambda: True, **options)
     assert (stopped.test, len(looks)) == (None, 1)
+
+
+def test_a_test_set_that_does_not_fit_is_refused_before_training(points):
+    model, y, loss = regression()
+    narrow = (np.zeros((4, 1)), np.zeros(4, int))
+    lines = []
+    with pytest.raises(DataError, match="test set, x: found rows of 1 values; expected 2, as the"):
+        train(model, y, loss, (*points.pairs[:2], narrow), batch_size=10, log=lines.append)
+    for datasets in (points.pairs[:1], points.pairs * 2):
+        message = "datasets: found {} of them; expected a training and a".format(len(datasets))
+        with pytest.raises(SettingsError, match=message):
+            train(model, y, loss, datasets, batch_size=10, log=lines.append)
+    with pytest.raises(SettingsError, match="folder: found 'runs/x'; expected one such as dlt.Run"):
+        train(model, y, loss, points.pairs, batch_size=10, folder="runs/x", log=lines.append)
+    assert lines == []
+
+
+def test_a_score_needs_all_parameters(float64, points, trainer):
+    message = r"params: found no b; expected b float64 \(3,\), as the model has"
+    with pytest.raises(DataError, match=message):
+        trainer.score(points.pairs[2], {"W": np.zeros((2, 3))})
+    with pytest.raises(
+        SettingsError, match="params: found None; expected one such as result.best_"
+    ):
+        trainer.score(points.pairs[2], None)
+
+
+def test_a_parameter_that_is_named_twice_is_one(points):
+    model, y, loss = regression()
+    updates = momentum(model, loss)
+    model.params = [*model.params, model.W]
+    result = Trainer(model, y, loss, *points.pairs[:2], 10, updates).run(n_epochs=1)
+    assert list(result.best_params) == ["W", "b"]
 
 
 def test_errors_may_be_any_expression(float64, points):
@@ -384,6 +418,7 @@ def test_a_finished_run_is_told_again(tmp_path, trainer):
     assert tuple(read_history(tmp_path / "history.csv")) == first.history
     assert stored == json.loads((tmp_path / "settings.json").read_text())
     assert (stored["dataset"], stored["batch_size"]) == ("blobs", 10)
+    assert stored["description"] == dict.fromkeys(Description._fields)
     assert stored["model"] == {"class": "LogisticRegression", "n_in": 2, "n_out": 3}
     again = trainer.run(resume=True, **options)
     assert told(again) == told(first) and left_in(tmp_path) == before
@@ -508,6 +543,7 @@ def test_parameters_that_overflow_are_not_saved_when_asked_to_stop(tmp_path, flo
         ({"folder": "runs/first"}, "folder: found 'runs/first'; expected one such as dlt.RunFold"),
         ({"resume": "yes"}, "resume: found 'yes'; expected False, True or 'auto'"),
         ({"patience": 5000}, r"patience: found 5000; expected one such as dlt.Patience\(\)"),
+        ({"order": Shuffled}, "order: found <class 'dlt.order.Shuffled'>; expected one such as"),
         ({"order": 1}, r"order: found 1; expected one such as dlt.Shuffled\(seed=1\)"),
         ({"settings": {"note": "x" * 2**20}}, "settings: found more than 1048576 characters"),
         ({"settings": {"seed": 10**400}}, "1048576 characters, or a whole number of"),
@@ -558,15 +594,15 @@ def test_arguments_that_do_not_fit_are_refused(points, options, error, message):
 
 def test_labels_that_the_classifier_cannot_give_are_refused_in_every_set(points):
     model, y, loss = regression()
-    message = "{} set: found label 3; expected labels from 0 to 2, as the classifier has 3 outputs"
+    message = "{} set, y: found label 3 in row 5; expected labels from 0 to 2, as the classifier"
     data_x, labels = points.pairs[0]
     wrong = (data_x, np.where(np.arange(len(labels)) == 5, 3, labels))
-    with pytest.raises(SettingsError, match=message.format("training")):
+    with pytest.raises(DataError, match=message.format("training")):
         Trainer(model, y, loss, wrong, batch_size=10)
-    with pytest.raises(SettingsError, match=message.format("validation")):
+    with pytest.raises(DataError, match=message.format("validation")):
         Trainer(model, y, loss, points.pairs[0], wrong, batch_size=10)
     trainer = Trainer(model, y, loss, points.pairs[0], batch_size=10)
-    with pytest.raises(SettingsError, match=message.format("test")):
+    with pytest.raises(DataError, match=message.format("test")):
         trainer.score(wrong, {})
     datasets = shared_datasets(points.pairs)
     datasets[1].x.set_value(np.full_like(datasets[1].x.get_value(), np.nan))
@@ -581,6 +617,20 @@ def test_random_variables_are_refused_by_name(points):
     message = "loss or updates: found the random variable '{}'; expected none".format(name)
     with pytest.raises(SettingsError, match=message):
         Trainer(model, y, loss + T.sum(T.cast(noise, loss.dtype) * model.b), *points.pairs[:2], 10)
+
+
+@pytest.mark.once
+def test_an_order_that_cannot_be_known_again_is_refused_where_a_run_is_kept(tmp_path, trainer):
+    class Mine:
+        def permutation(self, epoch, n):
+            return np.arange(n)
+
+    trainer.run(n_epochs=1, order=Mine())
+    with pytest.raises(
+        SettingsError, match="order: found <.*Mine object at .*; expected a __repr__"
+    ):
+        trainer.run(n_epochs=1, order=Mine(), folder=RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.once

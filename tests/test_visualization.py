@@ -306,6 +306,16 @@ def test_without_the_data_the_other_figures_are_drawn(
     assert missing.startswith(start) and missing.endswith("; name it as dataset (--dataset)")
 
 
+@pytest.mark.parametrize("height, width, shape", [(1, 4, (1, 4)), (3, 4, (2, 2)), (-1, -4, (2, 2))])
+def test_pictures_have_the_shape_of_the_description_where_it_fits(
+    small_run, figures, height, width, shape
+):
+    dlt.visualize(small_run(description={"height": height, "width": width}))
+    for name in ("digits.png", "weights.png"):
+        images = figures[name].axes[0].images
+        assert {image.get_array().shape for image in images} == {shape}
+
+
 SNAPSHOT = os.path.join("snapshots", snapshot_name(60))
 HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds\n"
 # The message, and what is wrong: a file's name and content, or an argument.

@@ -44,20 +44,28 @@ def _matrix(name, values):
 
 
 def _pictures(name, rows):
-    """Give rows of pixels as pictures, shape (N, side, side)."""
-    rows = _matrix(name, rows)
-    if len(rows) > MAX_PICTURES:
+    """Give rows of pixels as pictures, shape (N, height, width); square ones if they are flat."""
+    array, flat = _numbers(name, rows), _flat(name, rows)
+    if len(flat) > MAX_PICTURES:
         raise SettingsError(
             "{}: found {} pictures; expected at most {}; choose some of them".format(
-                name, len(rows), MAX_PICTURES
+                name, len(flat), MAX_PICTURES
             )
         )
-    side = _side(name, rows.shape[1])
-    return rows.reshape(-1, side, side)
+    sides = array.shape[1:] if array.ndim == 3 else (_side(name, flat.shape[1]),) * 2
+    return flat.reshape(-1, *sides)
+
+
+def _flat(name, rows):
+    """Check pictures, flat or not, and give them as rows of pixels."""
+    array = _numbers(name, rows)
+    return _matrix(name, array.reshape(len(array), -1) if array.ndim == 3 else array)
 
 
 def _weight_images(name, W):
-    return _pictures(name, _matrix(name, W).T)
+    """Give weights as one picture for each label."""
+    array = _numbers(name, W)
+    return _pictures(name, np.moveaxis(array, -1, 0) if array.ndim == 3 else _matrix(name, W).T)
 
 
 def _side(name, n_in):

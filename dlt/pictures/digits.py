@@ -16,6 +16,7 @@ from dlt.pictures.checks import (
     _captions,
     _check_length,
     _check_probabilities,
+    _flat,
     _labels,
     _limit,
     _matrix,
@@ -47,7 +48,7 @@ def plot_digits(x, y=None, n_columns=10, title=None):
 
     Parameters
     ----------
-    x : array, shape (N, n_in)
+    x : array, shape (N, n_in) or (N, height, width)
         Pixels, 0 for the background and 1 for ink; n_in is a square number, N from 1 to
         `MAX_PICTURES`.
     y : sequence of N labels, optional
@@ -88,7 +89,7 @@ def plot_weights(W, labels=None, limit=None, title=None):
 
     Parameters
     ----------
-    W : array, shape (n_in, n_out)
+    W : array, shape (n_in, n_out) or (height, width, n_out)
         n_in is a square number, n_out from 1 to `MAX_PICTURES`.
     labels : sequence of n_out labels, optional
         Shown above the images; 0 to n_out - 1 by default.
@@ -138,7 +139,7 @@ def plot_mistakes(x, y, p_y_given_x, n_examples=20, what="examples"):
 
     Parameters
     ----------
-    x : array, shape (N, n_in)
+    x : array, shape (N, n_in) or (N, height, width)
         Pixels, as `plot_digits` takes them.
     y : array of int, shape (N,)
         The right labels, 0 to n_out - 1.
@@ -169,8 +170,8 @@ def plot_mistakes(x, y, p_y_given_x, n_examples=20, what="examples"):
     """
     n_examples = whole_number("n_examples", n_examples, 1, MAX_PICTURES)
     what = _text("what", what)
-    x, p_y_given_x = _matrix("x", x), _matrix("p_y_given_x", p_y_given_x)
-    _check_length("p_y_given_x", p_y_given_x, len(x))
+    p_y_given_x = _matrix("p_y_given_x", p_y_given_x)
+    _check_length("p_y_given_x", p_y_given_x, len(_flat("x", x)))
     _check_probabilities("p_y_given_x", p_y_given_x)
     y = _labels("y", y, p_y_given_x.shape[1])
     _check_length("y", y, len(x))
@@ -187,7 +188,7 @@ def plot_mistakes(x, y, p_y_given_x, n_examples=20, what="examples"):
     title = "The {} mistakes in {} {}\n(with the probability of the predicted label)".format(
         number if len(shown) < len(wrong) else len(wrong), len(x), what
     )
-    pictures = _pictures("x", x[shown])
+    pictures = _pictures("x", np.asarray(x)[shown])
     return _sheet(pictures, captions, 5, title, **_ink(pictures))
 
 
@@ -241,8 +242,12 @@ def _sheet(pictures, captions, n_columns, title, below=0.0, **scale):
         for i, picture in enumerate(pictures):
             row, column = divmod(i, n_columns)
             x, y = left + column * cell, top + row * pitch + text
-            axes.imshow(picture, extent=(x, x + side, y + side, y), aspect="auto", **scale)
-            axes.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor="0.6", lw=0.5))
+            high, wide = (side * n / max(picture.shape) for n in picture.shape)
+            corner = x + (side - wide) / 2, y + (side - high) / 2
+            extent = (corner[0], corner[0] + wide, corner[1] + high, corner[1])
+            axes.imshow(picture, extent=extent, aspect="auto", **scale)
+            frame = Rectangle(corner, wide, high, fill=False, edgecolor="0.6", lw=0.5)
+            axes.add_patch(frame)
             if captions is not None:
                 caption = _fitting(captions[i], cell, _SMALL)
                 axes.text(x + side / 2, y - 0.03, caption, ha="center", va="bottom", size=_SMALL)

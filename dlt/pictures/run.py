@@ -113,11 +113,11 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
     with _said_of(run_folder):
-        frames, what = _draw_snapshots(run_folder, history)
+        frames, what = _draw_snapshots(run_folder, history, predictor.sides)
     with _said_of(history_path):
         drawn = {"learning_curves": _draw_history(history, predictor.settings)}
     with _said_of(predictor.path):
-        drawn["weights"] = _draw_weights(predictor.model.W.get_value())
+        drawn["weights"] = _draw_weights(predictor.model.W.get_value(), predictor.sides)
     more, missing = _draw_examples(predictor, dataset, examples, log)
     drawn.update(more)
 
@@ -172,9 +172,15 @@ def _said_of(path):
         raise SettingsError("{!r}: {}".format(path, error)) from error
 
 
-def _draw_weights(W):
+def _shaped(W, sides):
+    """Give weights the shape of the pictures that they belong to, where that is known."""
+    fits = sides is not None and len(W) == sides[0] * sides[1]
+    return W.reshape(*sides, -1) if fits else W
+
+
+def _draw_weights(W, sides):
     """Draw a model's weights: the Figure, and what it shows."""
-    return plot_weights(W), "weights of {} labels, {:.2g} to {:.2g}".format(
+    return plot_weights(_shaped(W, sides)), "weights of {} labels, {:.2g} to {:.2g}".format(
         W.shape[1], W.min(), W.max()
     )
 
@@ -191,13 +197,15 @@ def _draw_history(history, settings):
     return curves, what
 
 
-def _draw_snapshots(run_folder, history):
+def _draw_snapshots(run_folder, history, sides):
     """Draw the frames of the animation of a run's snapshots, at most 100.
 
     Parameters
     ----------
     run_folder : str or os.PathLike
     history : list of HistoryRow
+    sides : (int, int) or None
+        Height and width of the pictures that the model was trained on.
 
     Returns
     -------
@@ -212,7 +220,7 @@ def _draw_snapshots(run_folder, history):
     for iteration, path in [snapshots[i] for i in chosen]:
         W = _weights_if_there(path)
         if W is not None:
-            weights[iteration] = W
+            weights[iteration] = _shaped(W, sides)
     if not weights:
         return [], (
             "no weights.gif: the run kept no snapshots; train with snapshot_every "
@@ -262,6 +270,9 @@ def _draw_examples(predictor, dataset=None, examples="test", log=silent):
             "no digits, confusion_matrix and mistakes, which need the data set: {}; name it as "
             "dataset (--dataset)".format(error)
         )
+    if predictor.sides:
+        x, (tried_x, tried_y) = x.reshape(-1, *predictor.sides), examples_xy
+        examples_xy = tried_x.reshape(-1, *predictor.sides), tried_y
     n_digits = min(_N_DIGITS, len(x))
     title = "The first {} training examples".format(n_digits)
     digits = plot_digits(x[:n_digits], y[:n_digits], title=title)

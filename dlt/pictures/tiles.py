@@ -13,7 +13,16 @@ from PIL import Image
 from dlt.checks import whole_number
 from dlt.errors import SettingsError
 from dlt.files.writing import write_atomically
-from dlt.pictures.checks import _captions, _ending, _limit, _listed, _matrix, _pair, _side
+from dlt.pictures.checks import (
+    _captions,
+    _ending,
+    _limit,
+    _listed,
+    _matrix,
+    _pair,
+    _side,
+    _weight_images,
+)
 from dlt.pictures.digits import plot_weights
 
 _LONGEST_GIF = 65535  # pixels: GIF writes a side's length in 16 bits
@@ -86,7 +95,7 @@ def animate_weights(weights, captions):
 
     Parameters
     ----------
-    weights : sequence of arrays, each of shape (n_in, n_out)
+    weights : sequence of arrays, each of shape (n_in, n_out) or (height, width, n_out)
         As `plot_weights` takes them; such as those of the snapshots of a run.
     captions : sequence of str
         The title of each frame.
@@ -107,7 +116,9 @@ def animate_weights(weights, captions):
     >>> [(frame.mode, frame.width) for frame in frames]
     [('RGB', 600), ('RGB', 600)]
     """
-    weights = [_matrix("weights", W) for W in _listed("weights", weights)]
+    weights = [np.asarray(W) for W in _listed("weights", weights)]
+    for W in weights:
+        _weight_images("weights", W)
     captions = _captions("captions", captions, len(weights))
     if not weights:
         raise SettingsError("weights: found none; expected one W for each frame")

@@ -39,7 +39,8 @@ SNAPSHOTS_NAME = "snapshots"
 LOCK_NAME = ".lock"
 
 # The settings that are read back by name.
-DATASET, L1, L2, SEED, MODEL = "dataset", "l1", "l2", "seed", "model"
+DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
+MODEL, DESCRIPTION = "model", "description"
 
 SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
@@ -129,6 +130,9 @@ class RunFolder(collections.namedtuple("RunFolder", "path snapshot_every keep se
         if snapshot_every is not None:
             snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
         keep = whole_number("keep", keep, low=1)
+        if not isinstance(settings, (dict, type(None))):
+            found = type(settings).__name__
+            raise SettingsError("settings: found a {}; expected a dict".format(found))
         return super().__new__(cls, os.fspath(path), snapshot_every, keep, as_json(settings or {}))
 
 

@@ -106,9 +106,13 @@ class Saver:
             snapshots = own_folder(path, SNAPSHOTS_NAME)
             self._lock = filelock.FileLock(own_file(path, LOCK_NAME), timeout=0)
             self._lock.acquire()
-            for folder in (path, snapshots):
-                if os.path.isdir(folder):
-                    remove_unfinished(folder)
+            try:
+                for folder in (path, snapshots):
+                    if os.path.isdir(folder):
+                        remove_unfinished(folder)
+            except BaseException:
+                self._lock.release()
+                raise
         return self
 
     def __exit__(self, *exception):
@@ -216,6 +220,7 @@ class Saver:
         with self._explained():
             if self._saved is None and self._unfinished is not None:
                 os.replace(self._file(self._unfinished), self._file(UNFINISHED_NAME))
+                self._unfinished = None  # once: what lies there now is this run's
             if os.path.islink(newest):  # it gives way as a link, and there is always one of the two
                 os.replace(newest, previous)
             if self._saved is None:  # what an earlier run left is no substitute for this one's
