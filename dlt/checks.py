@@ -9,7 +9,7 @@ from dlt.errors import DataError, SettingsError
 
 
 def whole_number(name, value, low, high=None, what=None):
-    """Give a setting as an int, or say why it is none.
+    """Return a setting as an int, or say why it is none.
 
     Parameters
     ----------

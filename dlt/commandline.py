@@ -79,7 +79,7 @@ def _whole_number(text, at_least):
 
 
 def this_command(argv=None, *more):
-    """Give the command that runs this script again, for a shell.
+    """Return the command that runs this script again, for a shell.
 
     Parameters
     ----------

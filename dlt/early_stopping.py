@@ -114,7 +114,7 @@ class Patience(
         return self.limit(history)
 
     def is_exhausted(self, history, iteration):
-        """Tell whether training stops after `iteration` (the page's ``patience <= iter``)."""
+        """Return whether training stops after `iteration` (the page's ``patience <= iter``)."""
         return self.limit(history) <= iteration
 
     def last_iteration(self, history):

@@ -86,13 +86,13 @@ class Progress:
 
 
 def _in_notebook():
-    """Say whether a Jupyter kernel runs this: no terminal, but what it shows can be updated."""
+    """Return whether a Jupyter kernel runs this: no terminal, but what it shows can be updated."""
     ipython = sys.modules.get("IPython")
     return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
 
 
 def _tqdm():
-    """Give tqdm's class for where this runs."""
+    """Return tqdm's class for where this runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a notebook without ipywidgets: its text bar is fine
         from tqdm.auto import tqdm

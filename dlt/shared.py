@@ -69,7 +69,7 @@ class DataSet:
         return self._variables()[1].get_value(borrow=True)
 
     def givens(self, x, y, index, batch_size):
-        """Say what the symbolic inputs and labels stand for: minibatch number `index`.
+        """Return what the symbolic inputs and labels stand for: minibatch number `index`.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class DataSet:
         }
 
     def givens_of_rows(self, x, y, rows):
-        """Say what the symbolic inputs and labels stand for: the rows of these numbers.
+        """Return what the symbolic inputs and labels stand for: the rows of these numbers.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class DataSet:
         return self.x.get_value(borrow=True, return_internal_type=True).shape
 
     def _variables(self):
-        """Give the two shared variables; labels may be the cast of theirs."""
+        """Return the two shared variables; labels may be the cast of theirs."""
         return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
 
 

@@ -393,7 +393,7 @@ class _Variables:
         return self._divided(found)
 
     def is_param(self, variable):
-        """Tell whether a variable is one of the model's parameters."""
+        """Return whether a variable is one of the model's parameters."""
         return variable in list(self.names)[: self._n_params]
 
     def _divided(self, values):
@@ -525,7 +525,7 @@ def _number(value):
 
 
 def _shown(variable):
-    """Tell the present value of a shared variable in what JSON can hold."""
+    """Describe the present value of a shared variable in what JSON can hold."""
     value = np.ascontiguousarray(variable.get_value(borrow=True))
     if value.size == 1:
         return value.item()
@@ -534,7 +534,7 @@ def _shown(variable):
 
 
 def _plan(n_epochs, n_train_batches, rule):
-    """Say what a run is going to do."""
+    """Describe what a run is going to do."""
     plan = "training, at most {} epochs of {} minibatches ..."
     if rule is None:
         plan = "training, {} epochs of {} minibatches, as there is no validation set ..."
@@ -542,7 +542,7 @@ def _plan(n_epochs, n_train_batches, rule):
 
 
 def _report(state, n_train_batches, bar):
-    """Say what a validation found."""
+    """Report what a validation found."""
     row, best = state.history[-1], state.best_score
     found = "training loss {:f}".format(row.train_loss)
     if best is not None:

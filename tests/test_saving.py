@@ -369,6 +369,14 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_refusal_names_no_more_than_some_differences(tmp_path):
+    run(tmp_path, 1, start=after(0, settings={"setting_{}".format(i): i for i in range(50)}))
+    with saver(tmp_path, resume=1) as running, pytest.raises(SettingsError) as caught:
+        running.begin()
+    assert str(caught.value).count("the checkpoint has") == 20
+    assert "; and 32 more; expected the same data" in str(caught.value)
+
+
 def test_what_a_stranger_s_checkpoint_says_is_printed_on_one_line(tmp_path):
     odd = "\x1b[2J\nx\u202e\ud800"
     run(tmp_path, 1)

@@ -199,7 +199,7 @@ def set_floatX(floatX):
 
 
 def as_scalar(value, dtype):
-    """Give a number, or a symbolic scalar, in a certain dtype.
+    """Return a number, or a symbolic scalar, in a certain dtype.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def softmax(scores):
 
 
 def log_probability(p_y_given_x):
-    """Give log P(Y|x), from the scores themselves where `p_y_given_x` is a softmax of them.
+    """Return log P(Y|x), from the scores themselves where `p_y_given_x` is a softmax of them.
 
     ``T.log(softmax(scores))`` is -inf as soon as a probability is too small for
     floatX, though its logarithm is an ordinary number. A graph optimizer may see

@@ -221,7 +221,7 @@ class SharedTensor(_sharedvar.TensorSharedVariable):
     """
 
     def get_value(self, borrow=False, return_internal_type=False):
-        """Give the value: a copy, or with `borrow` perhaps the stored array itself."""
+        """Return the value: a copy, or with `borrow` perhaps the stored array itself."""
         value = self.container.value
         if return_internal_type or isinstance(value, np.ndarray):
             return super().get_value(borrow, return_internal_type)
@@ -487,7 +487,7 @@ def _slice_minibatches():
 
 
 def _constant_difference(stop, start):
-    """Give ``stop - start`` if it is the same number whatever the variables are, else None."""
+    """Return ``stop - start`` if it is the same number whatever the variables are, else None."""
     terms = dict(_linear_terms(stop))
     for variable, factor in _linear_terms(start).items():
         terms[variable] = terms.get(variable, 0) - factor

@@ -12,7 +12,7 @@ _ROWS = 1000  # converted at a time, so that what is made on the way stays small
 
 
 def aligned(array):
-    """Give the array, or a copy of it in C order, on a boundary of `ALIGNMENT` bytes.
+    """Return the array, or a copy of it in C order, on a boundary of `ALIGNMENT` bytes.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def aligned_copy(array):
 
 
 def as_bytes(array):
-    """Give 256 times the array as bytes, or None where these are no whole numbers 0..255.
+    """Return 256 times the array as bytes, or None where these are no whole numbers 0..255.
 
     Parameters
     ----------

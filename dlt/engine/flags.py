@@ -101,7 +101,7 @@ def choose_engine(environ, is_there=importlib.util.find_spec):
 
 
 def device(environ):
-    """Give the device that THEANO_FLAGS names, or None.
+    """Return the device that THEANO_FLAGS names, or None.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def device(environ):
 
 
 def in_theanorc(environ):
-    """Give the flags in Theano's own settings files, which THEANO_FLAGS override.
+    """Return the flags in Theano's own settings files, which THEANO_FLAGS override.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def in_theanorc(environ):
 
 
 def is_gpu(name):
-    """Say whether a device's name means a GPU, as Theano spelled it: cuda, cuda0, gpu, opencl.
+    """Return whether a device's name means a GPU, as Theano spelled it: cuda, cuda0, gpu, opencl.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def how_to_install(missing):
 
 
 def _bundled_blas():
-    """Give the flags that link numpy's or scipy's own OpenBLAS, or what avoids an error.
+    """Return the flags that link numpy's or scipy's own OpenBLAS, or what avoids an error.
 
     Their wheels for Linux carry one. From numpy 1.22 on, numpy's calls its functions
     otherwise (``sgemm_64_``), and scipy's has to do.
@@ -292,7 +292,7 @@ def _has_sgemm(path):
 
 
 def numpy_version():
-    """Give numpy's version as two numbers.
+    """Return numpy's version as two numbers.
 
     Examples
     --------

@@ -160,7 +160,7 @@ def _member_problem(info, seen):
 
 
 def is_plain_name(name):
-    """Say whether an array of this name can be read back.
+    """Return whether an array of this name can be read back.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def is_plain_name(name):
 
 
 def _leads_elsewhere(name):
-    """Say whether a name is none of an array: a path from the root or upwards, or unprintable."""
+    """Return whether a name is a path from the root or upwards, or unprintable."""
     parts = name.replace("\\", "/").split("/")
     wrong = "" in parts or ".." in parts or ":" in parts[0] or name == ".npy"
     return wrong or not name.isprintable() or len(name) > _MAX_NAME

@@ -116,7 +116,7 @@ def prepare_output_dir(folder, what):
     Traceback (most recent call last):
         ...
     dlt.errors.SettingsError: '': found a folder that cannot be written (No such file or \
-directory); expected one for the results; choose another output_dir
+directory); expected one for the results; choose another folder
     """
     try:
         try_writing(folder)
@@ -125,7 +125,7 @@ directory); expected one for the results; choose another output_dir
 
 
 def unwritable(folder, error, what):
-    """Give the error for a folder of results that `try_writing`, or a writer, was refused.
+    """Return the error for a folder of results that `try_writing`, or a writer, was refused.
 
     Parameters
     ----------
@@ -139,11 +139,11 @@ def unwritable(folder, error, what):
     --------
     >>> print(unwritable("runs", OSError(30, "Read-only file system"), "the results"))
     'runs': found a folder that cannot be written (Read-only file system); expected one for the \
-results; choose another output_dir
+results; choose another folder
     """
     return SettingsError(
         "{!r}: found a folder that cannot be written ({}); expected one for {}; choose another "
-        "output_dir".format(os.fspath(folder), getattr(error, "strerror", None) or error, what)
+        "folder".format(os.fspath(folder), getattr(error, "strerror", None) or error, what)
     )
 
 

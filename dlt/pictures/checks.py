@@ -15,7 +15,7 @@ MAX_PICTURES = 500
 
 
 def _numbers(name, values):
-    """Give numbers as an array of floats, or say why not."""
+    """Return numbers as an array of floats, or say why not."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # rows of different lengths are told below
@@ -44,7 +44,7 @@ def _matrix(name, values):
 
 
 def _pictures(name, rows):
-    """Give rows of pixels as pictures, shape (N, height, width); square ones if they are flat."""
+    """Return rows of pixels as pictures, shape (N, height, width); square ones if they are flat."""
     array, flat = _numbers(name, rows), _flat(name, rows)
     if len(flat) > MAX_PICTURES:
         raise SettingsError(
@@ -63,7 +63,7 @@ def _flat(name, rows):
 
 
 def _weight_images(name, W):
-    """Give weights as one picture for each label."""
+    """Return weights as one picture for each label."""
     array = _numbers(name, W)
     return _pictures(name, np.moveaxis(array, -1, 0) if array.ndim == 3 else _matrix(name, W).T)
 
@@ -113,7 +113,7 @@ def _listed(name, values):
 
 
 def _captions(name, values, n):
-    """Give n values as text."""
+    """Return n values as text."""
     values = _listed(name, values)
     _check_length(name, values, n)
     for value in values:
@@ -131,7 +131,7 @@ def _check_length(name, values, n):
 
 
 def _limit(name, values):
-    """Give the largest absolute value as the end of a colour scale; 1 if there is none."""
+    """Return the largest absolute value as the end of a colour scale; 1 if there is none."""
     limit = float(np.abs(values).max())
     if limit > float(np.finfo(np.float32).max):
         raise SettingsError(
@@ -168,7 +168,7 @@ def _pair(name, pair):
 
 
 def _ending(path, allowed):
-    """Give the ending of a file's name, if it is one of those allowed."""
+    """Return the ending of a file's name, if it is one of those allowed."""
     ending = os.path.splitext(os.fspath(path))[1].lower()[1:]
     if ending not in allowed:
         *others, last = ["." + kind for kind in allowed]

@@ -116,13 +116,13 @@ def _readable_on(ground, faint):
 
 
 def _contrast(one, other):
-    """Give WCAG 2's contrast of two colours, 1 to 21."""
+    """Return WCAG 2's contrast of two colours, 1 to 21."""
     dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def _luminance(color):
-    """Give WCAG 2's relative luminance, 0 to 1; sRGB's gamma is undone for it."""
+    """Return WCAG 2's relative luminance, 0 to 1; sRGB's gamma is undone for it."""
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -142,7 +142,7 @@ def _columns(history, counted):
 
 
 def _best_row(iteration, error, best_iteration):
-    """Give the index of the best model's row; None if no validation error is a number."""
+    """Return the index of the best model's row; None if no validation error is a number."""
     if best_iteration is not None:
         rows = np.flatnonzero(iteration == best_iteration)
         if not len(rows):

@@ -203,12 +203,12 @@ def _message(text):
 
 
 def _ink(pictures):
-    """Give the colour scale of examples: white to black, from 0 to 1, or to what there is."""
+    """Return the colour scale of examples: white to black, from 0 to 1, or to what there is."""
     return {"cmap": "gray_r", "vmin": 0.0, "vmax": max(1.0, float(pictures.max()))}
 
 
 def _even_columns(n):
-    """Give the number of columns that makes rows of 5 (of many pictures: 10), or nearly so."""
+    """Return the number of columns that makes rows of 5 (of many pictures: 10), or nearly so."""
     most = 5 if n <= 20 else 10
     return math.ceil(n / math.ceil(n / most))
 

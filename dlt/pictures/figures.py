@@ -86,7 +86,7 @@ class Figure(_Figure):
             super().savefig(*args, **kwargs)
 
     def _repr_png_(self):
-        """Give IPython a PNG of twice the size that it is to be shown at, for sharp screens."""
+        """Return IPython a PNG of twice the size that it is to be shown at, for sharp screens."""
         png = io.BytesIO()
         self.savefig(png, format="png", dpi=2 * self.dpi, metadata=_NO_DATES["png"])
         width, height = (round(float(n)) for n in self.get_size_inches() * self.dpi)

@@ -87,7 +87,7 @@ def export_page(path, model_path):
 
 
 def page_html(W, b, about=""):
-    """Give the page as text.
+    """Return the page as text.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _digest(text):
 
 
 def _floats(array):
-    """Give float32 numbers as text: base64, little-endian, row after row."""
+    """Return float32 numbers as text: base64, little-endian, row after row."""
     return base64.b64encode(np.asarray(array, dtype="<f4").tobytes()).decode("ascii")
 
 
@@ -174,7 +174,7 @@ def _about(shape, dataset, error):
 
 
 def _validation_error(model_path):
-    """Give the lowest validation error of the run that left these parameters; None without one."""
+    """Return the lowest validation error of the run that left these parameters, or None."""
     folder, name = os.path.split(model_path)
     path = os.path.join(folder, HISTORY_NAME)
     if name != PARAMS_NAME or not os.path.lexists(path):

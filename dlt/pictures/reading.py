@@ -118,7 +118,7 @@ def read_picture(path, side=28):
 
 
 def side_of(n_in):
-    """Give the side of the square pictures that a model with `n_in` inputs was trained on.
+    """Return the side of the square pictures that a model with `n_in` inputs was trained on.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def side_of(n_in):
 
 
 def box_of(side):
-    """Give the side of the box that a digit is scaled to fill, in a field of `side` pixels.
+    """Return the side of the box that a digit is scaled to fill, in a field of `side` pixels.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def _to_grey(image_module, picture):
 
 
 def _normalise(path, grey, side):
-    """Give a mode "L" picture MNIST's treatment; return ((side, side) uint8 array, note)."""
+    """Return a mode "L" picture MNIST's treatment; return ((side, side) uint8 array, note)."""
     image_module, ops = _pillow()
     inverted = _is_dark_on_light(np.asarray(grey))
     if inverted:

@@ -173,7 +173,7 @@ def _said_of(path):
 
 
 def _shaped(W, sides):
-    """Give weights the shape of the pictures that they belong to, where that is known."""
+    """Return weights in the shape of the pictures that they belong to, where that is known."""
     fits = sides is not None and len(W) == sides[0] * sides[1]
     return W.reshape(*sides, -1) if fits else W
 
@@ -314,7 +314,7 @@ def _load_examples(predictor, dataset, examples, log):
 
 
 def _initial_patience(settings):
-    """Give the patience that a run began with, as far as the settings tell."""
+    """Return the patience that a run began with, as far as the settings tell."""
     found = settings.get("patience")
     is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
     return found if is_number and 0 < found <= MOST_PATIENCE else None

@@ -239,14 +239,14 @@ def _in_colours(frame, palette):
 
 
 def _colours(pixels):
-    """Give the different colours, shape (n, 3), the number of each pixel's, and their counts."""
+    """Return the different colours, shape (n, 3), the number of each pixel's, and their counts."""
     codes = pixels.reshape(-1, 3).astype(np.int64) @ [1 << 16, 1 << 8, 1]
     codes, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1), inverse, counts
 
 
 def _nearest(colours, palette):
-    """Give the index of the nearest entry for each colour."""
+    """Return the index of the nearest entry for each colour."""
     entries = palette.astype(np.float32)
     squares = (entries**2).sum(axis=1)
     found = [

@@ -203,7 +203,7 @@ def _split(check, arrays):
 
 
 def _history(check, rows):
-    """Give the rows of the history, each within its range and none before the one above it."""
+    """Return the rows of the history, each within its range and none before the one above it."""
     shaped = rows.ndim == 2 and rows.shape[1] == len(HistoryRow._fields)
     check.that(shaped and rows.dtype == np.float64, "a history of another shape or dtype")
     columns = HistoryRow(*rows.T)

@@ -46,7 +46,7 @@ SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
 def snapshot_name(iteration):
-    """Give the name of the file of an intermediate model, which sorts by iteration.
+    """Return the name of the file of an intermediate model, which sorts by iteration.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def list_snapshots(path):
 
 
 def as_json(settings):
-    """Give settings as they come back from a JSON file, or say why they cannot.
+    """Return settings as they come back from a JSON file, or say why they cannot.
 
     Examples
     --------

@@ -110,7 +110,7 @@ def read_history(path):
 
 
 def lowest_error(history):
-    """Give the lowest validation error, leaving out what is no fraction; None if none is one.
+    """Return the lowest validation error, leaving out what is no fraction; None if none is one.
 
     Parameters
     ----------

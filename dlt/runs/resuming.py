@@ -78,7 +78,7 @@ def _printable(text):
 
 
 def engine_versions():
-    """Tell what computes: everything that may round otherwise.
+    """Return what computes: everything that may round otherwise.
 
     Returns
     -------

@@ -45,6 +45,7 @@ from dlt.runs.resuming import differences
 # Seconds that pass at least between one save and the next, and the same in times of what the
 # last save took: a large model is also trained.
 _INTERVAL, _REST = 2.0, 10.0
+_MOST = 20  # differences that are named
 
 
 class Saver:
@@ -86,6 +87,7 @@ class Saver:
 
     def __init__(self, folder, start, resume=False, log=silent):
         self._folder, self._start, self._resume, self._log = folder, start, resume, log
+        self._must_resume = resume not in (False, "auto")
         self._newest = start.state  # that a resumed run may begin with
         self._saved = None  # the checkpoint that was saved last
         self._saved_at = None  # counted from the first moment there is something to save
@@ -99,7 +101,7 @@ class Saver:
             raise SettingsError(
                 "resume: found {!r}; expected False, True or 'auto'".format(self._resume)
             )
-        if self._resume is True and not os.path.isdir(path):
+        if self._must_resume and not os.path.isdir(path):
             raise self._nothing_to_resume()
         with self._explained():
             try_writing(path)
@@ -130,7 +132,7 @@ class Saver:
         """
         names = [self._file(name) for name in (CHECKPOINT_NAME, PREVIOUS_NAME)]
         there = any(map(os.path.lexists, names))
-        if self._resume is True and not there:
+        if self._must_resume and not there:
             raise self._nothing_to_resume()
         if self._resume and there:
             return self._go_on()
@@ -186,10 +188,11 @@ class Saver:
             )
         others = differences(found, self._start)
         if others:
+            more = ["and {} more".format(len(others) - _MOST)] if len(others) > _MOST else []
             raise SettingsError(
                 "{!r}: found a checkpoint of another run: {}; expected the same data, settings, "
                 "loss, updates, order and engine; use those, or train anew without resume "
-                "(--resume)".format(self._folder.path, "; ".join(others))
+                "(--resume)".format(self._folder.path, "; ".join(others[:_MOST] + more))
             )
         for group in ("params", "update_state"):
             here, there = (getattr(run.state, group) for run in (self._start, found))
@@ -267,7 +270,7 @@ class Saver:
         save_params(params_path, state.best_params, settings=settings)
 
     def _is_snapshot(self, state):
-        """Tell whether this is the moment of a validation whose model is kept."""
+        """Return whether this is the moment of a validation whose model is kept."""
         every = self._folder.snapshot_every
         return every is not None and state.is_validated and len(state.history) % every == 0
 
