@@ -212,7 +212,7 @@ def inputs(name, x, ndim=2):
     (3, 784)
     """
     x = real_numbers(name, x)
-    if x.ndim > ndim == 2:
+    if x.size and x.ndim > ndim == 2:
         x = x.reshape(len(x), -1)
     if x.ndim != ndim or x.size == 0:
         found = "an array of shape {}".format(x.shape)

@@ -58,7 +58,13 @@ def permuted(order, epoch, n):
     >>> permuted(Shuffled(1), epoch=0, n=5).dtype.name
     'int32'
     """
-    rows = np.asarray(order.permutation(epoch, n))
+    try:
+        rows = np.asarray(order.permutation(epoch, n))
+    except TypeError as error:  # such as numpy's generators, whose permutation takes one argument
+        raise SettingsError(
+            "order: found {!r}, whose permutation(epoch, n) fails ({}); expected an order such as "
+            "dlt.Shuffled(seed=1)".format(order, error)
+        ) from error
     in_range = rows.shape == (n,) and rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n
     if not in_range or (np.bincount(rows, minlength=n) != 1).any():
         raise SettingsError(

@@ -35,6 +35,7 @@ BAD_INPUTS = {
     ),
     "masked": (np.ma.masked_greater(X, 0.5), "found masked values; expected numbers; fill them in"),
     "one row": (X[0], "found an array of shape (3,); expected (N, D), one row for each example"),
+    "no picture": (np.zeros((0, 2, 2)), "found an array of shape (0, 2, 2); expected (N, D), one"),
     "no row": (X[:0], "found an array of shape (0, 3); expected (N, D), one row for each example"),
     "NaN": (
         with_value(X, (2, 1), np.nan),

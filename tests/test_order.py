@@ -36,3 +36,11 @@ def test_an_order_that_gives_no_permutation_is_refused(rows):
     order = types.SimpleNamespace(permutation=lambda epoch, n: np.asarray(rows))
     with pytest.raises(SettingsError, match="order: found no permutation of 3 rows in epoch 4"):
         permuted(order, 4, 3)
+
+
+def test_a_generator_is_no_order():
+    message = (
+        r"order: found RandomState.*, whose permutation\(epoch, n\) fails .*; expected an order"
+    )
+    with pytest.raises(SettingsError, match=message):
+        permuted(np.random.RandomState(1), 0, 3)

@@ -260,6 +260,18 @@ def test_an_interrupted_first_save_keeps_the_unfinished_run(tmp_path, monkeypatc
     assert (kept.state.iteration, newest.state.iteration) == (20, 10)
 
 
+def test_a_checkpoint_that_cannot_be_read_is_kept(tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"of another format")
+    lines = []
+    run(tmp_path, 1, log=lines.append)
+    assert lines == [
+        "found a checkpoint in {} that cannot be read; starting anew, and keeping it as "
+        "checkpoint.unfinished.npz".format(tmp_path)
+    ]
+    assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == b"of another format"
+    assert read_checkpoint(tmp_path / "checkpoint.npz").state.iteration == 10
+
+
 def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is_a_checkpoint(tmp_path):
     lines = []
     options = {"resume": "auto", "log": lines.append}

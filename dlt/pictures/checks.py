@@ -59,7 +59,7 @@ def _pictures(name, rows):
 def _flat(name, rows):
     """Check pictures, flat or not, and give them as rows of pixels."""
     array = _numbers(name, rows)
-    return _matrix(name, array.reshape(len(array), -1) if array.ndim == 3 else array)
+    return _matrix(name, array.reshape(len(array), -1) if array.size and array.ndim == 3 else array)
 
 
 def _weight_images(name, W):

@@ -136,14 +136,22 @@ class Saver:
             raise self._nothing_to_resume()
         if self._resume and there:
             return self._go_on()
-        name, earlier = newest_checkpoint(self._folder.path)
-        if earlier is not None and earlier.ended is None:
-            self._unfinished = name
+        self._unfinished, earlier = newest_checkpoint(self._folder.path)
+        files = [name for name in names if os.path.isfile(name) and not os.path.islink(name)]
+        if earlier is not None and earlier.ended is not None:
+            self._unfinished = None
+        elif earlier is not None:
             self._log(
                 "found an unfinished run of {} updates in {}; --resume (resume=True) would have "
                 "continued it; starting anew, and keeping it as {}".format(
                     earlier.state.iteration, self._folder.path, UNFINISHED_NAME
                 )
+            )
+        elif files:
+            self._unfinished = os.path.basename(files[0])
+            self._log(
+                "found a checkpoint in {} that cannot be read; starting anew, and keeping it as "
+                "{}".format(self._folder.path, UNFINISHED_NAME)
             )
         return self._newest
 
