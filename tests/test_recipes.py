@@ -60,6 +60,7 @@ def told(result):
     return best, [row._replace(seconds=0) for row in result.history], result.best_validation
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "section", ["A model of your own", "Momentum", "Adagrad", "Shuffled examples"]
