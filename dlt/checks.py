@@ -185,7 +185,7 @@ def _kind(array):
     return "None" if other is None else "values of the type {}".format(type(other).__name__)
 
 
-def inputs(name, x, ndim=2):
+def inputs(name, x, ndim=2, dtype=None):
     """Return inputs with one row for each example, or say what is wrong with them.
 
     Parameters
@@ -196,6 +196,8 @@ def inputs(name, x, ndim=2):
     ndim : int
         Dimensions that the model's symbolic input has. For 2, rows of more dimensions, such as
         pictures, become rows of numbers.
+    dtype : str, optional
+        What to cast them to; by default they stay as they are.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def inputs(name, x, ndim=2):
     Raises
     ------
     DataError
-        No real and finite numbers, no example, or no such dimensions.
+        No real numbers that are finite in `dtype`, no example, or no such dimensions.
 
     Examples
     --------
@@ -218,6 +220,8 @@ def inputs(name, x, ndim=2):
         found = "an array of shape {}".format(x.shape)
         rows = "(N, D), one row for each example" if ndim == 2 else "{} dimensions".format(ndim)
         raise DataError(name, found, rows + ("" if x.size else ", and one or more"))
+    with np.errstate(over="ignore"):  # infinite then, and refused
+        x = np.asarray(x, dtype)
     finite(name, x)
     return x
 

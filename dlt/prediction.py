@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from dlt.checks import finite, inputs, rows_alike
+from dlt.checks import inputs, rows_alike
 from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
 from dlt.errors import DataError
 from dlt.models import LogisticRegression, row_shape
@@ -56,7 +56,8 @@ class Predictor:
         self.path, self.settings = None, {}
         if isinstance(model, (str, os.PathLike)):
             self.path = params_file(model)
-            model, self.settings = _rebuilt(self.path)
+            arrays, self.settings = read_model(self.path)
+            model = _regression(*arrays)
         if not hasattr(model, "p_y_given_x"):
             raise DataError("model", type(model).__name__, "a classifier, or where one was saved")
         self.model = model
@@ -101,11 +102,8 @@ class Predictor:
             The rows have another shape, or values that are not finite, or a score is too large
             for floatX.
         """
-        x = inputs("x", x, self.model.input.ndim)
+        x = inputs("x", x, self.model.input.ndim, self.model.input.dtype)
         rows_alike("x", x.shape[1:], row_shape(self.model) or x.shape[1:], self._name() + " has")
-        with np.errstate(over="ignore"):  # infinite then, and refused
-            x = np.asarray(x, dtype=self.model.input.dtype)
-        finite("x", x)
         if self._function is None:
             self._function = theano.function([self.model.input], self._p_y_given_x)
         p_y_given_x = np.asarray(self._function(x))
@@ -159,15 +157,16 @@ def load_model(path):
     [0.0, 0.0]
     """
     path = params_file(path)
-    name = _model_class(read_params(path)[1])
+    arrays, settings = read_params(path)
+    name = _model_class(settings)
     if name in (None, LogisticRegression.__name__):
-        return _rebuilt(path)[0]
+        return _regression(*_checked(path, arrays, settings))
     warnings.warn(
         "{}: found a model of the class {}, which dlt does not have; giving its arrays: build the "
         "model, and load them with dlt.set_values".format(path, ascii(name)[1:-1]),
         stacklevel=2,
     )
-    return read_params(path)[0]
+    return arrays
 
 
 def read_model(path, dtype=None):
@@ -192,20 +191,30 @@ def read_model(path, dtype=None):
         The file holds another model, parameters of other shapes, or values that are not finite.
     """
     arrays, settings = read_params(path)
+    return _checked(path, arrays, settings, dtype), settings
+
+
+def _checked(path, arrays, settings, dtype=None):
+    """Check that what a file holds is a logistic regression, and cast it."""
     _check_model(path, arrays, settings)
     dtype = dtype or theano.config.floatX
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
         cast = [array.astype(dtype) for array in arrays.values()]
-    _check_finite(path, dtype, *cast)
-    return cast, settings
+    if not all(np.isfinite(array).all() for array in cast):
+        raise DataError(
+            path,
+            "NaN or infinite parameters",
+            "finite numbers that {} can hold".format(dtype),
+            "train with a smaller rate",
+        )
+    return cast
 
 
-def _rebuilt(path):
-    """Make the logistic regression that a file holds; return it and the file's settings."""
-    (W, b), settings = read_model(path)
+def _regression(W, b):
+    """Make a logistic regression with these parameters."""
     model = LogisticRegression(T.matrix("x"), *W.shape)
     set_values(model.params, {"W": W, "b": b})
-    return model, settings
+    return model
 
 
 def _model_class(settings):
@@ -262,13 +271,3 @@ def params_file(path):
     if not os.path.exists(path):
         raise DataError(path, "no file there", "the parameters of a run", remedy)
     return path
-
-
-def _check_finite(path, dtype, *arrays):
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise DataError(
-            path,
-            "NaN or infinite parameters",
-            "finite numbers that {} can hold".format(dtype),
-            "train with a smaller rate",
-        )

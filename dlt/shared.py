@@ -215,7 +215,7 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     data_x, data_y = pair(name, data_xy)
     data_x, data_y = real_numbers(name + ", x", data_x), real_numbers(name + ", y", data_y)
     sides = data_x.shape[1:] if data_x.ndim == 3 else (None, None)
-    data_x = inputs(name + ", x", data_x, ndim)
+    data_x = inputs(name + ", x", data_x, ndim, theano.config.floatX)
     labelled = symbolic_y is None or "int" in symbolic_y.dtype
     if labelled:
         data_y = labels(name + ", y", data_y)
@@ -223,8 +223,7 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
         dimensions(name + ", y", data_y, symbolic_y.ndim)
     as_many(name, len(data_x), len(data_y))
     with np.errstate(over="ignore"):  # infinite then, and refused
-        data_x, data_y = (np.asarray(data, theano.config.floatX) for data in (data_x, data_y))
-    finite(name + ", x", data_x)
+        data_y = np.asarray(data_y, theano.config.floatX)
     finite(name + ", y", data_y)
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)

@@ -102,9 +102,11 @@ class Trainer:
         self._symbols, self._drop_last = (classifier.input, y), drop_last
         self._n_out = classifier.n_out if errors is None else None  # labels are below it
         train_set = as_data_set("training set", train_set, *self._symbols)
-        self._rows = train_set.row_shape, "the training set has"
-        if row_shape(classifier) is not None:
-            self._rows = row_shape(classifier), "the model has"
+        of_set, of_model = train_set.row_shape, row_shape(classifier)
+        self._rows = (
+            of_model or of_set,
+            "the {} has".format("model" if of_model else "training set"),
+        )
         n, what = train_set.n_examples, "the number of training examples"
         self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
         self._n_train_batches = n_minibatches(n, self._batch_size)
@@ -454,7 +456,7 @@ def train(
     test_sets = [trainer._checked("test set", data_set) for data_set in test_sets]
     if options.get("folder") is not None:
         _expect("folder", options["folder"], "snapshot_every", "dlt.RunFolder('runs/first')")
-        folder, noted = options["folder"], {"learning_rate": _number(learning_rate)}
+        folder, noted = options["folder"], {"learning_rate": _shown(learning_rate)}
         options["folder"] = folder._replace(settings=_with_more(noted, folder.settings))
     result = trainer.run(**options)
     if not test_sets or result.best_params is None or result.stopped_by == "request":
@@ -517,16 +519,11 @@ def _with_more(given, settings):
     return {**given, **settings}
 
 
-def _number(value):
-    """Return a number that JSON can hold; a shared variable's is the present one."""
-    if hasattr(value, "get_value"):
-        value = value.get_value()
-    return float(value) if hasattr(value, "__float__") else str(value)
-
-
-def _shown(variable):
-    """Describe the present value of a shared variable in what JSON can hold."""
-    value = np.ascontiguousarray(variable.get_value(borrow=True))
+def _shown(value):
+    """Describe a number, or the present value of a shared variable, in what JSON can hold."""
+    if not hasattr(value, "get_value"):
+        return float(value) if hasattr(value, "__float__") else str(value)
+    value = np.ascontiguousarray(value.get_value(borrow=True))
     if value.size == 1:
         return value.item()
     digest = hashlib.sha256(value).hexdigest()
