@@ -68,7 +68,7 @@ setup(
         ],
     },
     classifiers=[
-        *["Programming Language :: Python :: 3.{}".format(minor) for minor in range(8, 15)],
+        *[f"Programming Language :: Python :: 3.{minor}" for minor in range(8, 15)],
         "Intended Audience :: Education",
         "Intended Audience :: Science/Research",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",

@@ -94,7 +94,7 @@ def __getattr__(name):
         return value
     if importlib.util.find_spec("dlt." + name):
         return importlib.import_module("dlt." + name)
-    raise AttributeError("module 'dlt' has no attribute {!r}".format(name))
+    raise AttributeError(f"module 'dlt' has no attribute {name!r}")
 
 
 def __dir__():

@@ -45,13 +45,9 @@ number of examples
     fits = isinstance(value, numbers.Real) and np.isfinite(value) and int(value) == value
     if fits and low <= value and (high is None or value <= high):
         return int(value)
-    span = "{} or more".format(low) if high is None else "from {} to {}".format(low, high)
-    expected = "a whole number{} {}".format("," if high is None else "", span)
-    raise SettingsError(
-        "{}: found {}; expected {}{}".format(
-            name, value, expected, ", " + what if what is not None else ""
-        )
-    )
+    span = f"{low} or more" if high is None else f"from {low} to {high}"
+    expected = f"a whole number{',' if high is None else ''} {span}"
+    raise SettingsError(name, value, expected + (f", {what}" if what else ""))
 
 
 def positive_in(name, value, dtype, zero=False, example=""):
@@ -77,7 +73,7 @@ def positive_in(name, value, dtype, zero=False, example=""):
     Examples
     --------
     >>> positive_in("learning_rate", 0.13, "float32")
-    >>> positive_in("learning_rate", 1e39, "float32", example="such as 0.13")
+    >>> positive_in("learning_rate", 1e39, "float32", example=", such as 0.13")
     Traceback (most recent call last):
         ...
     dlt.errors.SettingsError: learning_rate: found 1e+39; expected a finite number above 0 in \
@@ -90,10 +86,53 @@ float32, such as 0.13
     if np.isfinite(rounded) and (rounded > 0 or (zero and value == 0)):
         return
     raise SettingsError(
-        "{}: found {}; expected a finite number{} in {}{}".format(
-            name, value, ", 0 or more," if zero else " above 0", dtype, example and ", " + example
-        )
+        name,
+        value,
+        f"a finite number{', 0 or more,' if zero else ' above 0'} in {dtype}{example}",
     )
+
+
+def one_of(name, value, allowed):
+    """Check that a setting is one of the values allowed.
+
+    Raises
+    ------
+    SettingsError
+
+    Examples
+    --------
+    >>> one_of("linker", "cuda", ["jax", "c"])
+    Traceback (most recent call last):
+        ...
+    dlt.errors.SettingsError: linker: found 'cuda'; expected one of jax, c
+    """
+    if value not in allowed:
+        raise SettingsError(name, repr(value), "one of " + ", ".join(allowed))
+
+
+def text(name, value):
+    """Return a setting that is text.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if not isinstance(value, str):
+        raise SettingsError(name, type(value).__name__, "text")
+    return value
+
+
+def sequence(name, values):
+    """Return a setting's values as a list.
+
+    Raises
+    ------
+    SettingsError
+    """
+    try:
+        return list(values)
+    except TypeError:
+        raise SettingsError(name, repr(values), "a sequence") from None
 
 
 def finite(name, array):
@@ -121,7 +160,7 @@ numbers; leave out such rows
     bad = ~np.isfinite(array)
     if bad.any():
         row = int(bad.reshape(len(array), -1).any(axis=1).argmax())
-        found = "NaN or infinite values (first in row {})".format(row)
+        found = f"NaN or infinite values (first in row {row})"
         raise DataError(name, found, "finite numbers", "leave out such rows")
 
 
@@ -177,12 +216,12 @@ _NO_NUMBERS = {
 def _kind(array):
     """Name what an array holds that is no number."""
     if array.dtype != object:
-        return "an array of {}".format(array.dtype)
+        return f"an array of {array.dtype}"
     others = (v for v in array.flat if not isinstance(v, numbers.Real))
     other = next(others, None)
     if array.size and other is None and all(v is not None for v in array.flat):
         return "numbers too large for 64 bits"
-    return "None" if other is None else "values of the type {}".format(type(other).__name__)
+    return "None" if other is None else f"values of the type {type(other).__name__}"
 
 
 def inputs(name, x, ndim=2, dtype=None):
@@ -217,8 +256,8 @@ def inputs(name, x, ndim=2, dtype=None):
     if x.size and x.ndim > ndim == 2:
         x = x.reshape(len(x), -1)
     if x.ndim != ndim or x.size == 0:
-        found = "an array of shape {}".format(x.shape)
-        rows = "(N, D), one row for each example" if ndim == 2 else "{} dimensions".format(ndim)
+        found = f"an array of shape {x.shape}"
+        rows = "(N, D), one row for each example" if ndim == 2 else f"{ndim} dimensions"
         raise DataError(name, found, rows + ("" if x.size else ", and one or more"))
     with np.errstate(over="ignore"):  # infinite then, and refused
         x = np.asarray(x, dtype)
@@ -256,18 +295,18 @@ the classes from 0
     """
     y = real_numbers(name, y)
     if y.ndim != 1 or y.size == 0:
-        found = "an array of shape {}".format(y.shape)
+        found = f"an array of shape {y.shape}"
         raise DataError(name, found, "class numbers, shape (N,)", _label_advice(y))
     whole = y if y.dtype.kind in "biu" else np.round(y.astype(np.float64))  # 2**31 has no float16
     bad = ~(whole == y) | (whole < 0) | (whole >= 2**31)  # NaN differs from all
     if bad.any():
         row = int(bad.argmax())
-        found = "label {} in row {}".format(y[row], row)
+        found = f"label {y[row]} in row {row}"
         raise DataError(name, found, "whole numbers, 0 or more", "number the classes from 0")
     if n_out is not None and whole.max() >= n_out:
         row = int((whole >= n_out).argmax())
-        found = "label {:g} in row {}".format(whole[row], row)
-        expected = "labels from 0 to {}, as the classifier has {} outputs".format(n_out - 1, n_out)
+        found = f"label {whole[row]:g} in row {row}"
+        expected = f"labels from 0 to {n_out - 1}, as the classifier has {n_out} outputs"
         raise DataError(name, found, expected)
     return whole.astype(np.int64)
 
@@ -304,7 +343,7 @@ def pair(name, data_xy):
     except (TypeError, ValueError):
         found = type(data_xy).__name__
         if hasattr(data_xy, "__len__"):
-            found = "{} of {}".format(found, len(data_xy))
+            found = f"{found} of {len(data_xy)}"
         raise DataError(name, found, "a pair, x and y") from None
     return x, y
 
@@ -317,7 +356,7 @@ def as_many(name, n_rows, n_labels):
     DataError
     """
     if n_rows != n_labels:
-        found = "{} rows of x and {} of y".format(n_rows, n_labels)
+        found = f"{n_rows} rows of x and {n_labels} of y"
         raise DataError(name, found, "one label for each row")
 
 
@@ -329,8 +368,8 @@ def dimensions(name, array, ndim):
     DataError
     """
     if array.ndim != ndim:
-        found = "an array of shape {}".format(array.shape)
-        raise DataError(name, found, "{} dimensions, as the symbolic one has".format(ndim))
+        found = f"an array of shape {array.shape}"
+        raise DataError(name, found, f"{ndim} dimensions, as the symbolic one has")
 
 
 def rows_alike(name, row_shape, expected, whose):
@@ -358,4 +397,4 @@ has
     """
     if tuple(row_shape) != tuple(expected):
         found, wanted = (" x ".join(map(str, shape)) for shape in (row_shape, expected))
-        raise DataError(name, "rows of {} values".format(found), "{}, as {}".format(wanted, whose))
+        raise DataError(name, f"rows of {found} values", f"{wanted}, as {whose}")

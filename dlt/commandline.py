@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Say what is wrong, and where help is, and exit with code 2."""
-        self.exit(2, "{}: error: {}; see --help\n".format(self.prog, message))
+        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
 
 
 def seed(text):
@@ -73,7 +73,7 @@ def _whole_number(text, at_least):
         value = at_least - 1
     if value < at_least:
         raise argparse.ArgumentTypeError(
-            "found {!r}; expected a whole number, {} or more".format(text, at_least)
+            f"found {text!r}; expected a whole number, {at_least} or more"
         )
     return value
 
@@ -136,7 +136,7 @@ def script(main):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except (DltError, OSError) as error:
-            print("error: {}".format(error), file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("stopped by Ctrl-C", file=sys.stderr)

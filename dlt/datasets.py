@@ -98,7 +98,7 @@ def load_data(path_or_name="mnist", log=silent):
     if path_or_name != "mnist":
         return _load_path(os.fspath(path_or_name))
     path = find_mnist() or fetch_mnist(log=log)
-    log("loading MNIST from {} ...".format(path))
+    log(f"loading MNIST from {path} ...")
     datasets = _load_path(os.fspath(path))
     _check_mnist(path, datasets)
     return datasets
@@ -121,7 +121,7 @@ def choose_dataset(log=silent):
         try:
             fetch_mnist(log=log)
         except (FetchError, SettingsError) as error:  # no route, or nowhere to put it
-            log("training on the embedded digits: {}".format(error))
+            log(f"training on the embedded digits: {error}")
             return "digits"
     return "mnist"
 
@@ -142,8 +142,10 @@ def find_mnist():
     named = os.environ.get("DLT_DATA")
     if named and not os.path.isdir(named):
         raise SettingsError(
-            "DLT_DATA: found {!r}, which is no folder; expected the folder that MNIST lies in; "
-            "correct it or unset it".format(named)
+            "DLT_DATA",
+            f"{named!r}, which is no folder",
+            "the folder that MNIST lies in",
+            "correct it or unset it",
         )
     for folder in ([named] if named else []) + [_DATA_FOLDERS[0], user_cache()]:
         found = _mnist_in(os.fspath(folder))
@@ -179,7 +181,7 @@ def _load_path(path):
         raise DataError(
             path,
             "no such file or folder",
-            "a data set, or one of the names {}".format(", ".join(NAMES)),
+            f"a data set, or one of the names {', '.join(NAMES)}",
             "check the path",
         )
     if os.path.isdir(path):
@@ -201,8 +203,8 @@ def _load_folder(folder):
         missing = [stems[0] for stems, file in zip(_IDX_STEMS, files) if not file]
         raise DataError(
             folder,
-            "neither {} nor {}(.gz)".format(_PICKLE_NAMES[0], ", ".join(missing)),
-            "MNIST's four IDX files, {} or {}".format(_PICKLE_NAMES[0], _NPZ_NAME),
+            f"neither {_PICKLE_NAMES[0]} nor {', '.join(missing)}(.gz)",
+            f"MNIST's four IDX files, {_PICKLE_NAMES[0]} or {_NPZ_NAME}",
             "add what is missing",
         )
     return _load_path(path)
@@ -213,8 +215,8 @@ def _read_npz_pairs(path):
     if not set(_NPZ_KEYS) <= set(arrays):
         raise DataError(
             path,
-            "the arrays {}".format(", ".join(sorted(arrays)[:20]) or "(none)"),
-            "the arrays {}".format(", ".join(_NPZ_KEYS)),
+            f"the arrays {', '.join(sorted(arrays)[:20]) or '(none)'}",
+            f"the arrays {', '.join(_NPZ_KEYS)}",
         )
     return _split(*(arrays[key] for key in _NPZ_KEYS))
 
@@ -243,7 +245,7 @@ def _read_pickled_pairs(path):
         keys = ", ".join(repr(key)[:60] for key in list(value)[:6])
         raise DataError(
             path,
-            "a dict with the keys {}".format(keys),
+            f"a dict with the keys {keys}",
             expected,
             "this is another project's file: get the page's mnist.pkl.gz, or save the pairs",
         )
@@ -258,16 +260,16 @@ def _is_sequence(value, n):
 
 def _kind(value):
     if isinstance(value, np.ndarray):
-        return "an array of {}".format(value.dtype)
+        return f"an array of {value.dtype}"
     if isinstance(value, (tuple, list)):
         kinds = ", ".join(type(item).__name__ for item in value[:4])
-        return "a {} of {} ({})".format(type(value).__name__, len(value), kinds)
-    return "a {}".format(type(value).__name__)
+        return f"a {type(value).__name__} of {len(value)} ({kinds})"
+    return f"a {type(value).__name__}"
 
 
 def _checked(path, pairs, split):
     """Check the three sets, one by one and against each other."""
-    names = ["{} ({} set)".format(path, name) for name in _SET_NAMES]
+    names = [f"{path} ({name} set)" for name in _SET_NAMES]
     datasets = [_examples(name, x, y, split) for name, (x, y) in zip(names, pairs)]
     (x_train, y_train), others = datasets[0], datasets[1:]
     known = np.unique(y_train)
@@ -276,7 +278,7 @@ def _checked(path, pairs, split):
     if known[-1] >= max(len(y_train), _MANY_LABELS):
         raise DataError(
             path,
-            "label {} in the training set of {} examples".format(known[-1], len(y_train)),
+            f"label {known[-1]} in the training set of {len(y_train)} examples",
             "class numbers from 0 on, without large gaps",
             "number the classes anew",
         )
@@ -286,7 +288,7 @@ def _checked(path, pairs, split):
         if unseen.size:
             raise DataError(
                 name + ", y",
-                "label {}".format(unseen[0]),
+                f"label {unseen[0]}",
                 "only labels that the training set has too",
                 "take these examples out, or add some to the training set",
             )
@@ -304,7 +306,7 @@ def _examples(where, x, y, split):
     low, high, most = x.min(), x.max(), 255 if scale == 256 else 1
     if low < 0 or high > most:
         expected = "whole-number pixels from 0 to 255" if scale == 256 else "pixels from 0 to 1"
-        found = "pixels from {:g} to {:g}".format(low, high)
+        found = f"pixels from {low:g} to {high:g}"
         raise DataError(where + ", x", found, expected, "rescale x")
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
         x = x.astype(np.float32)
@@ -342,7 +344,7 @@ def _count_numbers(values):
 def _check_mnist(path, datasets):
     """Refuse other images under MNIST's name (Fashion-MNIST uses the same file names)."""
     digest = hashlib.sha256()
-    remedy = "delete it to fetch MNIST anew, or name it: --dataset {}".format(path)
+    remedy = f"delete it to fetch MNIST anew, or name it: --dataset {path}"
     for x, y in datasets:
         scaled = x * np.float32(256)
         pixels = scaled.astype(np.uint8)

@@ -140,4 +140,4 @@ def best_row(history):
 def _check(name, found, expected, low, high):
     # NaN fits no comparison, so it is refused with the rest
     if not isinstance(found, numbers.Real) or not low <= found <= high:
-        raise SettingsError("{}: found {}; expected {}".format(name, found, expected))
+        raise SettingsError(name, found, expected)

@@ -60,8 +60,9 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     """
     if errors.ndim > 1:
         raise SettingsError(
-            "errors: found rank {}; expected a vector, one value for each example, or a scalar, "
-            "their mean".format(errors.ndim)
+            "errors",
+            f"rank {errors.ndim}",
+            "a vector, one value for each example, or a scalar, their mean",
         )
     data_set = as_data_set("data_set", data_set)
     n = data_set.n_examples

@@ -146,11 +146,12 @@ def fetch_mnist(folder=None, mirrors=MIRRORS, progress=None, log=None, timeout=5
         reasons = _try_in_order(folder, mirrors, progress, log, timeout)
     except OSError as error:
         raise SettingsError(
-            f"cannot use the data folder {folder}: {error.strerror or error}; "
-            "name one that you can write to in DLT_DATA"
+            folder,
+            f"a data folder that cannot be used ({error.strerror or error})",
+            remedy="name one that you can write to in DLT_DATA",
         ) from error
     if reasons:
-        raise FetchError("MNIST could not be fetched: {}; {}".format("; ".join(reasons), _REMEDY))
+        raise FetchError("MNIST", f"no mirror that gives it ({'; '.join(reasons)})", remedy=_REMEDY)
     return folder
 
 
@@ -249,9 +250,8 @@ def _pooch():
     try:
         import pooch
     except ImportError as error:
-        raise FetchError(
-            "fetching MNIST needs the package pooch (pip install pooch); or " + _REMEDY
-        ) from error
+        remedy = "pip install pooch, or " + _REMEDY
+        raise FetchError("fetching MNIST", "no pooch", remedy=remedy) from error
     return pooch
 
 

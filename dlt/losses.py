@@ -11,6 +11,7 @@ page's definition, ``"mean"`` is what its training script minimizes.
 Source: page "Getting Started", section "Learning a Classifier".
 """
 
+from dlt.checks import one_of
 from dlt.engine import T, log_probability, theano
 from dlt.errors import SettingsError
 
@@ -108,27 +109,22 @@ def _checked(p_y_given_x, y):
     p_y_given_x, y = T.as_tensor_variable(p_y_given_x), T.as_tensor_variable(y)
     if p_y_given_x.ndim != 2:
         raise SettingsError(
-            "p_y_given_x: found rank {}; expected rank 2, one row of probabilities for "
-            "each example".format(p_y_given_x.ndim)
+            "p_y_given_x",
+            f"rank {p_y_given_x.ndim}",
+            "rank 2, one row of probabilities for each example",
         )
     if y.ndim != 1:
         raise SettingsError(
-            "y: found rank {}; expected rank 1 (class numbers); one-hot rows? use "
-            "y.argmax(axis=1)".format(y.ndim)
+            "y", f"rank {y.ndim}", "rank 1 (class numbers)", "one-hot rows? use y.argmax(axis=1)"
         )
     if "int" not in y.dtype:
-        raise SettingsError(
-            "y: found dtype {}; expected integers; use T.cast(y, 'int32')".format(y.dtype)
-        )
+        raise SettingsError("y", f"dtype {y.dtype}", "integers", "use T.cast(y, 'int32')")
     return p_y_given_x, y
 
 
 def _reduce(losses, reduction):
     """Reduce a vector of per-example losses as asked."""
-    if reduction not in _REDUCTIONS:
-        raise SettingsError(
-            "reduction: found {!r}; expected one of {}".format(reduction, ", ".join(_REDUCTIONS))
-        )
+    one_of("reduction", reduction, _REDUCTIONS)
     if reduction == "none":
         return losses
     return T.sum(losses) if reduction == "sum" else T.mean(losses)

@@ -62,13 +62,13 @@ def permuted(order, epoch, n):
         rows = np.asarray(order.permutation(epoch, n))
     except TypeError as error:  # such as numpy's generators, whose permutation takes one argument
         raise SettingsError(
-            "order: found {!r}, whose permutation(epoch, n) fails ({}); expected an order such as "
-            "dlt.Shuffled(seed=1)".format(order, error)
+            "order",
+            f"{order!r}, whose permutation(epoch, n) fails ({error})",
+            "an order such as dlt.Shuffled(seed=1)",
         ) from error
     in_range = rows.shape == (n,) and rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n
     if not in_range or (np.bincount(rows, minlength=n) != 1).any():
         raise SettingsError(
-            "order: found no permutation of {} rows in epoch {} from {!r}; expected each row "
-            "once".format(n, epoch, order)
+            "order", f"no permutation of {n} rows in epoch {epoch} from {order!r}", "each row once"
         )
     return rows.astype("int32")

@@ -33,7 +33,7 @@ def names_of(variables):
     """
     names = []
     for place, variable in enumerate(variables):
-        name = variable.name or "param_{}".format(place)
+        name = variable.name or f"param_{place}"
         others = itertools.chain([name], map((name + "_{}").format, itertools.count(2)))
         names.append(next(other for other in others if other not in names))
     return names
@@ -169,7 +169,7 @@ def load_params(path, params):
     [1.0, 1.0]
     """
     arrays, settings = read_params(path)
-    if list(arrays) == ["param_{}".format(i) for i in range(len(params))]:
+    if list(arrays) == [f"param_{i}" for i in range(len(params))]:
         arrays = dict(zip(names_of(params), arrays.values()))
     check_fit(path, params, arrays)
     set_values(params, arrays)
@@ -224,4 +224,4 @@ def check_values(path, values, arrays):
 
 
 def _kind(name, kind):
-    return "no {}".format(name) if kind is None else "{} {} {}".format(name, kind[1], kind[0])
+    return f"no {name}" if kind is None else f"{name} {kind[1]} {kind[0]}"

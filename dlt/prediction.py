@@ -110,7 +110,7 @@ class Predictor:
         if not np.isfinite(p_y_given_x).all():
             raise DataError(
                 "x",
-                "scores that {} cannot hold, of {}".format(x.dtype, self._name()),
+                f"scores that {x.dtype} cannot hold, of {self._name()}",
                 "finite ones",
                 "use pixels in [0, 1), or train with a smaller rate",
             )
@@ -121,7 +121,7 @@ class Predictor:
         return self.probabilities(x).argmax(axis=1)
 
     def _name(self):
-        return "the model" if self.path is None else "the model of {}".format(self.path)
+        return "the model" if self.path is None else f"the model of {self.path}"
 
     def __getstate__(self):
         # compiled functions are for this process only: see the page on pickling them
@@ -162,8 +162,9 @@ def load_model(path):
     if name in (None, LogisticRegression.__name__):
         return _regression(*_checked(path, arrays, settings))
     warnings.warn(
-        "{}: found a model of the class {}, which dlt does not have; giving its arrays: build the "
-        "model, and load them with dlt.set_values".format(path, ascii(name)[1:-1]),
+        f"{path}: found a model of the class {ascii(name)[1:-1]}, which dlt does not have; "
+        "giving its arrays: build the "
+        "model, and load them with dlt.set_values",
         stacklevel=2,
     )
     return arrays
@@ -204,7 +205,7 @@ def _checked(path, arrays, settings, dtype=None):
         raise DataError(
             path,
             "NaN or infinite parameters",
-            "finite numbers that {} can hold".format(dtype),
+            f"finite numbers that {dtype} can hold",
             "train with a smaller rate",
         )
     return cast
@@ -230,7 +231,7 @@ def _check_model(path, arrays, settings):
     remedy = "train one with train_logreg.py"
     name = _model_class(settings)
     if name not in (None, LogisticRegression.__name__):
-        found = "a model of the class {}".format(ascii(name)[1:-1])
+        found = f"a model of the class {ascii(name)[1:-1]}"
         raise DataError(path, found, expected, remedy)
     names = list(arrays)
     if names in (["W", "b"], ["param_0", "param_1"]):
@@ -239,8 +240,8 @@ def _check_model(path, arrays, settings):
         if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
             if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
                 return
-    found = ", ".join("{} {}".format(name, a.shape) for name, a in arrays.items())
-    raise DataError(path, "the arrays {}".format(found or "(none)"), expected, remedy)
+    found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+    raise DataError(path, f"the arrays {found or '(none)'}", expected, remedy)
 
 
 def params_file(path):

@@ -104,5 +104,5 @@ def _checked(params):
     """Refuse a lone parameter: iterating over a matrix would sum over its rows unseen."""
     if not isinstance(params, (list, tuple)) or not params:
         found = "an empty list" if isinstance(params, (list, tuple)) else type(params).__name__
-        raise SettingsError("params: found {}; expected a list, such as [W]".format(found))
+        raise SettingsError("params", found, "a list, such as [W]")
     return params

@@ -88,10 +88,9 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
 
     def __repr__(self):
         rows = self._rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(2)] if rows else []
+        first, second = ([len(row[i]) for row in rows] for i in range(2))
         lines = [
-            "  {:{}}  {:{}}  {}".format(name, widths[0], figure, widths[1], rest)
-            for name, figure, rest in rows
+            f"  {name:{max(first)}}  {figure:{max(second)}}  {rest}" for name, figure, rest in rows
         ]
         return "\n".join([self._summary(), *lines])
 
@@ -100,29 +99,23 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
             "<tr><th>{}</th><td>{}</td><td>{}</td></tr>".format(*map(html.escape, row))
             for row in self._rows()
         ]
-        return "<table><caption>{}</caption>{}</table>".format(
-            html.escape(self._summary()), "".join(cells)
-        )
+        return f"<table><caption>{html.escape(self._summary())}</caption>{''.join(cells)}</table>"
 
     def _summary(self):
-        return "{}: {}, {}, {:.1f} s".format(
-            _ENDS[self.stopped_by],
-            _count(self.n_epochs, "epoch"),
-            _count(self.n_iterations, "update"),
-            self.seconds,
-        )
+        epochs, updates = _count(self.n_epochs, "epoch"), _count(self.n_iterations, "update")
+        return f"{_ENDS[self.stopped_by]}: {epochs}, {updates}, {self.seconds:.1f} s"
 
     def _rows(self):
         """List what is known as (name, figure, remark), all text."""
         rows = []
         if self.best_validation is not None:
             updates = _count(self.best_iteration, "update")
-            found = "{}, after {}".format(_of(self.best_validation), updates)
+            found = f"{_of(self.best_validation)}, after {updates}"
             rows.append(("best validation error", str(self.best_validation), found))
         if self.test is not None:
             rows.append(("test error", str(self.test), _of(self.test)))
         if self.best_params is not None:
-            shapes = ["{} {}".format(name, a.shape) for name, a in self.best_params.items()]
+            shapes = [f"{name} {a.shape}" for name, a in self.best_params.items()]
             dtypes = sorted({a.dtype.name for a in self.best_params.values()})
             rows.append(("parameters", ", ".join(dtypes), ", ".join(shapes)))
         if self.diverged_at is not None:
@@ -132,9 +125,9 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
 
 def _of(score):
     if isinstance(score.n_errors, int):
-        return "{} of {}".format(score.n_errors, score.n_examples)
-    return "mean of {}".format(score.n_examples)
+        return f"{score.n_errors} of {score.n_examples}"
+    return f"mean of {score.n_examples}"
 
 
 def _count(n, thing):
-    return "{} {}{}".format(n, thing, "" if n == 1 else "s")
+    return f"{n} {thing}{'' if n == 1 else 's'}"

@@ -31,5 +31,5 @@ class Score(collections.namedtuple("Score", "n_errors n_examples")):
 
     def __str__(self):
         if isinstance(self.n_errors, int):
-            return "{:f} %".format(100.0 * self.n_errors / self.n_examples)
-        return "{:f}".format(self.fraction)
+            return f"{100.0 * self.n_errors / self.n_examples:f} %"
+        return f"{self.fraction:f}"

@@ -321,23 +321,21 @@ def update_pairs(updates):
             fits = False
         if not fits:
             raise SettingsError(
-                "updates: found {}; expected pairs of a shared variable and the expression of its "
-                "next value".format(str(pair)[:80])
+                "updates",
+                str(pair)[:80],
+                "pairs of a shared variable and the expression of its next value",
             )
         if expression.ndim != variable.ndim:
             raise SettingsError(
-                "updates: found rank {} for {}; expected rank {}, as it has".format(
-                    expression.ndim, variable.name, variable.ndim
-                )
+                "updates",
+                f"rank {expression.ndim} for {variable.name}",
+                f"rank {variable.ndim}, as it has",
             )
         pairs.append((variable, T.cast(expression, variable.dtype)))
     twice = {str(v.name) for i, (v, _) in enumerate(pairs) if v in [u for u, _ in pairs[:i]]}
     if twice or not pairs:
-        raise SettingsError(
-            "updates: found {}; expected each shared variable once".format(
-                "{} twice".format(", ".join(sorted(twice))) if twice else "none"
-            )
-        )
+        found = f"{', '.join(sorted(twice))} twice" if twice else "none"
+        raise SettingsError("updates", found, "each shared variable once")
     return pairs
 
 
@@ -352,34 +350,33 @@ def check_learning_rate(learning_rate):
         ...
     dlt.errors.SettingsError: learning_rate: found 0; expected a finite number above 0 in ...
     """
-    positive_in("learning_rate", learning_rate, theano.config.floatX, example="such as 0.13")
+    positive_in("learning_rate", learning_rate, theano.config.floatX, example=", such as 0.13")
 
 
 def _check_loss(loss):
     if loss.ndim != 0:
         raise SettingsError(
-            "loss: found rank {}; expected one number; choose a reduction, or take "
-            "T.mean(loss)".format(loss.ndim)
+            "loss", f"rank {loss.ndim}", "one number", "choose a reduction, or take T.mean(loss)"
         )
 
 
 def _gradients(loss, params):
     """Differentiate `loss` by each parameter, with a clear word on what cannot be."""
     if not isinstance(params, (list, tuple)):
-        raise SettingsError(
-            "params: found {}; expected a list of shared variables".format(type(params).__name__)
-        )
+        raise SettingsError("params", type(params).__name__, "a list of shared variables")
     _check_loss(loss)
     for param in params:
         if not hasattr(param, "set_value"):
             raise SettingsError(
-                "params: found {}, which is not a shared variable; expected shared variables "
-                "made with theano.shared".format(param)
+                "params",
+                f"{param}, which is not a shared variable",
+                "shared variables made with theano.shared",
             )
     try:
         return T.grad(loss, list(params))
     except theano.gradient.DisconnectedInputError as error:
         raise SettingsError(
-            "params: found a parameter that has no part in the loss; expected each of {} to "
-            "take part".format([param.name for param in params])
+            "params",
+            "a parameter that has no part in the loss",
+            f"each of {[param.name for param in params]} to take part",
         ) from error

@@ -128,7 +128,7 @@ class DataSet:
         digest = hashlib.sha256()
         for shared in self._variables():
             array = np.ascontiguousarray(shared.get_value(borrow=True))
-            digest.update("{} {};".format(array.shape, array.dtype.str).encode("ascii"))
+            digest.update(f"{array.shape} {array.dtype.str};".encode("ascii"))
             digest.update(array.reshape(-1).view(np.uint8))
         return digest.hexdigest()
 

@@ -105,7 +105,7 @@ class Trainer:
         of_set, of_model = train_set.row_shape, row_shape(classifier)
         self._rows = (
             of_model or of_set,
-            "the {} has".format("model" if of_model else "training set"),
+            f"the {'model' if of_model else 'training set'} has",
         )
         n, what = train_set.n_examples, "the number of training examples"
         self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
@@ -281,10 +281,10 @@ class Trainer:
         rows_alike(name + ", x", data_set.row_shape, *self._rows)
         if self._drop_last and self._batch_size > data_set.n_examples:
             raise SettingsError(
-                "batch_size: found {}, more than the {} examples of the {}; expected at most "
-                "that with drop_last; choose smaller minibatches or count every example".format(
-                    self._batch_size, data_set.n_examples, name
-                )
+                "batch_size",
+                f"{self._batch_size}, more than the {data_set.n_examples} examples of the {name}",
+                "at most that with drop_last",
+                "choose smaller minibatches or count every example",
             )
         return data_set
 
@@ -299,8 +299,10 @@ class Trainer:
         """Refuse a second run, which would change the first one's parameters."""
         if not self._running.acquire(blocking=False):
             raise SettingsError(
-                "trainer: found it at work; expected one run at a time; wait until that has ended, "
-                "or make another Trainer"
+                "trainer",
+                "a run at work",
+                "one run at a time",
+                "wait until that has ended, or make another Trainer",
             )
         try:
             yield
@@ -311,8 +313,9 @@ class Trainer:
         """Return the start of a run with everything that it was given, for its folder."""
         if " at 0x" in repr(order):
             raise SettingsError(
-                "order: found {!r}, which a resumed run could not know again; expected a __repr__ "
-                "that names its seed".format(order)
+                "order",
+                f"{order!r}, which a resumed run could not know again",
+                "a __repr__ that names its seed",
             )
         given = dict(
             patience._asdict(),
@@ -369,7 +372,7 @@ class _Variables:
         unknown = sorted(set(given) - set(self.names.values()))
         if unknown:
             found, expected = (", ".join(map(str, n)) for n in (unknown, self.names.values()))
-            raise DataError("params", "the names {}".format(found), "some of {}".format(expected))
+            raise DataError("params", f"the names {found}", f"some of {expected}")
         values = {
             name: self._initial[v] if v in self._initial else np.array(v.get_value(borrow=True))
             for v, name in self.names.items()
@@ -445,8 +448,9 @@ def train(
     """
     if len(datasets) not in (2, 3):
         raise SettingsError(
-            "datasets: found {} of them; expected a training and a validation set, and perhaps a "
-            "test set".format(len(datasets))
+            "datasets",
+            f"{len(datasets)} of them",
+            "a training and a validation set, and perhaps a test set",
         )
     train_set, valid_set, *test_sets = datasets
     updates = gradient_updates(loss, classifier.params, learning_rate)
@@ -467,7 +471,7 @@ def train(
 def _expect(name, value, attribute, example):
     """Refuse a value that is not of the kind of an example."""
     if isinstance(value, type) or not hasattr(value, attribute):
-        raise SettingsError("{}: found {!r}; expected one such as {}".format(name, value, example))
+        raise SettingsError(name, repr(value), f"one such as {example}")
 
 
 def _follow(loop, state, take, end, should_stop):
@@ -492,15 +496,13 @@ def _checked_leaves(expressions, variables, symbols):
         for leaf in leaves([expression]):
             if not hasattr(leaf, "container") and leaf not in symbols:
                 raise SettingsError(
-                    "{}: found the input {}; expected classifier.input, y and shared variables "
-                    "only".format(name, leaf)
+                    name, f"the input {leaf}", "classifier.input, y and shared variables only"
                 )
             if name == "errors" and leaf in variables.names and not variables.is_param(leaf):
                 raise SettingsError(
-                    "errors: found {}, which the updates change and which is no parameter; "
-                    "expected it in classifier.params, whose best values are kept".format(
-                        variables.names[leaf]
-                    )
+                    "errors",
+                    f"{variables.names[leaf]}, which the updates change and which is no parameter",
+                    "it in classifier.params, whose best values are kept",
                 )
             if hasattr(leaf, "container") and leaf not in [*variables.names, *fixed]:
                 fixed.append(leaf)
@@ -512,9 +514,7 @@ def _with_more(given, settings):
     hidden = sorted(set(settings) & set(given))
     if hidden:
         raise SettingsError(
-            "settings: found {}, which dlt notes itself; expected other names".format(
-                ", ".join(hidden)
-            )
+            "settings", f"{', '.join(hidden)}, which dlt notes itself", "other names"
         )
     return {**given, **settings}
 
@@ -527,7 +527,7 @@ def _shown(value):
     if value.size == 1:
         return value.item()
     digest = hashlib.sha256(value).hexdigest()
-    return "{} {} sha256 {}".format(value.dtype, value.shape, digest[:16])
+    return f"{value.dtype} {value.shape} sha256 {digest[:16]}"
 
 
 def _plan(n_epochs, n_train_batches, rule):
@@ -541,15 +541,15 @@ def _plan(n_epochs, n_train_batches, rule):
 def _report(state, n_train_batches, bar):
     """Report what a validation found."""
     row, best = state.history[-1], state.best_score
-    found = "training loss {:f}".format(row.train_loss)
+    found = f"training loss {row.train_loss:f}"
     if best is not None:
         n_errors = row.validation_error * best.n_examples
         counted = isinstance(best.n_errors, int)
         score = Score(round(n_errors) if counted else n_errors, best.n_examples)
-        found = "validation error {}".format(score)
+        found = f"validation error {score}"
     bar.note(found)
     index = (row.iteration - 1) % n_train_batches
-    bar.say("epoch {}, minibatch {}/{}, {}".format(row.epoch, index + 1, n_train_batches, found))
+    bar.say(f"epoch {row.epoch}, minibatch {index + 1}/{n_train_batches}, {found}")
 
 
 def _result(state, ended, n_train_batches, patience):

@@ -31,7 +31,7 @@ for name in ("matplotlib", "pytensor", "traitlets"):
 project = "dlt"
 author = "the authors of dlt"
 version = release = dlt.__version__
-html_title = "dlt {}".format(release)
+html_title = f"dlt {release}"
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -81,14 +81,14 @@ def write_mathml(translator, node, as_block=False):
         html = latex2mathml.tex2mathml(tex, as_block=as_block)
     except MathError as error:
         sphinx.util.logging.getLogger(__name__).warning("%s", error, location=node)
-        html = "<code>{}</code>".format(translator.encode(node.astext()))
+        html = f"<code>{translator.encode(node.astext())}</code>"
     # Bars are as high as letters: their stretching would take in the whole line.
     html = re.sub(
         "<mo[^>]*>([|‖])</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', html
     )
     # What stands after "log" or "max" should stand off a little
     html = html.replace("<mo>&ApplyFunction;</mo>", '<mspace width="0.17em"></mspace>')
-    translator.body.append('<div class="math">{}</div>'.format(html) if as_block else html)
+    translator.body.append(f'<div class="math">{html}</div>' if as_block else html)
     raise nodes.SkipNode
 
 

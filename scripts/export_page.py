@@ -35,7 +35,7 @@ def main(argv=None):
     output = args.output or own_file(folder, PAGE_NAME)
     export_page(output, args.model)
     size = round(os.path.getsize(output) / 1000)
-    print("wrote {}, {} kB; open it in a browser".format(output, size))
+    print(f"wrote {output}, {size} kB; open it in a browser")
 
 
 if __name__ == "__main__":

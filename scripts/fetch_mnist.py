@@ -27,7 +27,7 @@ def main(argv=None):
     import dlt
 
     say = functools.partial(print, flush=True)
-    say("MNIST is in {}".format(dlt.fetch_mnist(args.output_dir, log=say)))
+    say(f"MNIST is in {dlt.fetch_mnist(args.output_dir, log=say)}")
 
 
 if __name__ == "__main__":

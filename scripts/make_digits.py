@@ -98,7 +98,7 @@ def main(argv=None):
     try:
         sets = build()
     except ImportError as error:
-        raise SettingsError("{}: pip install scikit-learn pillow".format(error)) from error
+        raise SettingsError("packages", error, remedy="pip install scikit-learn pillow") from error
     return check(args.output, sets) if args.check else write(args.output, sets)
 
 

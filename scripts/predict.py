@@ -57,7 +57,7 @@ def predict_pictures(predictor, pictures):
     for path, (row, note) in zip(pictures, read):
         (p_y_given_x,) = predictor.probabilities([row])
         label = p_y_given_x.argmax()
-        print("{}: {}, probability {:.3f} ({})".format(path, label, p_y_given_x[label], note))
+        print(f"{path}: {label}, probability {p_y_given_x[label]:.3f} ({note})")
 
 
 def predict_test_set(predictor, dataset, n_examples):
@@ -67,10 +67,10 @@ def predict_test_set(predictor, dataset, n_examples):
     probabilities = predictor.probabilities(x[:n_examples])
     for i, p_y_given_x in enumerate(probabilities):
         label = p_y_given_x.argmax()
-        print("test example {}: {}, probability {:.3f}, right label {}".format(
-            i, label, p_y_given_x[label], y[i]))  # fmt: skip
+        p = p_y_given_x[label]
+        print(f"test example {i}: {label}, probability {p:.3f}, right label {y[i]}")
     n_errors = int((probabilities.argmax(axis=1) != y[:n_examples]).sum())
-    print("{} of {} wrong".format(n_errors, len(probabilities)))
+    print(f"{n_errors} of {len(probabilities)} wrong")
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def main(argv=None):
         # the data set by name: what is chosen without one depends on what is here by then
         named = [] if args.dataset else ["--dataset", dataset]
         again = this_command(argv, "--resume", *named)
-        say("stopped after {} updates; continue with: {}".format(result.n_iterations, again))
+        say(f"stopped after {result.n_iterations} updates; continue with: {again}")
         return 128 + should_stop.signal
     return report(result, args.output_dir, say)
 
@@ -198,17 +198,19 @@ def name_of_dataset(args, say):
 def report(result, output_dir, say):
     if result.best_params is not None:
         say(
-            "Optimization complete with best validation score of {}, with test performance "
-            "{}".format(result.best_validation, result.test)
+            f"Optimization complete with best validation score of {result.best_validation}, with "
+            "test performance "
+            f"{result.test}"
         )
-        say("best after {} updates; saved in {}".format(result.best_iteration, output_dir))
-    say("{} epochs, {:.6f} epochs/sec, stopped by {}".format(
-        result.n_epochs, result.n_epochs / result.seconds, result.stopped_by))  # fmt: skip
+        say(f"best after {result.best_iteration} updates; saved in {output_dir}")
+    speed = result.n_epochs / result.seconds
+    say(f"{result.n_epochs} epochs, {speed:.6f} epochs/sec, stopped by {result.stopped_by}")
     if result.diverged_at is None:
         return 0
     print(
-        "error: the loss of minibatch update {} was not a finite number; try a smaller "
-        "--learning-rate".format(result.diverged_at),
+        f"error: the loss of minibatch update {result.diverged_at} was not a finite number; try "
+        "a smaller "
+        "--learning-rate",
         file=sys.stderr,
     )
     return 1

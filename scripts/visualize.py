@@ -48,7 +48,7 @@ def main(argv=None):
         args.run_folder, args.output_dir, args.format, args.dataset, args.examples, log=print
     )
     for path, what in found.files.items():
-        print("{}: {}".format(path, what))
+        print(f"{path}: {what}")
     if found.missing:
         print(found.missing, file=sys.stderr)
     return 1 if found.missing else 0

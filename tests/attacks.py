@@ -43,7 +43,7 @@ class Corpus:
     def __init__(self, canary, heavy):
         self.canary, self.heavy = str(canary), heavy
         self.shell = "touch " + self.canary
-        self.python = "open({!r}, 'w').close()".format(self.canary)
+        self.python = f"open({self.canary!r}, 'w').close()"
         self.attacks = []
 
     def add(self, kind, name, data, bites=None):
@@ -81,7 +81,7 @@ def zipped(data, level=9):
 
 def name(module, attribute):
     """GLOBAL: push what a module has under a name."""
-    return "c{}\n{}\n".format(module, attribute).encode()
+    return f"c{module}\n{attribute}\n".encode()
 
 
 def value(plain):
@@ -114,9 +114,9 @@ def add_calls(made):
     path, shell, python = made.canary, made.shell, made.python
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         data = pickle.dumps(Reduced(os.system, shell), protocol)
-        made.add("pickle", "os.system-protocol-{}".format(protocol), data, "always")
+        made.add("pickle", f"os.system-protocol-{protocol}", data, "always")
         data = pickle.dumps([np.zeros(2), Reduced(eval, python)], protocol)
-        made.add("pickle", "eval-after-an-array-{}".format(protocol), data, "always")
+        made.add("pickle", f"eval-after-an-array-{protocol}", data, "always")
     calls = [
         ([shell], "os.system posix.system subprocess.getoutput commands.getoutput"),
         ([["touch", path]], "subprocess.call subprocess.check_output"),
@@ -212,7 +212,7 @@ def add_dotted_names(made):
         ("dlt.files", "os.system", made.shell, exists),
     ):
         data = b"\x80\x04" + short(module) + short(path) + b"\x93" + value(argument) + b"\x85R."
-        made.add("pickle", "dotted-{}-{}".format(module, path), data, bites)
+        made.add("pickle", f"dotted-{module}-{path}", data, bites)
 
 
 def add_other_opcodes(made):
@@ -251,7 +251,7 @@ def add_object_arrays(made):
     hostile = np.array([Reduced(os.system, made.shell), 1], dtype=object)
     for protocol in (0, 2, 4, 5):
         data = pickle.dumps(hostile, protocol)
-        made.add("pickle", "object-array-{}".format(protocol), data, "always")
+        made.add("pickle", f"object-array-{protocol}", data, "always")
     core = name("numpy.core.multiarray", "scalar")
     inner = call(name("os", "system"), value(made.shell))
     made.add("pickle", "object-scalar", call(core, dtype("O8", "|", 63), inner) + b".", "always")
@@ -500,11 +500,11 @@ def add_npy_and_npz(made):
         "shape-huge": header(shape="(1000000000000,)"),
         "shape-overflow": header(shape="(4611686018427387905, 4)"),
         "shape-negative": header(shape="(-2,)"),
-        "shape-of-many-digits": header(shape="({},)".format("9" * 4000)),
-        "shape-of-many-dimensions": header(shape="({})".format("1," * 900)),
+        "shape-of-many-digits": header(shape=f"({'9' * 4000},)"),
+        "shape-of-many-dimensions": header(shape=f"({'1,' * 900})"),
         "shape-text": header(shape="'2'"),
-        "code": "__import__('os').system('{}')".format(made.shell),
-        "code-in-a-field": header("__import__('os').system('{}')".format(made.shell)),
+        "code": f"__import__('os').system('{made.shell}')",
+        "code-in-a-field": header(f"__import__('os').system('{made.shell}')"),
         "nested": "{" + "(" * 2000 + ")" * 2000 + "}",
         "not-not": "{" + "not " * 900 + "(1)}",
         "if-else": "{'descr': ('f4') %s}" % ("if 1 else 1 " * 300),
@@ -613,7 +613,7 @@ def add_zip_sizes(made):
 
 
 def idx(code, sizes, items=b""):
-    return bytes([0, 0, code, len(sizes)]) + struct.pack(">%dI" % len(sizes), *sizes) + items
+    return bytes([0, 0, code, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + items
 
 
 def add_idx(made):
@@ -765,7 +765,7 @@ def add_histories(made):
         "many-columns": "a," * MIB + "\n",
         "many-columns-below": COLUMNS + "1," * MIB + "\n",
         "carriage-returns": COLUMNS.strip() + "\r" + row.strip() + "\r\r\n",
-        "formula": COLUMNS + "=cmd|'/c touch {}'!A0,1,0,0,0,0\n".format(made.canary),
+        "formula": COLUMNS + f"=cmd|'/c touch {made.canary}'!A0,1,0,0,0,0\n",
         "escape": COLUMNS + "\x1b[2J,1,0,0,0,0\n",
         "line-break-in-a-value": COLUMNS + '1,1,"x\ny",0,0,0\n',
         "long-line-in-a-value": COLUMNS + "1,1," + "x" * 100000 + ",0,0,0\n",
@@ -826,9 +826,9 @@ def add_descriptions(made):
         "name-with-a-line-break": description(params=[["W\n\x1b[2J", [4, 2], "float64"]] * 2),
         "name-of-a-megabyte": description(params=[["W" * MIB, [4, 2], "float64"]]),
         "one-array-too-many": description(params=[["W", [4, 2], "float64"]]),
-        "many-params": description(params=[["w%d" % i, [0], "f"] for i in range(50000)]),
+        "many-params": description(params=[[f"w{int(i)}", [0], "f"] for i in range(50000)]),
         "settings-a-list": description(settings=[1]),
-        "not-json": "__import__('os').system('{}')".format(made.shell),
+        "not-json": f"__import__('os').system('{made.shell}')",
         "empty": "",
         "mark-first": "\ufeff" + plain,
         "lone-surrogate": description(settings={"dataset": "\ud800"}),
@@ -838,7 +838,7 @@ def add_descriptions(made):
     }
     for depth in range(900, 1000, 7):  # where json gives up later than repr and str do
         nested = description(params=[["W", "S", "f"]]).replace('"S"', "[" * depth + "]" * depth)
-        texts["nested-{}".format(depth)] = nested
+        texts[f"nested-{depth}"] = nested
     W, b = np.ones((4, 2)), np.zeros(2)
     for key, text in texts.items():
         made.add("params.npz", key, saved(W, b, text))

@@ -36,7 +36,7 @@ def chromium(profile):
         pytest.skip("no browser here: install Chromium (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for option in [*_OPTIONS, "--user-data-dir={}".format(profile)]:
+    for option in [*_OPTIONS, f"--user-data-dir={profile}"]:
         options.add_argument(option)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))

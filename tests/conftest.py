@@ -109,9 +109,9 @@ def linker(request):
     """
     before = engine.linker()
     if request.param not in engine.LINKERS:
-        with pytest.raises(EngineError, match="{!r}, which .* does not have".format(request.param)):
+        with pytest.raises(EngineError, match=f"{request.param!r}, which .* does not have"):
             engine.set_linker(request.param)
-        pytest.skip("refused, as it should be: {} has no {}".format(engine.NAME, request.param))
+        pytest.skip(f"refused, as it should be: {engine.NAME} has no {request.param}")
     engine.set_linker(request.param)
     yield request.param
     engine.set_linker(before)

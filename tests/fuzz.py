@@ -50,7 +50,7 @@ def main(argv=None):
     names = [reader.name for reader in readers.READERS]
     unknown = sorted(set(args.reader or []) - set(names))
     if unknown:
-        print("no reader {}; there are {}".format(unknown[0], ", ".join(names)), file=sys.stderr)
+        print(f"no reader {unknown[0]}; there are {', '.join(names)}", file=sys.stderr)
         return 2
     found = [supervise(args, name) for name in args.reader or names]
     return 1 if any(found) else 0
@@ -69,8 +69,8 @@ def supervise(args, name):
         kept = keep(args.findings, folder, name, log) if process.returncode else None
     print(summary(name, log, process.returncode), flush=True)
     if kept:
-        print("    kept {}; read it again with: {} {} --again {}".format(
-            kept, sys.executable, os.path.join("tests", "readers.py"), kept))  # fmt: skip
+        again = f"{sys.executable} {os.path.join('tests', 'readers.py')} --again {kept}"
+        print(f"    kept {kept}; read it again with: {again}")
     return bool(process.returncode)
 
 
@@ -85,7 +85,7 @@ def summary(name, log, code):
     figures = [(re.findall(pattern, log) or ["?"])[-1] for pattern in patterns]
     reasons = re.findall(r"(?:Finding: |ERROR: libFuzzer: |SUMMARY: ).*", log)
     reasons.append(log.strip().rpartition("\n")[2])
-    said = "1 finding (exit code {}): {}".format(code, reasons[0]) if code else "nothing found"
+    said = f"1 finding (exit code {code}): {reasons[0]}" if code else "nothing found"
     line = "{:<11} {:>9} executions, {:>6}/s, coverage {:>5}, peak {:>5} MiB, {}"
     return line.format(name, *figures, said)
 
@@ -141,7 +141,7 @@ def fuzz(atheris, args):
             file.write(formed(readers, data))
         outcome, did = watch.during(readers.run, reader, path)
         if did or os.path.exists(canary) or outcome not in ("value", "DataError"):
-            print("Finding: {} {}".format(outcome, did), flush=True)
+            print(f"Finding: {outcome} {did}", flush=True)
             raise RuntimeError(outcome)
 
     options = {

@@ -12,7 +12,7 @@ import sys
 import nox
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VERSIONS = ["3.{}".format(minor) for minor in range(8, 15)]
+VERSIONS = [f"3.{minor}" for minor in range(8, 15)]
 
 nox.options.envdir = os.path.join(ROOT, ".nox")
 nox.options.reuse_venv = "yes"
@@ -41,10 +41,10 @@ def tests(session):
     run(session, "python")
 
 
-@nox.session(python=False, tags=["linkers"], requires=["tests({})".format(FOUND[-1])])
+@nox.session(python=False, tags=["linkers"], requires=[f"tests({FOUND[-1]})"])
 @nox.parametrize("mode", ["NUMBA", "CVM"])
 def linkers(session, mode):
-    folder = "tests-{}".format(FOUND[-1].replace(".", "-"))
+    folder = f"tests-{FOUND[-1].replace('.', '-')}"
     run(session, os.path.join(nox.options.envdir, folder, "bin", "python"), "mode=" + mode)
 
 

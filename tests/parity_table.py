@@ -27,12 +27,12 @@ def main():
             losses, _, _ = losses_of_two_epochs(sets, 600)
             result = train(sets, drop_last=True)
             row = (
-                "{} {}, {}".format(engine.NAME, engine.theano.__version__, linker),
+                f"{engine.NAME} {engine.theano.__version__}, {linker}",
                 floatX,
-                "{:.1e}".format(np.abs(losses / expected - 1).max()),
+                f"{np.abs(losses / expected - 1).max():.1e}",
                 *(result.best_validation, result.test, result.n_epochs),
             )
-            print("| {} |".format(" | ".join(map(str, row))), flush=True)
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -321,7 +321,7 @@ class Watch:
         else:
             bad = event.startswith(FORBIDDEN) and event not in ALLOWED
         if bad:
-            self.seen.append("{} {}".format(event, str(args)[:80]))
+            self.seen.append(f"{event} {str(args)[:80]}")
 
     def during(self, act, *args):
         """Call a function: return its result, and what was seen."""
@@ -338,16 +338,16 @@ def run(reader, path):
     except DataError as error:
         text = str(error)
         if not text.isprintable() or len(text) > 5000:
-            return "a message that is not one short line: {:.300}".format(ascii(text))
+            return f"a message that is not one short line: {text!a:.300}"
         if not all(isinstance(part, str) for part in (error.found, error.expected)):
-            return "a DataError whose parts are not text: {!r}".format(error.found)
+            return f"a DataError whose parts are not text: {error.found!r}"
         return "DataError"
     except BaseException as error:
-        return "{}: {}".format(type(error).__name__, ascii(str(error))[:300])
+        return f"{type(error).__name__}: {ascii(str(error))[:300]}"
     try:
         reader.check(found)
     except AssertionError as error:
-        return "not valid: {:.300}".format(ascii(str(error)))
+        return f"not valid: {str(error)!a:.300}"
     return "value"
 
 

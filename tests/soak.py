@@ -165,7 +165,7 @@ def compare(folder, expected):
     found = outcome(folder)
     differ = [n for n in sorted(set(found) | set(expected)) if found.get(n) != expected.get(n)]
     if differ:
-        raise Loss("another outcome: {}".format(", ".join(differ)))
+        raise Loss(f"another outcome: {', '.join(differ)}")
     if temporary_files(folder):
         raise Loss("a temporary file was left behind")
 
@@ -195,14 +195,14 @@ class Soak:
 
     def folder(self):
         self.count += 1
-        return os.path.join(self.base, "run{}".format(self.count))
+        return os.path.join(self.base, f"run{self.count}")
 
     def end_of_run(self, folder, **options):
         """Train in a fork to the end, and give what it printed there."""
         code = ended(self.work.fork(folder, **options))
         lines = self.work.said(folder)
         if code:
-            raise Loss("ended with {}: {}".format(code, lines[-1:]))
+            raise Loss(f"ended with {code}: {lines[-1:]}")
         return lines[lines.index("END") + 1 :]
 
     def resume(self, folder, kind="plain", **options):
@@ -210,7 +210,7 @@ class Soak:
         printed = self.end_of_run(folder, kind=kind, resume="auto", **options)
         expected, left = self.whole[kind]
         if printed != expected:
-            raise Loss("another result was printed: {}".format(printed))
+            raise Loss(f"another result was printed: {printed}")
         compare(folder, left)
         shutil.rmtree(folder)
         return "\n".join(self.work.said(folder))
@@ -263,7 +263,7 @@ class Soak:
         folder = self.folder()
         process = start_script("--output-dir", folder, shim=shim)
         for line in process.stdout:
-            if line.startswith("epoch {},".format(epoch)):
+            if line.startswith(f"epoch {epoch},"):
                 break
         time.sleep(seconds)
         process.kill()
@@ -305,7 +305,7 @@ class Soak:
         """Check that a run ended with one line."""
         lines = self.work.said(folder)
         if code != 2 or lines[-2:-1] != ["ERROR"] or message not in lines[-1]:
-            raise Loss("ended with {}: {}".format(code, lines[-2:]))
+            raise Loss(f"ended with {code}: {lines[-2:]}")
 
     def check_refused(self, folder, code, message):
         """Check that a run ended with one line, and left nothing damaged."""
@@ -321,7 +321,7 @@ class Soak:
         disk, n, kilobytes = os.path.join(self.base, "disk"), 0, 4
         os.mkdir(disk)
         while True:
-            size = "size={}k".format(kilobytes)
+            size = f"size={kilobytes}k"
             if run_quietly("mount", "-t", "tmpfs", "-o", size, "dlt", disk):
                 return 0, "skipped: only root may mount a small disk"
             try:
@@ -329,7 +329,7 @@ class Soak:
                 code = ended(self.work.fork(folder))
                 if code == 0:
                     compare(folder, self.whole["plain"][1])
-                    return n, "disks of 4 to {} KB".format(kilobytes - 1)
+                    return n, f"disks of 4 to {kilobytes - 1} KB"
                 self.check_refused(folder, code, "No space left on device); free some space")
                 if run_quietly("mount", "-o", "remount,size=8m", disk):
                     raise Loss("the disk could not be enlarged")
@@ -345,7 +345,7 @@ class Soak:
         os.chmod(free, 0o777)
         epochs = [0, 1, 2, 9, 20]
         for epoch in epochs:
-            folder = os.path.join(free, "run{}".format(epoch))
+            folder = os.path.join(free, f"run{epoch}")
             code = ended(self.work.fork(folder, **forbidding(epoch, folder)))
             self.check_refused(folder, code, "(Permission denied)")
             os.chmod(folder, 0o777)
@@ -358,7 +358,7 @@ class Soak:
         answers = iter([False] * 12)
         lines = self.end_of_run(stopped, should_stop=lambda: next(answers, True))
         if "stopped by request" not in lines[-1]:
-            raise Loss("a run that did not stop: {}".format(lines[-1:]))
+            raise Loss(f"a run that did not stop: {lines[-1:]}")
         size = os.path.getsize(os.path.join(stopped, "checkpoint.npz"))
         lengths = [0, 1, size - 1] + [size * k // 16 for k in range(1, 16)]
         lengths = lengths if self.thorough else lengths[:6]
@@ -469,7 +469,7 @@ def script_result(process, folder):
     """Give what the script prints at the end, without the name of the folder and the seconds."""
     out, err = process.communicate(timeout=PATIENT)
     if process.returncode:
-        raise Loss("the script failed: {}".format(err))
+        raise Loss(f"the script failed: {err}")
     lines = out.replace(folder, "FOLDER").splitlines()[-3:]
     return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
 
@@ -536,11 +536,11 @@ def main(argv=None):
         for name, n, words, lost, seconds in Soak(args.kills, args.seed, base).rows():
             n_lost += lost
             row = [name, n, n, int(lost), round(seconds), words]
-            print("| {} |".format(" | ".join(map(str, row))), flush=True)
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     said = "LOST" if n_lost else "nothing lost"
-    print("{} kills, seed {}: {}".format(args.kills, args.seed, said))
+    print(f"{args.kills} kills, seed {args.seed}: {said}")
     return 1 if n_lost else 0
 
 

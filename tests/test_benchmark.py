@@ -95,8 +95,8 @@ def test_the_table_and_the_picture_say_what_the_numbers_say(measured, module):
     for place, competitor in enumerate(result["competitors"]):
         row = [line for line in table.splitlines() if line.startswith("| ")][1 + place]
         title, milliseconds = peers[competitor["name"]].title, 1000 * competitor["median"]
-        assert row.startswith("| {} | {:.1f} | ".format(title, milliseconds))
-        assert row.split(" | ")[3] == "{:.2f}".format(competitor["ratio"])
+        assert row.startswith(f"| {title} | {milliseconds:.1f} | ")
+        assert row.split(" | ")[3] == f"{competitor['ratio']:.2f}"
         assert all(name + " " in table for name in peers[competitor["name"]].requires)
     assert "## Batch size 20: 60 updates an epoch" in table
     agree = "Validation errors agree after every epoch: at most {} of 297 examples apart."
@@ -196,6 +196,6 @@ def test_scaling_measures_and_draws(tmp_path):
     (row,) = json.loads((tmp_path / "scaling.json").read_text())
     assert (row["examples"], row["inputs"], row["labels"]) == (10000, 784, 10)
     assert row["seconds"] > 0
-    line = "| 10000 | 784 | 10 | {:.1f} |".format(1e3 * row["seconds"])
+    line = f"| 10000 | 784 | 10 | {1000.0 * row['seconds']:.1f} |"
     assert line in process.stdout
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")

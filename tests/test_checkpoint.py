@@ -88,8 +88,9 @@ def test_another_format_is_refused_by_name(tmp_path, number):
     with pytest.raises(DataError) as caught:
         read_checkpoint(path)
     assert str(caught.value) == (
-        "{}: found a checkpoint of format {}; expected a checkpoint of format 2, as dlt writes it; "
-        "use the dlt that wrote it, or start anew".format(path, number)
+        f"{path}: found a checkpoint of format {number}; expected a checkpoint of format 2, as "
+        "dlt writes it; "
+        "use the dlt that wrote it, or start anew"
     )
 
 
@@ -200,7 +201,7 @@ def test_parts_that_do_not_agree_are_refused(tmp_path, found):
         with pytest.raises(DataError) as caught:
             read_checkpoint(path)
         line = str(caught.value)
-        assert line.startswith("{}: found ".format(path)) and "\n" not in line
+        assert line.startswith(f"{path}: found ") and "\n" not in line
         assert found in line.partition("; expected")[0]
         assert line.count("; expected a") == 1 and line.endswith(" or start anew") == (
             found != "something else in __dlt__"

@@ -22,7 +22,7 @@ def raising(error):
 def test_exit_codes(capsys):
     assert script(lambda argv=None: None)([]) == 0
     assert script(lambda argv=None: 1)([]) == 1
-    assert raising(SettingsError("patience: found 0; expected 2"))([]) == 2
+    assert raising(SettingsError("patience", 0, 2))([]) == 2
     assert capsys.readouterr().err == "error: patience: found 0; expected 2\n"
     assert raising(OSError(28, "No space left on device"))([]) == 2
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
@@ -64,17 +64,17 @@ def test_wrong_arguments_get_one_line(parser, capsys, argv, message):
     with pytest.raises(SystemExit) as caught:
         parser.parse_args(argv)
     assert caught.value.code == 2
-    assert capsys.readouterr().err == "train: error: {}; see --help\n".format(message)
+    assert capsys.readouterr().err == f"train: error: {message}; see --help\n"
 
 
 def test_a_reader_that_leaves_ends_it_quietly():
     code = (
-        "import sys; sys.path.insert(0, {!r}); from dlt.commandline import script\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from dlt.commandline import script\n"
         "@script\n"
         "def main(argv=None):\n"
         "    while True: print('line')\n"
         "sys.exit(main())"
-    ).format(str(ROOT))
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

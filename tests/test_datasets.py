@@ -42,7 +42,7 @@ def dump(path, value):
 
 def write_idx(folder, arrays, spelling=0, opener=gzip.open, end=".gz"):
     for stems, array in zip(datasets._IDX_STEMS, arrays):
-        header = struct.pack(">4B{}i".format(array.ndim), 0, 0, 8, array.ndim, *array.shape)
+        header = struct.pack(f">4B{array.ndim}i", 0, 0, 8, array.ndim, *array.shape)
         with opener(str(folder / (stems[spelling] + end)), "wb") as file:
             file.write(header + array.astype(np.uint8).tobytes())
 
@@ -187,7 +187,7 @@ def nowhere(tmp_path, monkeypatch):
     """A computer without MNIST and without a route to it."""
 
     def no_route(log=print):
-        raise FetchError("MNIST could not be fetched: no route")
+        raise FetchError("MNIST", "no route")
 
     monkeypatch.setattr(datasets, "_DATA_FOLDERS", (str(tmp_path / "data"), "none"))
     monkeypatch.setattr(datasets, "user_cache", lambda: tmp_path / "cache")
@@ -210,7 +210,7 @@ def test_the_order_in_which_mnist_is_looked_for(nowhere, monkeypatch):
 def test_only_the_default_falls_back_on_the_digits_and_says_why(nowhere, monkeypatch):
     lines = []
     assert choose_dataset(log=lines.append) == "digits"
-    assert lines == ["training on the embedded digits: MNIST could not be fetched: no route"]
+    assert lines == ["training on the embedded digits: MNIST: found no route"]
     with pytest.raises(FetchError, match="no route"):
         load_data("mnist")
     monkeypatch.setenv("DLT_DATA", str(nowhere / "typo"))

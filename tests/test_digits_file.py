@@ -21,12 +21,12 @@ def sets():
 
 def test_the_file_is_what_the_readme_tells(sets):
     packed = FILE.read_bytes()
-    assert "{} bytes".format(len(packed)) in README
+    assert f"{len(packed)} bytes" in README
     assert hashlib.sha256(packed).hexdigest() in README
     for name, (x, y) in zip(("train", "valid", "test"), sets):
         assert x.shape == (len(y), 784) and (x.dtype, y.dtype) == (np.float32, np.int64)
         counts = map(str, [*np.bincount(y), len(y)])
-        assert "| {} | {} |\n".format(name, " | ".join(counts)) in README
+        assert f"| {name} | {' | '.join(counts)} |\n" in README
         assert np.unique(x * 256).tolist() == list(range(0, 256, 8))
 
 

@@ -31,7 +31,7 @@ CALLS = sorted(
 
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_in_the_text_run_in_a_fresh_interpreter(call):
-    process = run_python("-c", "import dlt; print({})".format(call))
+    process = run_python("-c", f"import dlt; print({call})")
     assert (process.returncode, process.stderr) == (0, "") and process.stdout
 
 
@@ -50,7 +50,7 @@ def test_every_promise_stands_beside_a_test_that_exists(name, at_least):
     missing = [
         (file, name)
         for file, name in named
-        if "def {}(".format(name) not in (ROOT / "tests" / file).read_text("utf-8")
+        if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")
     ]
     assert missing == []
 

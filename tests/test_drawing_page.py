@@ -278,9 +278,9 @@ def test_drawing_with_the_mouse(page, label, strokes, predictor):
     shown = page.shown()
     assert [(name, mark) for name, _, mark in shown] == [(str(k), k == label) for k in range(10)]
     np.testing.assert_allclose(percentages(shown), 100 * expected, rtol=0, atol=0.0501)
-    answer = "{} with probability {}".format(label, shown[label][1])
+    answer = f"{label} with probability {shown[label][1]}"
     assert " ".join(page.text("answer").split()) == answer
-    assert page.text("weights-caption") == "weights of {}".format(label)
+    assert page.text("weights-caption") == f"weights of {label}"
 
 
 def test_drawing_with_a_finger(page):
@@ -384,8 +384,8 @@ def test_tab_reaches_everything(page, key):
     for _ in range(3):
         page.keys(key.TAB)
         focus = "document.activeElement"
-        found.append(page.js("return {}.id".format(focus)))
-        assert page.js("return getComputedStyle({}).outlineStyle".format(focus)) == "solid"
+        found.append(page.js(f"return {focus}.id"))
+        assert page.js(f"return getComputedStyle({focus}).outlineStyle") == "solid"
     assert found == ["paper", "undo", "clear"]
     assert page.js("return document.querySelectorAll('a, button, input, [tabindex]').length") == 3
 
@@ -650,7 +650,7 @@ def test_the_script_puts_the_page_beside_the_parameters(
             os.symlink(victim, page)
         done = script("export_page.py", *args)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "wrote {}, {} kB; open it in a browser\n".format(page, size)
+        assert done.stdout == f"wrote {page}, {size} kB; open it in a browser\n"
         with open(page, "rb") as file:
             assert file.read() == exported.read_bytes()
     assert victim.read_bytes() == b"not ours"
@@ -659,9 +659,13 @@ def test_the_script_puts_the_page_beside_the_parameters(
 @pytest.mark.parametrize(
     "W, output, message",
     [
-        (np.zeros((783, 2)), "draw.html", "the model has 783 inputs; expected a square number"),
+        (np.zeros((783, 2)), "draw.html", "model: found 783 inputs; expected a square number"),
         (np.full((4, 2), 1e300), "draw.html", "infinite .*; expected .* that float32 can hold"),
-        (np.zeros((4, 2)), "no/where.html", r"no/where.html: cannot be written \(No such"),
+        (
+            np.zeros((4, 2)),
+            "no/where.html",
+            r"no/where.html: found a file that cannot be written \(No such",
+        ),
         (np.zeros((4, 2)), "params.npz", "params.npz: found a name without .html at its end; exp"),
         (None, "draw.html", "history.csv: found a first line 'nothing'; expected"),
     ],

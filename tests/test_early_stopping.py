@@ -84,7 +84,7 @@ def test_increase_and_threshold_are_those_that_were_asked_for():
     ],
 )
 def test_values_out_of_range_are_refused(name, value):
-    message = re.escape("{}: found {}; expected".format(name, value))
+    message = re.escape(f"{name}: found {value}; expected")
     with pytest.raises(SettingsError, match=message):
         Patience(**{name: value})
 

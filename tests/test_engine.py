@@ -123,9 +123,8 @@ def report(**environ):
     "flags, floatX", [("", "float64"), ("device=cpu, floatX=float32", "float32")]
 )
 def test_the_page_s_flags_work_on_every_engine(flags, floatX):
-    expected = "{} {}, {} linker, cpu, floatX={floatX} {floatX}".format(
-        engine.NAME, theano.__version__, engine.LINKERS[0], floatX=floatX
-    )
+    version = f"{engine.NAME} {theano.__version__}"
+    expected = f"{version}, {engine.LINKERS[0]} linker, cpu, floatX={floatX} {floatX}"
     assert report(THEANO_FLAGS=flags) == (expected, "")
     assert dlt.T is engine.T is dlt.theano.tensor
 
@@ -133,21 +132,22 @@ def test_the_page_s_flags_work_on_every_engine(flags, floatX):
 REFUSED = {
     "mode=FOO": engine.NAME + ": found 'mode=FOO' in THEANO_FLAGS",
     "optimizer=zzz": engine.NAME + ": found 'optimizer=zzz' in THEANO_FLAGS",
-    "floatX=float16": "floatX: found 'float16'; expected float32 or float64 (in THEANO_FLAGS",
+    "floatX=float16": "floatX: found 'float16' (in THEANO_FLAGS",
     "device=cuda": {
-        "PyTensor": "device gpu: JAX found none (",
-        "Theano": "device cuda: classic Theano runs on the CPU, its part for GPUs",
+        "PyTensor": "device gpu: found none that JAX can use (",
+        "Theano": "device cuda: found classic Theano, whose part for GPUs",
     }[engine.NAME],
     "aesara": "DLT_ENGINE: found 'aesara'; expected pytensor or theano",
 }
 if engine.NAME == "PyTensor":
     REFUSED["theano"] = (
-        "Theano: found numpy {}; expected one below 1.24; use Python 3.8 to 3.10, where it still "
-        "installs".format(np.__version__)
+        f"Theano: found numpy {np.__version__}; expected one below 1.24; use Python 3.8 to 3.10, "
+        "where it still "
+        "installs"
     )
 else:
     REFUSED["pytensor"] = (
-        "the engine is missing: PyTensor could not be imported (No module named 'pytensor'); "
+        "engine: found PyTensor, which could not be imported (No module named 'pytensor'); "
         "install it with: pip install pytensor jax"
     )
 
@@ -167,9 +167,8 @@ def test_flags_without_a_counterpart_are_said_once_in_one_line():
     out, err = report(THEANO_FLAGS=flags)
     assert out.endswith("floatX=float32 float32")
     assert err.count("\n") == 0
-    assert "found lib.cnmemory, gpuarray.preallocated, which {} {} does not have".format(
-        engine.NAME, theano.__version__
-    ) in err  # fmt: skip
+    version = f"{engine.NAME} {theano.__version__}"
+    assert f"found lib.cnmemory, gpuarray.preallocated, which {version} does not have" in err
 
 
 def test_compiled_code_goes_where_the_flags_say(tmp_path):
@@ -178,7 +177,7 @@ def test_compiled_code_goes_where_the_flags_say(tmp_path):
         "print(theano.config.compiledir)"
     )
     mode = "" if engine.NAME == "Theano" else ",mode=CVM"
-    status, out, _ = run(code, THEANO_FLAGS="compiledir={}{}".format(tmp_path, mode))
+    status, out, _ = run(code, THEANO_FLAGS=f"compiledir={tmp_path}{mode}")
     assert (status, out) == (0, str(tmp_path))
     assert list(tmp_path.glob("tmp*/*.so"))
 
@@ -189,16 +188,16 @@ def test_another_version_than_dlt_works_with_is_named(tmp_path, name, version):
     (tmp_path / name / "tensor" / "__init__.py").write_text("")
     (tmp_path / name / "__init__.py").write_text(
         "from types import SimpleNamespace as Space\n"
-        "__version__ = '{}'\n"
+        f"__version__ = '{version}'\n"
         "config = Space(floatX='float64', blas=Space(ldflags=''), base_compiledir='')\n"
-        "compile = Space(mode=Space(get_default_mode=lambda: None))\n".format(version)
+        "compile = Space(mode=Space(get_default_mode=lambda: None))\n"
     )
     code = "import numpy; numpy.__version__ = '1.21.6'; import dlt.engine"
     status, _, err = run(code, PYTHONPATH=tmp_path, DLT_ENGINE=name)
     assert status == 1
     expected = {"pytensor": "3.0 or newer", "theano": "1.0.5"}[name]
     line = err.splitlines()[-1]
-    assert "found version {}; expected {}; install".format(version, expected) in line
+    assert f"found version {version}; expected {expected}; install" in line
 
 
 # --- What an engine cannot do ---------------------------------------------------------------
@@ -214,8 +213,8 @@ def test_only_jax_has_a_gpu(linker):
     engine.set_device("cpu")
     assert engine.device() == "cpu"
     expected = {
-        "PyTensor": "the {} linker runs on the CPU".format(linker),
-        "Theano": "device gpu: classic Theano runs on the CPU",
+        "PyTensor": f"device gpu: found the {linker} linker, which runs on the CPU",
+        "Theano": "device gpu: found classic Theano",
     }
     with pytest.raises(EngineError, match=expected[engine.NAME]):
         engine.set_device("gpu")
@@ -232,7 +231,8 @@ def test_a_missing_compiler_is_named_with_its_package(tmp_path):
     status, out, err = run(code, PATH=tmp_path)
     assert status == 1
     assert err.splitlines()[-1].startswith(
-        "dlt.errors.EngineError: the linker c needs a compiler: found no g++; install g++ (as "
+        "dlt.errors.EngineError: linker c: found no g++; "
+        "expected a compiler and Python's headers; install g++ (as "
         "Debian and Ubuntu call it)"
     )
     if engine.NAME == "Theano":

@@ -38,7 +38,7 @@ def test_flags_are_honoured(theano_flags, own, expected):
 
 def test_jax_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(_pytensor, "_has_jax", lambda: False)
-    with pytest.raises(EngineError, match="needs jax; install it with: pip install jax"):
+    with pytest.raises(EngineError, match="linker jax: found no jax; pip install jax"):
         engine.set_linker("jax")
 
 

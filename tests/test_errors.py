@@ -9,16 +9,16 @@ from dlt.errors import DataError
 
 def test_parts_and_message():
     error = DataError("a.pkl", "an HTML page", "a pickle", "fetch it again")
-    parts = (error.path, error.found, error.expected, error.remedy)
+    parts = (error.what, error.found, error.expected, error.remedy)
     assert parts == ("a.pkl", "an HTML page", "a pickle", "fetch it again")
     assert str(error) == "a.pkl: found an HTML page; expected a pickle; fetch it again"
     assert isinstance(error, ValueError)
-    assert DataError("a", "b", "c").remedy is None
+    assert str(DataError("a", "b", remedy="d")) == "a: found b; d"
 
 
-@pytest.mark.parametrize("part", ["path", "found", "expected", "remedy"])
+@pytest.mark.parametrize("part", ["what", "found", "expected", "remedy"])
 def test_no_part_can_break_the_line_or_draw_on_the_terminal(part):
-    parts = {"path": "p", "found": "f", "expected": "e", "remedy": "r"}
+    parts = {"what": "p", "found": "f", "expected": "e", "remedy": "r"}
     parts[part] = "a\n\x1b[2J\u202eb\ud800"
     error = DataError(**parts)
     assert str(error).isprintable() and str(error).isascii()

@@ -51,6 +51,6 @@ def test_errors_may_be_measured_for_each_example_or_as_a_mean(float64, rng, drop
         data_set = as_data_set("data", (data_x, data_y), x, y)
         score = error_counter(x, y, errors, data_set, 4, drop_last)()
         assert score.fraction == pytest.approx(expected) and score.n_examples == n
-        assert str(score) == "{:f}".format(expected)
+        assert str(score) == f"{expected:f}"
     with pytest.raises(SettingsError, match="errors: found rank 2; expected a vector, one value"):
         error_counter(x, y, x, data_set)

@@ -177,7 +177,7 @@ def test_a_proxy_is_honoured_and_a_dead_one_is_named(serve, tmp_path, monkeypatc
     assert_complete(tmp_path / "first")
     assert proxy.gets[0].endswith("mirror.invalid/images.gz")
     monkeypatch.setenv("http_proxy", REFUSED.base_url)
-    with pytest.raises(FetchError, match=r"mirror\.invalid: the proxy failed; put"):
+    with pytest.raises(FetchError, match=r"mirror\.invalid: the proxy failed\); put"):
         fetch_mnist(tmp_path / "second", [UNKNOWN], timeout=1.0)
 
 
@@ -206,7 +206,7 @@ def test_stall_in_the_middle_gives_way(serve, tmp_path, hanging):
     fetch_mnist(tmp_path / "first", [bad.mirror, serve(good).mirror], timeout=0.5)
     assert time.monotonic() - start < 4
     assert_complete(tmp_path / "first")
-    with pytest.raises(FetchError, match=f"{bad.host}: no answer within 0.5 s; put"):
+    with pytest.raises(FetchError, match=rf"{bad.host}: no answer within 0.5 s\); put"):
         fetch_mnist(tmp_path / "second", [bad.mirror], timeout=0.5)
     assert names(tmp_path / "second") == []
 
@@ -221,12 +221,12 @@ def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, silent, 
         fetch_mnist(tmp_path, mirrors, timeout=1.0)
     assert time.monotonic() - start < 2.5, "one timeout for all of them"
     assert str(caught.value) == (
-        "MNIST could not be fetched: "
+        "MNIST: found no mirror that gives it ("
         + f"{missing.host}: HTTP 404; "
         + f"{page.host}: wrong checksum of images.gz; "
         + f"{cut.host}: connection lost; "
         + f"{silent.base_url[7:-1]}: no answer within 1 s; " * 4
-        + "127.0.0.1:1: connection refused; mirror.invalid: unknown host; "
+        + "127.0.0.1:1: connection refused; mirror.invalid: unknown host); "
         + REMEDY
     )
     assert isinstance(caught.value, DltError)
@@ -277,7 +277,9 @@ def test_folder_that_is_a_file(serve, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     server = serve(good)
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(SettingsError, match=r"cannot use the data folder .*DLT_DATA") as caught:
+        with pytest.raises(
+            SettingsError, match=r"found a data folder that cannot be used .*DLT_DATA"
+        ) as caught:
             fetch_mnist(folder, [server.mirror])
         assert "\n" not in str(caught.value)
     assert server.gets == []
@@ -307,7 +309,9 @@ def test_bar_is_drawn_only_when_asked_for_or_on_a_terminal(serve, tmp_path, caps
 
 def test_without_pooch_the_message_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(FetchError, match=r"needs the package pooch \(pip install pooch\); or put"):
+    with pytest.raises(
+        FetchError, match=r"fetching MNIST: found no pooch; pip install pooch, or put"
+    ):
         fetch_mnist(tmp_path)
 
 

@@ -243,7 +243,7 @@ def test_old_file_stays_until_the_new_one_is_complete(tmp_path):
         (
             OSError(28, "No space left on device"),
             SettingsError,
-            r"data: cannot be written \(No space left on device\); free some space",
+            r"found a file that cannot be written \(No space left on device\); free some space",
         ),
         (
             OSError(27, "File too large"),
@@ -268,8 +268,8 @@ def test_interrupted_write_changes_nothing(tmp_path, error, raised, said):
 def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
     for path, message in (
         (tmp_path / "no" / "file", r"No such file or directory\); make the folder first"),
-        (tmp_path, "exists and is not a file; choose another path"),
-        (os.devnull, "exists and is not a file"),
+        (tmp_path, "found what is not a file; expected a file; choose another path"),
+        (os.devnull, "found what is not a file"),
     ):
         with pytest.raises(SettingsError, match=message):
             write_atomically(path, lambda file: None)

@@ -89,7 +89,7 @@ def site(tmp_path, monkeypatch):
     [
         # Theano's own search for a BLAS is left alone where it works, and switched off where not.
         ("1.21.6", "", "", TURNS),
-        ("1.22.4", "", "floatX=float32", "floatX=float32,{},blas.ldflags=''".format(TURNS)),
+        ("1.22.4", "", "floatX=float32", f"floatX=float32,{TURNS},blas.ldflags=''"),
         # How long to wait for another process may be said.
         ("1.21.6", "", "compile.wait=7", "compile.wait=7"),
         ("1.21.6", "", "compile.timeout=9", "compile.timeout=9,compile.wait=1"),
@@ -111,7 +111,7 @@ def test_theano_is_told_what_it_needs(site, monkeypatch, numpy_version, rc, give
     missing = ["g++"] if "/opt/g++" in rc + given else []
     monkeypatch.setattr(flags, "missing_compiler", lambda: missing)
     (site / "rc").write_text(rc)
-    environ = {"THEANORC": "{}{}{}".format(site / "none", os.pathsep, site / "rc")}
+    environ = {"THEANORC": f"{site / 'none'}{os.pathsep}{site / 'rc'}"}
     environ["THEANO_FLAGS"] = given
     assert flags.prepare_theano(environ) is None
     assert environ["THEANO_FLAGS"] == expected
@@ -121,7 +121,7 @@ def library(path, function):
     """Compile a shared library that has this function."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_suffix(".c")
-    source.write_text("int {}(void) {{ return 0; }}\n".format(function))
+    source.write_text(f"int {function}(void) {{ return 0; }}\n")
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
 
 
@@ -137,8 +137,8 @@ def test_the_blas_that_numpy_or_scipy_bring_is_linked(tmp_path, monkeypatch, nam
     monkeypatch.setattr(np, "__version__", "1.22.4")
     environ = {}
     flags.prepare_theano(environ)
-    linked = "-L{0} -l:libopenblasp-1.so -Wl,-rpath,{0}".format(scipys) if name == "site" else ""
-    assert environ["THEANO_FLAGS"] == "{},blas.ldflags='{}'".format(TURNS, linked)
+    linked = f"-L{scipys} -l:libopenblasp-1.so -Wl,-rpath,{scipys}" if name == "site" else ""
+    assert environ["THEANO_FLAGS"] == f"{TURNS},blas.ldflags='{linked}'"
 
 
 def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
@@ -148,7 +148,7 @@ def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
     monkeypatch.setattr(sys, "platform", "linux")
     environ = {"THEANO_FLAGS": "blas.ldflags="}
     note = flags.prepare_theano(environ)
-    assert environ["THEANO_FLAGS"] == "blas.ldflags=,{},cxx=".format(TURNS)
+    assert environ["THEANO_FLAGS"] == f"blas.ldflags=,{TURNS},cxx="
     assert note == (
         "Theano finds no g++: functions run in Python, some 15 times slower; install g++ (as "
         "Debian and Ubuntu call it)"

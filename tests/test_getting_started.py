@@ -138,7 +138,7 @@ def test_the_small_examples_give_what_was_found_by_hand(printed):
         "[7.0, 7.0, 25.0, 25.0, 7.0, 7.0]",  # penalties
         "iter 14: patience 16\nstopped at iter 16; the best was seen at iter 11",
     ):
-        assert "\n{}\n".format(lines) in printed
+        assert f"\n{lines}\n" in printed
 
 
 def test_the_descents_go_down(printed):

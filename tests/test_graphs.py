@@ -41,7 +41,7 @@ def program(prefix=""):
 
 def test_it_is_the_same_in_every_process():
     code = "import json, test_graphs; print(json.dumps(test_graphs.program()))"
-    paths = "{}:{}".format(ROOT, ROOT / "tests")
+    paths = f"{ROOT}:{ROOT / 'tests'}"
     found = [
         run_python("-W", "ignore", "-c", code, PYTHONPATH=paths, PYTHONHASHSEED=seed)
         for seed in (0, 1, 23455)

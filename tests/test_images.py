@@ -394,7 +394,7 @@ def test_every_kind_of_picture_gives_the_same_row(read, picture, suffix, options
     try:
         grey, note = read(picture, suffix, **options)
     except (KeyError, OSError) as error:
-        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
+        pytest.skip(f"this Pillow cannot write {suffix}: {error}")
     assert note.startswith("inverted") and (grey == expected).all()
 
 
@@ -471,7 +471,7 @@ def test_a_picture_cut_off_anywhere_gives_a_row_or_a_data_error(tmp_path, suffix
     try:
         dark_seven((160, 300)).save(path)
     except (KeyError, OSError) as error:
-        pytest.skip("this Pillow cannot write {}: {}".format(suffix, error))
+        pytest.skip(f"this Pillow cannot write {suffix}: {error}")
     whole, rows, messages = path.read_bytes(), 0, set()
     step = 1 if suffix == ".png" else 1 + len(whole) // 200
     for length in range(0, len(whole), step):
@@ -493,12 +493,14 @@ def test_without_pillow_the_message_says_so_when_a_picture_is_read(tmp_path, mon
     for name in ("PIL", "scipy"):
         monkeypatch.setitem(sys.modules, name, None)
     read_picture = runpy.run_path(images.__file__)["read_picture"]
-    with pytest.raises(SettingsError, match="needs Pillow: pip install Pillow"):
+    with pytest.raises(
+        SettingsError, match="reading pictures: found no Pillow; pip install Pillow"
+    ):
         read_picture(tmp_path / "x.png")
 
 
 def test_a_side_that_is_no_whole_number_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="^side: found 0; expected a whole number, 1 or more$"):
         read_picture(tmp_path / "seven.png", side=0)
-    with pytest.raises(SettingsError, match="the model has 12 inputs; expected a square number"):
+    with pytest.raises(SettingsError, match="model: found 12 inputs; expected a square number"):
         side_of(12)

@@ -37,7 +37,7 @@ def imported(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module)
-            names |= {"{}.{}".format(node.module, alias.name) for alias in node.names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
@@ -63,7 +63,7 @@ def test_imports_go_one_way():
             parts = name.split(".")
             inside = parts[1:2] == [module(path)]
             if parts[0] == "dlt" and len(parts) > 1 and parts[1] in level and not inside:
-                assert level[parts[1]] < level[module(path)], "{} imports {}".format(path, name)
+                assert level[parts[1]] < level[module(path)], f"{path} imports {name}"
 
 
 def test_sgd_and_the_loop_know_no_model():
@@ -99,9 +99,9 @@ def test_every_public_name_and_every_module_is_there_and_documented():
     assert set(dlt.__all__) <= set(dir(dlt))
     modules = {path.stem for path in (ROOT / "dlt").glob("*[!_]")} - {"__init__"}
     code = (
-        "import dlt, sys\nfor name in {}: getattr(dlt, name).__doc__[0]\n"
-        "assert not {{'pooch', 'requests', 'tqdm'}} & set(sys.modules)"
-    ).format(sorted(modules))
+        f"import dlt, sys\nfor name in {sorted(modules)}: getattr(dlt, name).__doc__[0]\n"
+        "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)"
+    )
     assert run_python("-c", code).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         dlt.no_such_name  # noqa: B018

@@ -74,5 +74,5 @@ def test_a_model_is_described_by_its_class_and_what_numbers_it_has_of_sizes():
 
 @pytest.mark.parametrize("n_in, n_out", [(0, 2), (3, 1)])
 def test_impossible_sizes_are_refused(n_in, n_out):
-    with pytest.raises(SettingsError, match=r"n_(in|out): found {}; ".format(min(n_in, n_out))):
+    with pytest.raises(SettingsError, match=rf"n_(in|out): found {min(n_in, n_out)}; "):
         LogisticRegression(T.matrix("x"), n_in, n_out)

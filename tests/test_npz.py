@@ -202,7 +202,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
 
 def test_a_directory_too_large_to_be_read(tmp_path):
     # 100 bytes an entry in the file, but 600 in memory: refused before it is taken apart
-    data = archive(*(("n" * 54 + "%06d.npy" % i, b"") for i in range(40000)))
+    data = archive(*(("n" * 54 + f"{int(i):06}.npy", b"") for i in range(40000)))
     refused(tmp_path, data, r"a damaged zip archive \(a directory of more than 4194304 bytes\)")
 
 
@@ -214,11 +214,11 @@ def test_wrong_crc(tmp_path):
 
 def test_zip_bomb_by_declared_sizes(tmp_path):
     zeros = npy(header("'|u1'", "(1000000,)"), bytes(1000000))
-    members = [("x%d.npy" % i, zeros) for i in range(3)]
+    members = [(f"x{int(i)}.npy", zeros) for i in range(3)]
     path = saved(tmp_path, archive(*members, method=zipfile.ZIP_DEFLATED))
     assert path.stat().st_size < 10000
     assert len(read_npz(path, max_bytes=3 * len(zeros))) == 3
-    found = "found 3 members that unpack to {} bytes; expected at".format(3 * len(zeros))
+    found = f"found 3 members that unpack to {3 * len(zeros)} bytes; expected at"
     with pytest.raises(DataError, match=found):
         read_npz(path, max_bytes=3 * len(zeros) - 1)
 

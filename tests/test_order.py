@@ -27,7 +27,7 @@ def test_a_permutation_that_was_once_made_stays():
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, None])
 def test_seeds_out_of_range_are_refused(seed):
-    with pytest.raises(SettingsError, match="seed: found {}; expected a whole number".format(seed)):
+    with pytest.raises(SettingsError, match=f"seed: found {seed}; expected a whole number"):
         Shuffled(seed)
 
 

@@ -41,7 +41,7 @@ def test_each_python_gets_the_engine_that_runs_on_it(wheel, minor):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         metadata = email.message_from_bytes(archive.read(name))
-    version = {"python_version": "3.{}".format(minor), "extra": ""}
+    version = {"python_version": f"3.{minor}", "extra": ""}
     required = map(packaging.Requirement, metadata.get_all("Requires-Dist"))
     needed = {
         r.name: str(r.specifier) for r in required if not r.marker or r.marker.evaluate(version)
@@ -50,7 +50,7 @@ def test_each_python_gets_the_engine_that_runs_on_it(wheel, minor):
     assert {n: v for n, v in needed.items() if n in ("Theano", "pytensor")} == engine
     assert ("1.22" in needed["numpy"]) == (minor < 11) == ("jax" not in needed)
     supported = packaging.SpecifierSet(metadata["Requires-Python"])
-    assert "3.{}.0".format(minor) in supported
+    assert f"3.{minor}.0" in supported
     assert "3.7.17" not in supported and "3.15.0" not in supported
 
 

@@ -84,4 +84,4 @@ def test_parameters_of_every_engine_load_on_this_one(linker, floatX):
         np.testing.assert_allclose(p_y_given_x(rows), expected, rtol=1e-6)
         writer, _, linker_name = path.stem.split("-")
         assert settings["engine"].lower().startswith(writer)
-        assert "{} linker".format(linker_name) in settings["engine"]
+        assert f"{linker_name} linker" in settings["engine"]

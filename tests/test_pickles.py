@@ -246,7 +246,7 @@ POP_MARK READONLY_BUFFER
 def test_opcodes_that_build_more_than_plain_values_are_refused(tmp_path, name):
     (code,) = (opcode.code for opcode in pickletools.opcodes if opcode.name == name)
     data = b"\x80\x05" + code.encode("latin-1") + b"."
-    refused(tmp_path, data, "a pickle with the opcode {}, which is not allowed".format(name))
+    refused(tmp_path, data, f"a pickle with the opcode {name}, which is not allowed")
 
 
 ND = b"cnumpy\nndarray\n"

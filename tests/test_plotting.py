@@ -454,7 +454,7 @@ def test_frames_are_weights_on_one_colour_scale():
 
 def test_an_animation_is_read_back_as_it_was_drawn(tmp_path, rng):
     W = rng.normal(size=(25, 5))
-    frames = animate_weights([W * i for i in range(9)], ["frame %d" % i for i in range(9)])
+    frames = animate_weights([W * i for i in range(9)], [f"frame {int(i)}" for i in range(9)])
     path = tmp_path / "weights.gif"
     save_animation(path, frames, milliseconds=150, last_milliseconds=3000)
     durations = []
@@ -781,7 +781,7 @@ BAD = {
     "title: found int; expected text": lambda: plot_digits(X, title=3),
     "title: found list; expected text": lambda: plot_weights(X, title=["a"]),
     "n_columns: found 0; expected a whole": lambda: plot_digits(X, n_columns=0),
-    "found a figure of 500 pictures in 2 columns, 97868 pixels high; expected at most 65535; c": (
+    "n_columns: found a figure of 500 pictures in 2 columns, 97868 pixels hi": (
         lambda: plot_digits(np.zeros((500, 4)), n_columns=2)
     ),
     "initial_patience: found str; expected a finite number above 0": lambda: curves(
@@ -840,7 +840,9 @@ BAD = {
     ),
     "x.jpg: found the ending 'jpg'; expected .png, .svg or .pdf": lambda: save_figure("x.jpg", 0),
     "figure: found Image; expected a matplotlib Figure": lambda: save_figure("x.png", PIXEL),
-    "no/such/x.png: cannot be written": lambda: save_figure("no/such/x.png", Figure()),
+    "no/such/x.png: found a file that cannot be written": lambda: save_figure(
+        "no/such/x.png", Figure()
+    ),
     "x.png: found the ending 'png'; expected .gif": lambda: save_animation("x.png", []),
     "frames: found none; expected some": lambda: gif([]),
     "frames: found frames of 1 x 1 and 3 x 4 pixels; expected some of one size": lambda: gif(

@@ -20,7 +20,7 @@ def make_progress(show=None):
     with Progress(3, "minibatch", show, log=print) as progress:
         for i in range(3):
             progress.advance(1)
-            progress.say("line {}".format(i))
+            progress.say(f"line {i}")
 
 
 def test_captured_output_is_lines_alone(capsys):

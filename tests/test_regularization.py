@@ -35,7 +35,7 @@ def test_weight_zero_leaves_the_loss_as_it_is():
 def test_bad_weights_and_a_lone_parameter_are_refused():
     loss, W = T.scalar("loss"), T.matrix("W")
     for weight in (-1, float("nan"), float("inf")):
-        message = "lambda_2: found {}; expected a finite number, 0 or more, in".format(weight)
+        message = f"lambda_2: found {weight}; expected a finite number, 0 or more, in"
         with pytest.raises(SettingsError, match=message):
             regularized_loss(loss, [W], 0, weight)
     for penalty in (l1, l2_sqr, lambda params: regularized_loss(loss, params)):

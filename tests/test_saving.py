@@ -265,8 +265,8 @@ def test_a_checkpoint_that_cannot_be_read_is_kept(tmp_path):
     lines = []
     run(tmp_path, 1, log=lines.append)
     assert lines == [
-        "found a checkpoint in {} that cannot be read; starting anew, and keeping it as "
-        "checkpoint.unfinished.npz".format(tmp_path)
+        f"found a checkpoint in {tmp_path} that cannot be read; starting anew, and keeping it as "
+        "checkpoint.unfinished.npz"
     ]
     assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == b"of another format"
     assert read_checkpoint(tmp_path / "checkpoint.npz").state.iteration == 10
@@ -317,7 +317,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before_and_that_is_said(tmp
         with saver(tmp_path, resume=True, log=lines.append) as running:
             assert running.begin().iteration == 10
             line, last = lines
-            assert line.startswith("{}: found ".format(newest))
+            assert line.startswith(f"{newest}: found ")
             assert line.endswith("; using the checkpoint before it, of 10 updates")
             assert last == "going on after 10 updates"
             # At the next save the good one must not be pushed out by the damaged one.
@@ -365,11 +365,10 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
     with pytest.raises(SettingsError) as caught:
         run(tmp_path, 3, resume="auto", start=other)
     assert str(caught.value) == (
-        "{!r}: found a checkpoint of another run: l1: the checkpoint has none, this run 0.5; "
+        f"{str(tmp_path)!r}: found a checkpoint of another run: l1: the checkpoint has none, "
+        "this run 0.5; "
         "seed: the checkpoint has none, this run 1; expected the same data, settings, loss, "
-        "updates, order and engine; use those, or train anew without resume (--resume)".format(
-            str(tmp_path)
-        )
+        "updates, order and engine; use those, or train anew without resume (--resume)"
     )
     for changes, message in (
         ({"params": dict(values(0), b=np.zeros(4))}, r"found b .*\(3,\); expected b .*\(4,\), as"),
@@ -382,7 +381,7 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
 
 
 def test_a_refusal_names_no_more_than_some_differences(tmp_path):
-    run(tmp_path, 1, start=after(0, settings={"setting_{}".format(i): i for i in range(50)}))
+    run(tmp_path, 1, start=after(0, settings={f"setting_{i}": i for i in range(50)}))
     with saver(tmp_path, resume=1) as running, pytest.raises(SettingsError) as caught:
         running.begin()
     assert str(caught.value).count("the checkpoint has") == 20
@@ -438,11 +437,11 @@ def test_the_lock_dies_with_its_owner(tmp_path):
         "from dlt.runs.folder import RunFolder\n"
         "from dlt.runs.saving import Saver\n"
         "from dlt.runs.state import State\n"
-        "start = Checkpoint(State.first({{}}, {{}}), None, (), {{}}, {{}}, [], {{}})\n"
-        "with Saver(RunFolder({!r}), start):\n"
+        "start = Checkpoint(State.first({}, {}), None, (), {}, {}, [], {})\n"
+        f"with Saver(RunFolder({str(tmp_path)!r}), start):\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(60)\n"
-    ).format(str(tmp_path))
+    )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout.readline() == "locked\n"

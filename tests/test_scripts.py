@@ -50,9 +50,8 @@ def test_training_reports_and_saves(trained):
     folder, process = trained
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
-    assert lines[0] == "{} {}, {} linker, cpu, floatX=float32".format(
-        engine.NAME, engine.theano.__version__, engine.linker()
-    )
+    version = f"{engine.NAME} {engine.theano.__version__}"
+    assert lines[0] == f"{version}, {engine.linker()} linker, cpu, floatX=float32"
     assert lines[1] == (
         "digits: 1200 training, 297 validation, 300 test examples of 784 values, 10 labels"
     )
@@ -62,7 +61,7 @@ def test_training_reports_and_saves(trained):
     assert lines[26].startswith("20 epochs, ") and lines[26].endswith("stopped by n_epochs")
     history = read_history(folder / "runs" / "logreg" / "history.csv")
     assert len(history) == 20
-    assert "validation error {:f} %".format(100 * history[0].validation_error) in lines[4]
+    assert f"validation error {100 * history[0].validation_error:f} %" in lines[4]
     # Far better than guessing, which is wrong on 9 of 10.
     assert min(row.validation_error for row in history) < 0.08
     arrays, settings = read_params(folder / "runs" / "logreg" / "best_params.npz")
@@ -109,7 +108,7 @@ def test_options_reach_the_training(train, calls, tmp_path):
 @pytest.mark.parametrize("mode", engine.LINKERS)
 def test_mode_device_and_floatX_reach_the_engine(train, calls, mode):
     done = train("--mode", mode, "--device", "cpu", "--floatX", "float32")
-    assert "{} linker, cpu, floatX=float32\n".format(mode) in done.stdout
+    assert f"{mode} linker, cpu, floatX=float32\n" in done.stdout
     assert calls[0][0][0].W.dtype == "float32"
 
 
@@ -130,11 +129,11 @@ def test_predicting_pictures(trained, script, monkeypatch, tmp_path):
     done = script("predict.py", path, path)
     assert (done.returncode, done.stderr) == (0, "")
     first, second = done.stdout.splitlines()
-    assert first.startswith("{}: 0, probability 0.".format(path)) and second == first
+    assert first.startswith(f"{path}: 0, probability 0.") and second == first
     assert first.endswith("(inverted, cropped, scaled to 13 x 20, centred)")
     for args in (["none.png"], ["--model", ROOT / "data" / "digits.pkl.gz"]):
         done = script("predict.py", *args)
-        assert_refused(done, "{}: found ".format(args[-1]))
+        assert_refused(done, f"{args[-1]}: found ")
         assert done.stdout == ""
 
 
@@ -151,16 +150,20 @@ def test_without_mnist_and_without_a_route_the_digits_are_used(
     script, calls, monkeypatch, tmp_path
 ):
     def no_route(*args, **kwargs):
-        raise FetchError("no route")
+        raise FetchError("MNIST", "no route")
 
     for module in (datasets, dlt):
         monkeypatch.setattr(module, "fetch_mnist", no_route)
     monkeypatch.setattr(datasets, "find_mnist", lambda: None)
     done = script("train_logreg.py")
     assert len(calls) == 1 and "\ndigits: 1200 training" in done.stdout
-    assert done.stdout.count("training on the embedded digits: no route\n") == 1
-    assert_refused(script("train_logreg.py", "--dataset", "mnist"), "error: no route\n")
-    assert_refused(script("fetch_mnist.py", "--output-dir", tmp_path), "error: no route\n")
+    assert done.stdout.count("training on the embedded digits: MNIST: found no route\n") == 1
+    assert_refused(
+        script("train_logreg.py", "--dataset", "mnist"), "error: MNIST: found no route\n"
+    )
+    assert_refused(
+        script("fetch_mnist.py", "--output-dir", tmp_path), "error: MNIST: found no route\n"
+    )
 
 
 BAD = {
@@ -234,7 +237,7 @@ def test_a_diverging_run_names_the_update_and_keeps_the_best(train, tmp_path, op
 
 def test_a_second_run_in_the_folder_is_refused_by_code_2(train, tmp_path):
     with filelock.FileLock(str(tmp_path / LOCK_NAME)):
-        message = "{!r}: found another run at work in this folder".format(str(tmp_path))
+        message = f"{str(tmp_path)!r}: found another run at work in this folder"
         assert_refused(train("--output-dir", tmp_path), message)
 
 
@@ -291,12 +294,12 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path):
         assert (process.returncode, err) == (128 + number, "")
         n_updates = read_checkpoint(folder / "checkpoint.npz").state.iteration
         said, _, command = out.splitlines()[-1].partition("; continue with: ")
-        assert said == "stopped after {} updates".format(n_updates)
+        assert said == f"stopped after {n_updates} updates"
         command = shlex.split(command)
         assert command == resuming
         assert len(read_history(folder / "history.csv")) == n_updates // 60
         assert read_params(folder / "best_params.npz")[0]["W"].shape == (784, 10)
-        begins = "going on after {} updates\n".format(n_updates)
+        begins = f"going on after {n_updates} updates\n"
 
 
 def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):
@@ -335,4 +338,4 @@ def test_a_killed_run_goes_on_to_the_same_end(trained, script, monkeypatch, tmp_
         row._replace(seconds=0) for row in read_history(two / "history.csv")
     ]
     kept = sorted(path.name for path in (tmp_path / "snapshots").iterdir())
-    assert kept == ["iteration_{:06d}.npz".format(60 * epoch) for epoch in (16, 18, 20)]
+    assert kept == [f"iteration_{60 * epoch:06d}.npz" for epoch in (16, 18, 20)]

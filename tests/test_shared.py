@@ -52,8 +52,8 @@ def test_the_fingerprint_is_of_shapes_dtypes_and_bytes(floatX):
     x, y = np.asarray([[0.5, 0.25], [0.75, 0.0]], dtype=floatX), np.asarray([0, 1])
     expected = hashlib.sha256()
     code = np.dtype(floatX).str
-    expected.update("(2, 2) {};".format(code).encode() + x.tobytes())
-    expected.update("(2,) {};".format(code).encode() + y.astype(floatX).tobytes())
+    expected.update(f"(2, 2) {code};".encode() + x.tobytes())
+    expected.update(f"(2,) {code};".encode() + y.astype(floatX).tobytes())
     data_set = shared_dataset((x, y))
     assert data_set.fingerprint() == expected.hexdigest()
     # one bit, one label, another shape: all are other data

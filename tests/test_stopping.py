@@ -31,7 +31,7 @@ def test_a_process_notes_the_first_signal_and_the_second_one_ends_it_at_once(fir
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(first)
-    assert process.stdout.readline() == "stopped by {}\n".format(int(first))
+    assert process.stdout.readline() == f"stopped by {int(first)}\n"
     process.send_signal(second)
     process.communicate(timeout=60)
     assert process.returncode == -second

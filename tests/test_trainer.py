@@ -195,7 +195,7 @@ def test_without_a_validation_set_all_epochs_are_made_and_that_is_said(float64, 
         "n_epochs", 30, None)  # fmt: skip
     W, _, losses = reference.train_logreg(*points.pairs[0], 3, 0.13, 10, 30)
     np.testing.assert_allclose(result.best_params["W"], W)
-    assert lines[-1] == "epoch 3, minibatch 10/10, training loss {:f}".format(losses[20:].mean())
+    assert lines[-1] == f"epoch 3, minibatch 10/10, training loss {losses[20:].mean():f}"
 
 
 def test_train_is_the_trainer_and_one_look_at_the_test_set(tmp_path, monkeypatch, points, trainer):
@@ -224,7 +224,7 @@ def test_a_test_set_that_does_not_fit_is_refused_before_training(points):
     with pytest.raises(DataError, match="test set, x: found rows of 1 values; expected 2, as the"):
         train(model, y, loss, (*points.pairs[:2], narrow), batch_size=10, log=lines.append)
     for datasets in (points.pairs[:1], points.pairs * 2):
-        message = "datasets: found {} of them; expected a training and a".format(len(datasets))
+        message = f"datasets: found {len(datasets)} of them; expected a training and a"
         with pytest.raises(SettingsError, match=message):
             train(model, y, loss, datasets, batch_size=10, log=lines.append)
     with pytest.raises(SettingsError, match="folder: found 'runs/x'; expected one such as dlt.Run"):
@@ -349,7 +349,9 @@ def test_one_run_at_a_time(trainer):
         thread.join()
 
     def run_again():
-        with pytest.raises(SettingsError, match="trainer: found it at work; expected one run at a"):
+        with pytest.raises(
+            SettingsError, match="trainer: found a run at work; expected one run at a"
+        ):
             trainer.run()
         refused.append(True)
 
@@ -614,7 +616,7 @@ def test_labels_that_the_classifier_cannot_give_are_refused_in_every_set(points)
 def test_random_variables_are_refused_by_name(points):
     model, y, loss = regression()
     _, (noise, name), _ = random_variables()
-    message = "loss or updates: found the random variable '{}'; expected none".format(name)
+    message = f"loss or updates: found the random variable '{name}'; expected none"
     with pytest.raises(SettingsError, match=message):
         Trainer(model, y, loss + T.sum(T.cast(noise, loss.dtype) * model.b), *points.pairs[:2], 10)
 

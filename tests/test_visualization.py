@@ -120,12 +120,11 @@ def test_every_figure_is_written_and_told_without_the_training_code(drawn):
         os.path.join("runs", "logreg", "figures", line)
         for line in (
             "digits.png: the first 50 training examples",
-            "weights.png: weights of 10 labels, {:.2g} to {:.2g}".format(
-                params["W"].min(), params["W"].max()
-            ),
+            f"weights.png: weights of 10 labels, {params['W'].min():.2g} to "
+            f"{params['W'].max():.2g}",
             "learning_curves.png: 7 validations, the lowest error 7.74 %",  # 23 of 297
-            "confusion_matrix.png: {} errors in 300 test examples".format(n_errors),
-            "mistakes.png: the most confident of {} mistakes".format(n_errors),
+            f"confusion_matrix.png: {n_errors} errors in 300 test examples",
+            f"mistakes.png: the most confident of {n_errors} mistakes",
             "weights.gif: 3 of 3 snapshots, after 60 to 180 updates",
         )
     ]
@@ -229,7 +228,7 @@ def test_figures_of_an_earlier_model_do_not_stay(small_run, figures):
     kept = ["learning_curves.png", "weights.png"]
     assert names(folder / "figures") == sorted([*kept, "notes.txt"])
     assert sorted(line for line in lines if line.startswith("removed")) == [
-        "removed {}, which is older than the model".format(folder / "figures" / name)
+        f"removed {folder / 'figures' / name}, which is older than the model"
         for name in before
         if name not in kept
     ]
@@ -253,7 +252,7 @@ def test_figures_of_the_same_model_stay(small_run, figures, tmp_path):
         dlt.visualize(folder, format=format)
     (tmp_path / "small.npz").unlink()
     assert dlt.visualize(folder).missing is not None
-    everything = ["{}.{}".format(name, format) for name in DRAWN for format in ("png", "svg")]
+    everything = [f"{name}.{format}" for name in DRAWN for format in ("png", "svg")]
     assert names(folder / "figures") == sorted([*everything, "weights.gif"])
 
 
@@ -321,11 +320,11 @@ HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds\n"
 # The message, and what is wrong: a file's name and content, or an argument.
 REFUSED = {
     "best_params.npz: found no file there; expected": ("best_params.npz", None),
-    "best_params.npz': W: found pictures of 783 pixels;": ("best_params.npz", 783),
+    "best_params.npz, W: found pictures of 783 pixels;": ("best_params.npz", 783),
     "history.csv: found no file there; expected a history": ("history.csv", None),
-    "history.csv': history: found no rows; expected": ("history.csv", HEADER),
+    "history.csv, history: found no rows; expected": ("history.csv", HEADER),
     "000060.npz: found a damaged zip archive": (SNAPSHOT, b"PK\3\4"),
-    "run': weights: found the shapes (4, 2) and (9, 2); expected one shape": (SNAPSHOT, 9),
+    "run, weights: found the shapes (4, 2) and (9, 2); expected one shape": (SNAPSHOT, 9),
     "npz: found a file; expected a run folder; name ": {"run_folder": "run/best_params.npz"},
     "digits: found examples of 784 values and labels up to 9; expec": {"dataset": "digits"},
     "format: found 'jpg'; expected one of png, svg, pdf": {"format": "jpg"},

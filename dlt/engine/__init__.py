@@ -22,8 +22,9 @@ import os
 
 import numpy as np
 
+from dlt.checks import one_of
 from dlt.engine import flags
-from dlt.engine._loading import FLOAT_TYPES, bad_floatX, logger
+from dlt.engine._loading import FLOAT_TYPES, logger
 from dlt.engine.arrays import aligned_copy
 from dlt.errors import EngineError, SettingsError
 
@@ -50,8 +51,8 @@ def describe():
     >>> "floatX=" in describe()
     True
     """
-    return "{} {}, {} linker, {}, floatX={}".format(
-        NAME, theano.__version__, linker(), device(), theano.config.floatX
+    return (
+        f"{NAME} {theano.__version__}, {linker()} linker, {device()}, floatX={theano.config.floatX}"
     )
 
 
@@ -71,7 +72,7 @@ def versions():
     """
     return dict(
         _engine.libraries(),
-        engine="{} {}".format(NAME, theano.__version__),
+        engine=f"{NAME} {theano.__version__}",
         linker=linker(),
         optimizer=theano.config.optimizer,
         device=device(),
@@ -119,12 +120,13 @@ def set_linker(name):
     >>> set_linker(before)
     """
     names = ("jax", "numba", "c")
-    if name not in names:
-        raise SettingsError("linker: found {!r}; expected one of {}".format(name, ", ".join(names)))
+    one_of("linker", name, names)
     if name not in LINKERS:
         raise EngineError(
-            "linker: found {!r}, which {} {} does not have; expected {}; PyTensor has it (Python "
-            "3.11 or newer)".format(name, NAME, theano.__version__, " or ".join(LINKERS))
+            "linker",
+            f"{name!r}, which {NAME} {theano.__version__} does not have",
+            " or ".join(LINKERS),
+            "PyTensor has it (Python 3.11 or newer)",
         )
     _engine.set_linker(name)
 
@@ -162,10 +164,7 @@ def set_device(name):
     >>> device()
     'cpu'
     """
-    if name not in DEVICES:
-        raise SettingsError(
-            "device: found {!r}; expected one of {}".format(name, ", ".join(DEVICES))
-        )
+    one_of("device", name, DEVICES)
     _engine.set_device(name)
 
 
@@ -193,7 +192,7 @@ def set_floatX(floatX):
     >>> set_floatX(before)
     """
     if floatX not in FLOAT_TYPES:
-        raise SettingsError(bad_floatX(floatX))
+        raise SettingsError("floatX", repr(floatX), " or ".join(FLOAT_TYPES))
     theano.config.floatX = floatX
     _engine.floatX_changed()
 
@@ -516,9 +515,10 @@ def refuse_draws(outputs):
     found = random_variables(outputs)
     if found:
         raise SettingsError(
-            "loss or updates: found the random variable {}; expected none, as its draws would "
-            "repeat within a compiled loop; call minibatch_gradient_descent's step for each "
-            "minibatch instead".format(", ".join(map(repr, found)))
+            "loss or updates",
+            f"the random variable {', '.join(map(repr, found))}",
+            "none, as its draws would repeat within a compiled loop",
+            "call minibatch_gradient_descent's step for each minibatch instead",
         )
 
 
@@ -527,6 +527,7 @@ if _flagged_device is not None:  # cuda, cuda0 and gpu mean the GPU
     set_device("gpu" if flags.is_gpu(_flagged_device) else _flagged_device)
     if flags.is_gpu(_flagged_device) and set("123456789") & set(_flagged_device):
         logger.warning(
-            "THEANO_FLAGS: found device={}; the first GPU is used; for another one set "
-            "CUDA_VISIBLE_DEVICES".format(_flagged_device)
+            f"THEANO_FLAGS: found device={_flagged_device}; the first GPU is used; "
+            "for another one set "
+            "CUDA_VISIBLE_DEVICES"
         )

@@ -46,37 +46,27 @@ def import_engine(name, title, given, remedy):
         package.compile.mode.get_default_mode()  # reads mode, linker and optimizer
     except ImportError as error:
         raise EngineError(
-            "the engine is missing: {} could not be imported ({}); {}".format(
-                title, _one_line(error), remedy
-            )
+            "engine",
+            f"{title}, which could not be imported ({_one_line(error)})",
+            remedy=remedy,
         ) from error
     except Exception as error:  # of many kinds: a numpy it does not know, a flag, a full disk
         raise EngineError(
-            "{}: found {!r} in {}; {} says: {}".format(
-                title, given, where, title, _one_line(error) or type(error).__name__
-            )
+            title,
+            f"{given!r} in {where}",
+            f"flags that it accepts; it says: {_one_line(error) or type(error).__name__}",
         ) from error
     if package.config.floatX not in FLOAT_TYPES:
-        raise EngineError("{} (in {})".format(bad_floatX(package.config.floatX), where))
+        found = f"{package.config.floatX!r} (in {where})"
+        raise EngineError("floatX", found, " or ".join(FLOAT_TYPES))
     unknown = [flag for flag in flags.parse(given) if not _is_known(package.config, flag)]
     if unknown:
         logger.warning(
-            "{}: found {}, which {} {} does not have; without effect".format(
-                where, ", ".join(unknown), title, package.__version__
-            )
+            f"{where}: found {', '.join(unknown)}, which {title} {package.__version__} does not "
+            "have; "
+            "without effect"
         )
     return package
-
-
-def bad_floatX(found):
-    """Say what floatX may be.
-
-    Examples
-    --------
-    >>> bad_floatX("float16")
-    "floatX: found 'float16'; expected float32 or float64"
-    """
-    return "floatX: found {!r}; expected {}".format(found, " or ".join(FLOAT_TYPES))
 
 
 def wrong_version(title, package, expected):
@@ -88,11 +78,8 @@ def wrong_version(title, package, expected):
     >>> str(wrong_version("NumPy", numpy, "0.1"))[:20]
     'NumPy: found version'
     """
-    return EngineError(
-        "{}: found version {}; expected {}; install what dlt needs with: pip install .".format(
-            title, package.__version__, expected
-        )
-    )
+    found = f"version {package.__version__}"
+    return EngineError(title, found, expected, "install what dlt needs: pip install .")
 
 
 def no_compiler(missing, instead=""):
@@ -101,13 +88,11 @@ def no_compiler(missing, instead=""):
     Examples
     --------
     >>> print(no_compiler(["g++"], ", or use jax"))  # doctest: +ELLIPSIS
-    the linker c needs a compiler: found no g++; install g++ (...), or use jax
+    linker c: found no g++; expected a compiler and Python's headers; install g++ (...), or use jax
     """
-    return EngineError(
-        "the linker c needs a compiler: found no {}; {}{}".format(
-            " and no ".join(missing), flags.how_to_install(missing), instead
-        )
-    )
+    found = f"no {' and no '.join(missing)}"
+    remedy = flags.how_to_install(missing) + instead
+    return EngineError("linker c", found, "a compiler and Python's headers", remedy)
 
 
 def _is_known(config, flag):

@@ -83,7 +83,7 @@ def linker():
 def set_linker(name):
     """Do the part of `dlt.engine.set_linker` that is PyTensor's."""
     if name == "jax" and not _has_jax():
-        raise EngineError("the linker jax needs jax; install it with: pip install jax")
+        raise EngineError("linker jax", "no jax", remedy="pip install jax")
     missing = _missing_compiler() if name == "c" else []
     if missing:
         raise no_compiler(missing, ", or use jax or numba")
@@ -129,14 +129,16 @@ def device():
         return "cpu"
     jax = _jax()
     chosen = jax.config.jax_default_device or jax.devices()[0]
-    return chosen.platform if chosen.platform == "cpu" else "gpu ({})".format(chosen.device_kind)
+    return chosen.platform if chosen.platform == "cpu" else f"gpu ({chosen.device_kind})"
 
 
 def set_device(name):
     """Do the part of `dlt.engine.set_device` that is PyTensor's."""
     if linker() != "jax":
         if name == "gpu":
-            raise EngineError("device gpu: the {} linker runs on the CPU; use jax".format(linker()))
+            raise EngineError(
+                "device gpu", f"the {linker()} linker, which runs on the CPU", remedy="use jax"
+            )
         return
     jax = _jax()
     found = None if name == "auto" else _first_device(jax, name)
@@ -148,8 +150,9 @@ def _first_device(jax, name):
         return jax.devices(name)[0]
     except RuntimeError as error:
         raise EngineError(
-            "device {}: JAX found none ({}); install its GPU support with: pip install .[gpu], or "
-            "use the device cpu".format(name, " ".join(str(error).split()))
+            f"device {name}",
+            f"none that JAX can use ({' '.join(str(error).split())})",
+            remedy="install its GPU support with: pip install .[gpu], or use the device cpu",
         ) from error
 
 
@@ -240,8 +243,10 @@ class SharedTensor(_sharedvar.TensorSharedVariable):
             pixels = as_bytes(np.asarray(new_value))
             if pixels is None:
                 raise SettingsError(
-                    "set_value: found values other than k/256, k = 0..255; expected such, as "
-                    "{} had; make a new shared variable".format(self.name or "the variable")
+                    "set_value",
+                    "values other than k/256, k = 0..255",
+                    f"such, as {self.name or 'the variable'} had",
+                    "make a new shared variable",
                 )
             twin.set_value(pixels, borrow=True)
         super().set_value(new_value, borrow)
@@ -558,7 +563,6 @@ _widen_bounds_of_arange()
 _slice_minibatches()
 if linker() == "c" and _missing_compiler():
     logger.warning(
-        "PyTensor finds no {}: the linker c runs in Python, much slower; {}".format(
-            " and no ".join(_missing_compiler()), flags.how_to_install(_missing_compiler())
-        )
+        f"PyTensor finds no {' and no '.join(_missing_compiler())}: the linker c runs in Python, "
+        f"much slower; {flags.how_to_install(_missing_compiler())}"
     )

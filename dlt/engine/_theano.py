@@ -24,9 +24,7 @@ def _import():
     # Theano itself would print a traceback, and go on.
     _refuse_gpu(flags.device(os.environ) or flags.in_theanorc(os.environ).get("device"))
     if flags.numpy_version() >= (1, 24):
-        raise EngineError(
-            "Theano: found numpy {}; expected one below 1.24; {}".format(np.__version__, _remedy())
-        )
+        raise EngineError("Theano", f"numpy {np.__version__}", "one below 1.24", _remedy())
     given = os.environ.get("THEANO_FLAGS", "")
     note = flags.prepare_theano(os.environ)
     if note:
@@ -44,9 +42,8 @@ def _import():
         raise wrong_version(NAME, package, "1.0.5")
     if os.environ.get("PYTENSOR_FLAGS"):
         logger.warning(
-            "PYTENSOR_FLAGS: found {!r}, which Theano does not read; use THEANO_FLAGS".format(
-                os.environ["PYTENSOR_FLAGS"]
-            )
+            f"PYTENSOR_FLAGS: found {os.environ['PYTENSOR_FLAGS']!r}, which Theano does not read; "
+            "use THEANO_FLAGS"
         )
     return package
 
@@ -64,10 +61,9 @@ def _remedy():
 def _refuse_gpu(device):
     if flags.is_gpu(device):
         raise EngineError(
-            "device {}: classic Theano runs on the CPU, its part for GPUs can no longer be "
-            "installed; use the device cpu, or PyTensor with jax (Python 3.11 or newer)".format(
-                device
-            )
+            f"device {device}",
+            "classic Theano, whose part for GPUs can no longer be installed",
+            remedy="use the device cpu, or PyTensor with jax (Python 3.11 or newer)",
         )
 
 
@@ -93,8 +89,7 @@ def set_linker(name):
         raise no_compiler(missing)
     if not theano.config.cxx:
         raise EngineError(
-            "the linker c is switched off: found an empty cxx in THEANO_FLAGS or .theanorc; "
-            "expected a compiler, such as cxx=g++"
+            "linker c", "an empty cxx in THEANO_FLAGS or .theanorc", "a compiler, such as cxx=g++"
         )
     theano.config.mode, theano.config.linker = "Mode", "cvm"
     # Theano keeps the mode it once made of these settings.

@@ -87,16 +87,16 @@ def choose_engine(environ, is_there=importlib.util.find_spec):
     named = environ.get("DLT_ENGINE", "")
     if named:
         if named not in ENGINES:
-            raise EngineError(
-                "DLT_ENGINE: found {!r}; expected {}".format(named, " or ".join(ENGINES))
-            )
+            raise EngineError("DLT_ENGINE", repr(named), " or ".join(ENGINES))
         return named
     for name in ENGINES:
         if is_there(name):
             return name
     raise EngineError(
-        "the engine is missing: found neither PyTensor nor Theano; install what dlt needs with: "
-        "pip install ."
+        "engine",
+        "neither PyTensor nor Theano",
+        "one of them",
+        "install what dlt needs: pip install .",
     )
 
 
@@ -127,7 +127,7 @@ def in_theanorc(environ):
     except (configparser.Error, UnicodeDecodeError):  # Theano will say what is wrong with it
         return {}
     return {
-        option if section == "global" else "{}.{}".format(section, option): value
+        option if section == "global" else f"{section}.{option}": value
         for section in parser.sections()
         for option, value in parser.items(section)
     }
@@ -167,15 +167,13 @@ def prepare_pytensor(environ):
     nameless = [part for part in _parts(text) if part and "=" not in part]
     if nameless:
         raise EngineError(
-            "THEANO_FLAGS: found {!r}; expected name=value, such as floatX=float32".format(
-                ", ".join(nameless)
-            )
+            "THEANO_FLAGS", repr(", ".join(nameless)), "name=value, such as floatX=float32"
         )
     flags.pop("device", None)
     if "compiledir" in flags:
         flags.setdefault("base_compiledir", flags["compiledir"])
     if flags:
-        text = ",".join("{}={}".format(n.replace(".", "__"), v) for n, v in flags.items())
+        text = ",".join(f"{n.replace('.', '__')}={v}" for n, v in flags.items())
         own = environ.get("PYTENSOR_FLAGS", "")
         environ["PYTENSOR_FLAGS"] = text + "," + own if own else text
 
@@ -204,16 +202,17 @@ def prepare_theano(environ):
     said = dict(in_theanorc(environ), **parse(environ.get("THEANO_FLAGS", "")))
     flags, note = [], None
     if "compile.wait" not in said:
-        flags += ["{}={}".format(n, v) for n, v in _TAKE_TURNS.items() if n not in said]
+        flags += [f"{n}={v}" for n, v in _TAKE_TURNS.items() if n not in said]
     if "blas.ldflags" not in said:
         found = _bundled_blas()
         if found is not None:
-            flags.append("blas.ldflags='{}'".format(found))
+            flags.append(f"blas.ldflags='{found}'")
     missing = missing_compiler()
     if missing and "cxx" not in said:
         flags.append("cxx=")
-        note = "Theano finds no {}: functions run in Python, some 15 times slower; {}".format(
-            " and no ".join(missing), how_to_install(missing)
+        note = (
+            f"Theano finds no {' and no '.join(missing)}: functions run in Python, some 15 times "
+            f"slower; {how_to_install(missing)}"
         )
     if flags:
         own = environ.get("THEANO_FLAGS", "")
@@ -257,9 +256,7 @@ def how_to_install(missing):
     packages = " and ".join(_PACKAGES[name] for name in missing)
     if "clang++" in missing:
         return "install " + packages
-    return "install {} (as Debian and Ubuntu call {})".format(
-        packages, "it" if len(missing) == 1 else "them"
-    )
+    return f"install {packages} (as Debian and Ubuntu call {'it' if len(missing) == 1 else 'them'})"
 
 
 def _bundled_blas():
@@ -280,7 +277,7 @@ def _bundled_blas():
             for path in sorted(glob.glob(os.path.join(folder, "lib*openblas*.so"))):
                 if _has_sgemm(path):
                     name = os.path.basename(path)
-                    return "-L{0} -l:{1} -Wl,-rpath,{0}".format(folder, name)
+                    return f"-L{folder} -l:{name} -Wl,-rpath,{folder}"
     return None if numpy_version() < (1, 22) else ""
 
 

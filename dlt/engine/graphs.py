@@ -61,7 +61,7 @@ def _walk(outputs, roles, lines, constants):
         if not _is_constant(variable):
             return str(numbers[variable])
         constants.append(_value(variable.data))
-        return "constant {}".format(variable.type)
+        return f"constant {variable.type}"
 
     todo = list(reversed(outputs))
     while todo:
@@ -93,7 +93,7 @@ def _is_constant(variable):
 def _leaf(variable, roles):
     if variable in roles:
         return roles[variable]
-    return "shared {}".format(variable.type) if hasattr(variable, "container") else "input"
+    return f"shared {variable.type}" if hasattr(variable, "container") else "input"
 
 
 def _value(data):
@@ -103,12 +103,12 @@ def _value(data):
     if array.size <= _SHOWN:
         return str(array.tolist())
     digest = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-    return "{} {} {}".format(array.dtype, array.shape, digest[:16])
+    return f"{array.dtype} {array.shape} {digest[:16]}"
 
 
 def _name(op):
     """Return what an operation calls itself, with the taps of a loop and without addresses."""
-    return re.sub(" at 0x[0-9a-f]+", "", "{} {}".format(op, getattr(op, "info", "")))
+    return re.sub(" at 0x[0-9a-f]+", "", f"{op} {getattr(op, 'info', '')}")
 
 
 def _walk_inside(op, lines, constants):
@@ -116,5 +116,5 @@ def _walk_inside(op, lines, constants):
     graph = getattr(op, "fgraph", op)  # PyTensor; Theano's loop has inputs and outputs itself
     inside = getattr(graph, "outputs", None)
     if isinstance(inside, (list, tuple)):
-        roles = {v: "inner input {}".format(i) for i, v in enumerate(graph.inputs)}
+        roles = {v: f"inner input {i}" for i, v in enumerate(graph.inputs)}
         _walk(inside, roles, lines, constants)

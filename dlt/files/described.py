@@ -37,11 +37,7 @@ def with_ending(path):
     if not ending:
         return path + ".npz", ".npz"
     if ending not in (".npz", ".pkl"):
-        raise SettingsError(
-            "{}: found the ending {!r}; expected a file of parameters, .npz or .pkl".format(
-                path, ending
-            )
-        )
+        raise SettingsError(path, f"the ending {ending!r}", "a file of parameters, .npz or .pkl")
     return path, ending
 
 
@@ -127,15 +123,14 @@ def check_saveable(arrays, settings):
     """
     for name in arrays:
         if name == _DESCRIPTION or not is_plain_name(name):
-            raise SettingsError(
-                "params: found the name {}; expected letters, digits and _".format(ascii(name)[:80])
-            )
+            raise SettingsError("params", f"the name {ascii(name)[:80]}", "letters, digits and _")
     try:
         _parse("settings", json.dumps(_describe(arrays, settings), sort_keys=True))
     except DataError:
         raise SettingsError(
-            "settings: found more than {} characters, or a whole number of more than {} digits; "
-            "expected less".format(_LONGEST, _MAX_DIGITS)
+            "settings",
+            f"more than {_LONGEST} characters, or a whole number of more than {_MAX_DIGITS} digits",
+            "less",
         ) from None
 
 
@@ -158,8 +153,8 @@ def _read_npz(path):
     if _DESCRIPTION not in arrays:
         raise DataError(
             path,
-            "the arrays {}".format(", ".join(list(arrays)[:20]) or "(none)"),
-            "parameters saved by dlt, with their description {}".format(_DESCRIPTION),
+            f"the arrays {', '.join(list(arrays)[:20]) or '(none)'}",
+            f"parameters saved by dlt, with their description {_DESCRIPTION}",
         )
     return arrays, arrays.pop(_DESCRIPTION).tolist()
 
@@ -169,20 +164,18 @@ def _read_pkl(path):
     description = values.pop() if values and isinstance(values[-1], str) else None
     for value in values:
         if not isinstance(value, np.ndarray):
-            raise DataError(
-                path, "a pickled {}".format(type(value).__name__), "pickled numpy arrays only"
-            )
-    names = ["param_{}".format(i) for i in range(len(values))]
+            raise DataError(path, f"a pickled {type(value).__name__}", "pickled numpy arrays only")
+    names = [f"param_{i}" for i in range(len(values))]
     if description is not None:
         names = [name for name, _, _ in _parse(path, description)["params"]]
     if len(names) != len(values):
-        raise _mismatch(path, "{} arrays".format(len(values)), names)
+        raise _mismatch(path, f"{len(values)} arrays", names)
     return dict(zip(names, values)), description
 
 
 def _parse(path, description):
     """Decode the description and check its form."""
-    expected = "a description of format {}, as save_params writes it".format(_FORMAT)
+    expected = f"a description of format {_FORMAT}, as save_params writes it"
     try:
         if not isinstance(description, str) or len(description) > _LONGEST:
             raise ValueError
@@ -192,7 +185,7 @@ def _parse(path, description):
         if not known or not isinstance(parsed["settings"], dict):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise DataError(path, "something else in {}".format(_DESCRIPTION), expected) from None
+        raise DataError(path, f"something else in {_DESCRIPTION}", expected) from None
     if len({name for name, _, _ in entries}) != len(entries):
         raise DataError(path, "a parameter named twice", expected)
     return dict(parsed, params=entries)
@@ -233,6 +226,6 @@ def _mismatch(path, found, expected):
     return DataError(
         path,
         str(found)[:200],
-        "what the file itself describes, {}".format(str(expected)[:200]),
+        f"what the file itself describes, {str(expected)[:200]}",
         "the file is damaged: use another copy",
     )

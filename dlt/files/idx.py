@@ -65,13 +65,13 @@ def read_idx(path, max_bytes=MAX_BYTES):
         for n in shape:
             declared *= n
         if declared > max_bytes:
-            found = "a header that declares {} bytes, shape {}".format(declared, shape)
-            raise DataError(path, found, "at most {} bytes".format(max_bytes), FETCH_AGAIN)
+            found = f"a header that declares {declared} bytes, shape {shape}"
+            raise DataError(path, found, f"at most {max_bytes} bytes", FETCH_AGAIN)
         raw = file.read_buffer(declared)
         there = len(raw) + file.drain()
     if there != declared:
-        expected = "the {} that its header declares, shape {}".format(declared, shape)
-        raise DataError(path, "{} bytes of items".format(there), expected, FETCH_AGAIN)
+        expected = f"the {declared} that its header declares, shape {shape}"
+        raise DataError(path, f"{there} bytes of items", expected, FETCH_AGAIN)
     return array_from_bytes(path, raw, _TYPES[code], shape)
 
 
@@ -85,13 +85,13 @@ def _read_header(path, file):
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         found = "an IDX header that is cut short"
-        raise DataError(path, found, "{} dimensions".format(magic[3]), FETCH_AGAIN)
-    return magic[2], struct.unpack(">{}I".format(magic[3]), sizes)
+        raise DataError(path, found, f"{magic[3]} dimensions", FETCH_AGAIN)
+    return magic[2], struct.unpack(f">{magic[3]}I", sizes)
 
 
 def _describe_magic(magic):
     kind = describe_head(magic)
     digits = " ".join(map("{:02x}".format, magic))
     if kind.startswith("a file") or kind == "an IDX file":
-        return "first bytes {}".format(digits)
-    return "{} (first bytes {})".format(kind, digits)
+        return f"first bytes {digits}"
+    return f"{kind} (first bytes {digits})"

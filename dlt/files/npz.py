@@ -110,7 +110,7 @@ def read_npz(path, max_bytes=MAX_BYTES):
             raise
         except _ZIP_ERRORS as error:
             reason = ascii(str(error) or type(error).__name__)[1:-1][:100]
-            found = "a damaged zip archive ({})".format(reason)
+            found = f"a damaged zip archive ({reason})"
             raise DataError(path, found, EXPECTED, FETCH_AGAIN) from error
 
 
@@ -124,7 +124,7 @@ class _Piecewise:
     def read(self, n=-1):
         data = self._read(_MAX_READ + 1 if n < 0 else min(n, _MAX_READ + 1))
         if len(data) > _MAX_READ:
-            raise zipfile.BadZipFile("a directory of more than {} bytes".format(_MAX_READ))
+            raise zipfile.BadZipFile(f"a directory of more than {_MAX_READ} bytes")
         return data
 
 
@@ -132,15 +132,15 @@ def _checked_members(path, infos, max_bytes):
     """Return name -> ZipInfo, after all checks that need no unpacking."""
     total = sum(info.file_size for info in infos)
     if total > max_bytes or len(infos) > MAX_MEMBERS:
-        found = "{} members that unpack to {} bytes".format(len(infos), total)
-        expected = "at most {} bytes in {} members".format(max_bytes, MAX_MEMBERS)
+        found = f"{len(infos)} members that unpack to {total} bytes"
+        expected = f"at most {max_bytes} bytes in {MAX_MEMBERS} members"
         raise DataError(path, found, expected, "not the right file? do not unpack it")
     members = {}
     for info in infos:
         name = info.filename[: -len(".npy")]
         problem = _member_problem(info, name in members)
         if problem:
-            found = "a member {} {}".format(_quoted(info.filename), problem)
+            found = f"a member {_quoted(info.filename)} {problem}"
             raise DataError(path, found, "arrays (.npy), each name once", FETCH_AGAIN)
         members[name] = info
     return members
@@ -155,7 +155,7 @@ def _member_problem(info, seen):
     if _leads_elsewhere(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
         return "that is a link, or whose name leads elsewhere"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "with compression method {}".format(info.compress_type)
+        return f"with compression method {info.compress_type}"
     return "twice" if seen else None
 
 
@@ -201,16 +201,15 @@ def _read_header(path, member, info):
     start = member.read(len(_MAGIC) + 2)
     version = start[-2:]
     if start[:-2] != _MAGIC or version not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
-        found = "a member {} that is no .npy array".format(_quoted(info.filename))
+        found = f"a member {_quoted(info.filename)} that is no .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
     width, code = (2, "<H") if version == b"\x01\x00" else (4, "<I")
     length = struct.unpack(code, member.read(width))[0]
     text = member.read(length) if length <= _MAX_HEADER else b""
     fields = _parse_header(text.decode("latin-1"))
     if fields is None:
-        found = "a member {} with the header {}".format(
-            _quoted(info.filename), _quoted(text.decode("latin-1").strip())
-        )
+        header = _quoted(text.decode("latin-1").strip())
+        found = f"a member {_quoted(info.filename)} with the header {header}"
         expected = "a plain array of booleans, numbers or text (object arrays are refused)"
         raise DataError(path, found, expected, "save the data as plain arrays")
     return fields
@@ -284,7 +283,7 @@ def write_npz(file, arrays):
 def _checked_array(name, value):
     array = np.asanyarray(value)
     if not _DESCR.fullmatch(array.dtype.str):
-        found = "an array of dtype {}".format(array.dtype)
+        found = f"an array of dtype {array.dtype}"
         remedy = "convert it first, with astype"
         raise DataError(name, found, "booleans, integers, floats or text", remedy)
     return array

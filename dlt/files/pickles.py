@@ -105,7 +105,7 @@ def load_pickle(path, max_bytes=MAX_BYTES):
         value = _load_one(_machine(path, file, max_bytes))
         left = file.drain()  # also makes gzip compare its checksum
     if left:
-        found = "{} more bytes after the first pickle".format(left)
+        found = f"{left} more bytes after the first pickle"
         raise DataError(path, found, "one pickle", "use load_pickles if the file holds several")
     return value
 
@@ -226,7 +226,7 @@ def _load_one(machine):
     except IndexError:  # from popping an empty stack
         found = "a damaged pickle (it uses more values than it made)"
     except (ValueError, struct.error, OverflowError) as error:  # from reading an argument
-        found = "a damaged pickle ({})".format(_printable(str(error)))
+        found = f"a damaged pickle ({_printable(str(error))})"
     except MemoryError:
         found = "more data than fits into memory"
     raise DataError(machine.path, found, EXPECTED, FETCH_AGAIN)
@@ -263,7 +263,7 @@ class _Machine:
                 raise self.refused(code)
             self.opcodes_left -= 1
             if self.opcodes_left < 0:
-                found = "more than {} pickle opcodes".format(MAX_OPCODES)
+                found = f"more than {MAX_OPCODES} pickle opcodes"
                 raise self.bad(found, "save whole arrays, not lists of numbers")
             read_argument, act = step
             if read_argument is None:
@@ -274,7 +274,7 @@ class _Machine:
     def result(self):
         """Return the one value that must be left at STOP."""
         if len(self.stack) != 1 or self.below:
-            raise self.bad("a damaged pickle (it ends with {} values)".format(len(self.stack)))
+            raise self.bad(f"a damaged pickle (it ends with {len(self.stack)} values)")
         return self.stack[0]
 
     def refused(self, code):
@@ -283,8 +283,8 @@ class _Machine:
             return self.bad("a pickle that is cut short")
         known = _OPCODES.get(code)
         if known is None:
-            return self.bad("byte {:02x} where a pickle opcode should be".format(code[0]))
-        return self.bad("a pickle with the opcode {}, which is not allowed".format(known), DISTRUST)
+            return self.bad(f"byte {code[0]:02x} where a pickle opcode should be")
+        return self.bad(f"a pickle with the opcode {known}, which is not allowed", DISTRUST)
 
     def pop_mark(self):
         """Return the values above the last MARK and forget the mark."""
@@ -311,7 +311,7 @@ class _Machine:
         """Count bytes that are made from bytes of the file, which may name those many times."""
         self.bytes_left -= n
         if self.bytes_left < 0:
-            raise self.bad("arrays that need more than {} bytes".format(self.max_bytes))
+            raise self.bad(f"arrays that need more than {self.max_bytes} bytes")
 
 
 def _kind(value):
@@ -364,7 +364,7 @@ def _payload(read_length):
             raise ValueError("a negative length")
         data = file.read(length) if length < LARGE else file.read_buffer(length)
         if len(data) < length:
-            raise ValueError("cut short: {} of {} bytes".format(len(data), length))
+            raise ValueError(f"cut short: {len(data)} of {length} bytes")
         return data
 
     return read
@@ -478,7 +478,7 @@ def _array(machine, raw, dtype, shape, fortran_order=False):
     if type(raw) is str:  # a Python 2 string, or a list of characters by any other name
         raw = raw.encode("latin-1")
     if type(raw) not in (bytes, bytearray):
-        raise machine.bad("a damaged pickle (array data that are a {})".format(_kind(raw)))
+        raise machine.bad(f"a damaged pickle (array data that are a {_kind(raw)})")
     buffer = machine.buffer_for_array(raw)
     return array_from_bytes(machine.path, buffer, dtype.order + dtype.code, shape, fortran_order)
 
@@ -537,7 +537,7 @@ def _constant(value):
 
 def _protocol(machine, version):
     if version > 5:
-        raise machine.bad("a pickle of protocol {}".format(version), DISTRUST)
+        raise machine.bad(f"a pickle of protocol {version}", DISTRUST)
 
 
 def _frame(machine, length):
@@ -608,10 +608,10 @@ def _set_items(machine, values):
     for key, value in zip(values[::2], values[1::2]):
         # Hashing a deeply nested tuple can crash, colliding numbers take for ever: none of these.
         if not (type(key) in (str, bytes) or (type(key) is int and -(2**63) <= key < 2**64)):
-            raise machine.bad("a dict with a {} as key".format(_kind(key)))
+            raise machine.bad(f"a dict with a {_kind(key)} as key")
         target[key] = value
     if len(target) > _MAX_KEYS:
-        raise machine.bad("a dict of more than {} keys".format(_MAX_KEYS))
+        raise machine.bad(f"a dict of more than {_MAX_KEYS} keys")
 
 
 def _put(machine, index):
@@ -627,7 +627,7 @@ def _memoize(machine):
 
 def _get(machine, index):
     if index not in machine.memo:
-        raise machine.bad("a damaged pickle (memo entry {} was never made)".format(index))
+        raise machine.bad(f"a damaged pickle (memo entry {index} was never made)")
     machine.stack.append(machine.memo[index])
 
 
@@ -644,7 +644,7 @@ def _inst(machine, name):
 
 
 def _asks_for(machine, name):
-    return machine.bad("a pickle that asks for {}".format(_printable(".".join(name))), DISTRUST)
+    return machine.bad(f"a pickle that asks for {_printable('.'.join(name))}", DISTRUST)
 
 
 def _stack_global(machine):
@@ -658,7 +658,7 @@ def _reduce(machine):
     args, function = machine.stack.pop(), machine.stack.pop()
     if type(function) is not _Global or function.build is None or type(args) is not tuple:
         called = function.name if type(function) is _Global else "a " + _kind(function)
-        raise machine.bad("a pickle that calls {}".format(called), DISTRUST)
+        raise machine.bad(f"a pickle that calls {called}", DISTRUST)
     machine.stack.append(function.build(machine, args))
 
 
@@ -673,7 +673,7 @@ def _build(machine):
             if machine.memo[key] is target:
                 machine.memo[key] = array
     else:
-        raise machine.bad("a pickle that sets the state of a {}".format(_kind(target)), DISTRUST)
+        raise machine.bad(f"a pickle that sets the state of a {_kind(target)}", DISTRUST)
 
 
 def _set_dtype_state(machine, dtype, state):
@@ -797,7 +797,7 @@ def _unfolded(machine, children, known):
         else:
             items, size = items + 1, size + _leaf_bytes(machine, child)
     if levels >= MAX_DEPTH:
-        raise machine.bad("tuples and lists nested more than {} deep".format(MAX_DEPTH), DISTRUST)
+        raise machine.bad(f"tuples and lists nested more than {MAX_DEPTH} deep", DISTRUST)
     if items > MAX_OPCODES or size > machine.max_bytes:
         found = "a pickle that unfolds to more than {} values or {} bytes"
         raise machine.bad(found.format(MAX_OPCODES, machine.max_bytes), DISTRUST)
@@ -807,7 +807,7 @@ def _unfolded(machine, children, known):
 def _leaf_bytes(machine, value):
     """Return the size of a value without inner values; refuse one that is not plain data."""
     if type(value) not in _LEAVES and not isinstance(value, np.generic):
-        raise machine.bad("a pickle with a bare {} in it".format(_kind(value)), DISTRUST)
+        raise machine.bad(f"a pickle with a bare {_kind(value)} in it", DISTRUST)
     if isinstance(value, np.ndarray):
         return value.nbytes
     return len(value) if type(value) in (str, bytes, bytearray) else 0

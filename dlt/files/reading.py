@@ -94,7 +94,7 @@ def describe_head(head):
     ):
         return "an IDX file"
     if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
-        return "a pickle of protocol {}".format(head[1])
+        return f"a pickle of protocol {head[1]}"
     return _web_page(head) or "a file that begins with " + " ".join(map("{:02x}".format, head[:4]))
 
 
@@ -162,7 +162,7 @@ def _status(path, expected):
 
 def _unreadable(path, error, expected):
     """Turn an `OSError` of opening or reading into a `DataError`."""
-    found = "a file that cannot be read ({})".format(error.strerror or error)
+    found = f"a file that cannot be read ({error.strerror or error})"
     return DataError(path, found, expected, "check its permissions and the disk")
 
 
@@ -323,7 +323,7 @@ class _Counted(io.RawIOBase):
         piece = self._checked_read(min(len(buffer), self._left + 1))
         self._left -= len(piece)
         if self._left < 0:
-            found = "more than {} bytes".format(self._max_bytes)
+            found = f"more than {self._max_bytes} bytes"
             remedy = "not the right file? raise max_bytes only if you trust it"
             raise DataError(self._path, found, "no more than that in " + self._expected, remedy)
         buffer[: len(piece)] = piece
@@ -334,7 +334,7 @@ class _Counted(io.RawIOBase):
             return self._read(n)
         except zlib.error as error:
             # zlib says "Error -3 while decompressing data: incorrect data check"
-            found = "a damaged gzip file ({})".format(str(error).rpartition(": ")[2])
+            found = f"a damaged gzip file ({str(error).rpartition(': ')[2]})"
         except EOFError:
             found = "a gzip file that is cut short"
         except _TrailingBytes:
@@ -438,7 +438,7 @@ def array_from_bytes(path, raw, dtype, shape, fortran_order=False, kinds="biuf")
 def _check_dtype(path, dtype, kinds):
     if dtype.kind in kinds and dtype.itemsize and (dtype.kind == "U" or dtype.itemsize <= 8):
         return
-    found = "an array of dtype {}".format(ascii(dtype.str))
+    found = f"an array of dtype {dtype.str!a}"
     remedy = "save the data as plain numeric arrays"
     raise DataError(path, found, "booleans, integers or floats of at most 8 bytes", remedy)
 
@@ -448,7 +448,7 @@ def _checked_shape(path, shape):
     if plain and all(type(n) is int and 0 <= n < _MAX_DIMENSION for n in shape):
         return shape
     found = "an array with a shape that is not one"
-    expected = "at most {} dimensions, integers of at least 0".format(_MAX_DIMENSIONS)
+    expected = f"at most {_MAX_DIMENSIONS} dimensions, integers of at least 0"
     raise DataError(path, found, expected, FETCH_AGAIN)
 
 
@@ -457,11 +457,11 @@ def _check_size(path, n_bytes, dtype, shape):
     for n in shape:
         needed *= n  # Python integers: no overflow, however large the declared shape
     if needed == 0 and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot even copy it
-        found = "an empty array of shape {}".format(shape)
+        found = f"an empty array of shape {shape}"
         raise DataError(path, found, "a shape that numpy can hold", FETCH_AGAIN)
     if needed != n_bytes:
-        found = "{} bytes of array data".format(n_bytes)
-        expected = "{} for shape {} of {}".format(needed, shape, dtype.newbyteorder("="))
+        found = f"{n_bytes} bytes of array data"
+        expected = f"{needed} for shape {shape} of {dtype.newbyteorder('=')}"
         raise DataError(path, found, expected, FETCH_AGAIN)
 
 

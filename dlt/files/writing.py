@@ -60,7 +60,7 @@ def write_atomically(path, write, previous=None):
         target = os.path.realpath(path)
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
-            raise SettingsError("{}: exists and is not a file; choose another path".format(path))
+            raise SettingsError(path, "what is not a file", "a file", "choose another path")
         _write_and_rename(target, write, previous)
     except OSError as error:
         raise _not_written(path, error) from error
@@ -68,7 +68,8 @@ def write_atomically(path, write, previous=None):
 
 def _not_written(path, error):
     reason = error.strerror or str(error)
-    return SettingsError("{}: cannot be written ({}); {}".format(path, reason, _advice(error)))
+    found = f"a file that cannot be written ({reason})"
+    return SettingsError(path, found, remedy=_advice(error))
 
 
 def try_writing(folder):
@@ -142,8 +143,10 @@ def unwritable(folder, error, what):
 results; choose another folder
     """
     return SettingsError(
-        "{!r}: found a folder that cannot be written ({}); expected one for {}; choose another "
-        "folder".format(os.fspath(folder), getattr(error, "strerror", None) or error, what)
+        f"{os.fspath(folder)!r}",
+        f"a folder that cannot be written ({getattr(error, 'strerror', None) or error})",
+        f"one for {what}",
+        "choose another folder",
     )
 
 
@@ -210,9 +213,7 @@ def own_folder(folder, name):
     """
     path = os.path.join(folder, name)
     if os.path.islink(path):
-        raise SettingsError(
-            "{!r}: found a link; expected a folder of the run's own; remove the link".format(path)
-        )
+        raise SettingsError(repr(path), "a link", "a folder of the run's own", "remove the link")
     return path
 
 
@@ -242,7 +243,7 @@ def remove_unfinished(folder):
 def _write_and_rename(target, write, previous):
     folder = os.path.dirname(target)
     # Made by open, not by tempfile: so the umask decides who may read the result.
-    temporary = os.path.join(folder, ".{}.tmp".format(secrets.token_hex(8)))
+    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
             write(file)

@@ -21,11 +21,9 @@ def _numbers(name, values):
             warnings.simplefilter("ignore")  # rows of different lengths are told below
             array = np.asarray(values)
     except (ValueError, TypeError):
-        raise SettingsError(
-            "{}: found rows of different lengths; expected an array of numbers".format(name)
-        ) from None
+        raise SettingsError(name, "rows of different lengths", "an array of numbers") from None
     if array.dtype.kind not in "biuf":
-        raise SettingsError("{}: found an array of {}; expected numbers".format(name, array.dtype))
+        raise SettingsError(name, f"an array of {array.dtype}", "numbers")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -34,12 +32,10 @@ def _matrix(name, values):
     array = _numbers(name, values)
     if array.ndim != 2 or not array.size:
         raise SettingsError(
-            "{}: found an array of shape {}; expected two dimensions, neither of them 0".format(
-                name, array.shape
-            )
+            name, f"an array of shape {array.shape}", "two dimensions, neither of them 0"
         )
     if not np.isfinite(array).all():
-        raise SettingsError("{}: found NaN or infinity; expected finite numbers".format(name))
+        raise SettingsError(name, "NaN or infinity", "finite numbers")
     return array
 
 
@@ -48,9 +44,7 @@ def _pictures(name, rows):
     array, flat = _numbers(name, rows), _flat(name, rows)
     if len(flat) > MAX_PICTURES:
         raise SettingsError(
-            "{}: found {} pictures; expected at most {}; choose some of them".format(
-                name, len(flat), MAX_PICTURES
-            )
+            name, f"{len(flat)} pictures", f"at most {MAX_PICTURES}", "choose some of them"
         )
     sides = array.shape[1:] if array.ndim == 3 else (_side(name, flat.shape[1]),) * 2
     return flat.reshape(-1, *sides)
@@ -72,27 +66,17 @@ def _side(name, n_in):
     try:
         return side_of(n_in)
     except SettingsError:
-        raise SettingsError(
-            "{}: found pictures of {} pixels; expected a square number of them".format(name, n_in)
-        ) from None
+        raise SettingsError(name, f"pictures of {n_in} pixels", "a square number of them") from None
 
 
 def _labels(name, values, n_out):
     """Check labels: whole numbers from 0 to n_out - 1, shape (N,), at least one."""
     array = _numbers(name, values)
     if array.ndim != 1 or not array.size:
-        raise SettingsError(
-            "{}: found an array of shape {}; expected one dimension, not 0".format(
-                name, array.shape
-            )
-        )
+        raise SettingsError(name, f"an array of shape {array.shape}", "one dimension, not 0")
     bad = array[~((array >= 0) & (array < n_out) & (array == np.floor(array)))]
     if bad.size:
-        raise SettingsError(
-            "{}: found the label {:g}; expected whole numbers from 0 to {}".format(
-                name, bad[0], n_out - 1
-            )
-        )
+        raise SettingsError(name, f"the label {bad[0]:g}", f"whole numbers from 0 to {n_out - 1}")
     return array.astype(np.int64)
 
 
@@ -100,8 +84,10 @@ def _check_probabilities(name, p):
     """Refuse scores; sums of rounded probabilities may be a little above 1."""
     if p.min() < 0 or p.max() > 1 + 1e-6:
         raise SettingsError(
-            "{}: found values from {:g} to {:g}; expected probabilities, 0 to 1; apply softmax "
-            "to scores".format(name, p.min(), p.max())
+            name,
+            f"values from {p.min():g} to {p.max():g}",
+            "probabilities, 0 to 1",
+            "apply softmax to scores",
         )
 
 
@@ -109,7 +95,7 @@ def _listed(name, values):
     try:
         return list(values)
     except TypeError:
-        raise SettingsError("{}: found {!r}; expected a sequence".format(name, values)) from None
+        raise SettingsError(name, repr(values), "a sequence") from None
 
 
 def _captions(name, values, n):
@@ -119,43 +105,39 @@ def _captions(name, values, n):
     for value in values:
         if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
             raise SettingsError(
-                "{}: found a row of {} values; expected one number or text for each; of one-hot "
-                "rows take argmax(axis=1)".format(name, len(value))
+                name,
+                f"a row of {len(value)} values",
+                "one number or text for each",
+                "of one-hot rows take argmax(axis=1)",
             )
     return [str(value) for value in values]
 
 
 def _check_length(name, values, n):
     if len(values) != n:
-        raise SettingsError("{}: found {} of them; expected {}".format(name, len(values), n))
+        raise SettingsError(name, f"{len(values)} of them", n)
 
 
 def _limit(name, values):
     """Return the largest absolute value as the end of a colour scale; 1 if there is none."""
     limit = float(np.abs(values).max())
     if limit > float(np.finfo(np.float32).max):
-        raise SettingsError(
-            "{}: found weights up to {:g}; expected such as float32 can hold".format(name, limit)
-        )
+        raise SettingsError(name, f"weights up to {limit:g}", "such as float32 can hold")
     return limit if limit > float(np.finfo(np.float32).tiny) else 1.0
 
 
 def _positive(name, value):
     """Check a positive number that the caller chose."""
     if not isinstance(value, numbers.Real):
-        raise SettingsError(
-            "{}: found {}; expected a finite number above 0, such as 1.0".format(
-                name, type(value).__name__
-            )
-        )
-    positive_in(name, value, "float32", example="such as 1.0")
+        raise SettingsError(name, type(value).__name__, "a finite number above 0, such as 1.0")
+    positive_in(name, value, "float32", example=", such as 1.0")
     return float(value)
 
 
 def _text(name, value):
     """Check a text that stands in a figure."""
     if not isinstance(value, str):
-        raise SettingsError("{}: found {}; expected text".format(name, type(value).__name__))
+        raise SettingsError(name, type(value).__name__, "text")
     return value
 
 
@@ -163,7 +145,7 @@ def _pair(name, pair):
     try:
         first, second = pair
     except (TypeError, ValueError):
-        raise SettingsError("{}: found {!r}; expected two numbers".format(name, pair)) from None
+        raise SettingsError(name, repr(pair), "two numbers") from None
     return whole_number(name, first, low=1), whole_number(name, second, low=1)
 
 
@@ -173,7 +155,5 @@ def _ending(path, allowed):
     if ending not in allowed:
         *others, last = ["." + kind for kind in allowed]
         expected = ", ".join(others) + " or " + last if others else last
-        raise SettingsError(
-            "{}: found the ending {!r}; expected {}".format(os.fspath(path), ending, expected)
-        )
+        raise SettingsError(os.fspath(path), f"the ending {ending!r}", expected)
     return ending

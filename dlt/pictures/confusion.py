@@ -65,9 +65,8 @@ def plot_confusion_matrix(y, y_pred, n_out=None, what="examples"):
     """
     counts, what = _confusion(y, y_pred, n_out), _text("what", what)
     n_errors = int(counts.sum() - np.trace(counts))
-    title = "{} error{} in {} {{}} ({:.2f} %)".format(
-        n_errors, "" if n_errors == 1 else "s", counts.sum(), 100 * n_errors / counts.sum()
-    )
+    errors = "1 error" if n_errors == 1 else f"{n_errors} errors"
+    title = f"{errors} in {counts.sum()} {{}} ({100 * n_errors / counts.sum():.2f} %)"
     errors = np.ma.masked_array(counts, np.eye(len(counts), dtype=bool))
     most = max(1, int(counts[~errors.mask].max(initial=0)))
     with _style():

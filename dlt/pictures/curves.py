@@ -119,23 +119,21 @@ def _columns(history, counted):
     """Check a history; give what is drawn of it as arrays, with NaN for what cannot be."""
     history = _listed("history", history)
     if not history:
-        raise SettingsError("history: found no rows; expected one for each validation")
+        raise SettingsError("history", "no rows", "one for each validation")
     for row in history:
         if not isinstance(row, HistoryRow):
             raise SettingsError(
-                "history: found a {}; expected rows as read_history gives them".format(
-                    type(row).__name__
-                )
+                "history", f"a {type(row).__name__}", "rows as read_history gives them"
             )
     columns = [_numbers("history", column) for column in list(zip(*history))[:5]]
     iteration, epoch, loss, error, patience = columns
     if not (np.isfinite(iteration).all() and (np.diff(iteration, prepend=0) > 0).all()):
-        raise SettingsError("history: found iterations that do not grow; expected growing ones")
+        raise SettingsError("history", "iterations that do not grow", "growing ones")
     if counted and ((error < 0) | (error > 1)).any():
         raise SettingsError(
-            "history: found a validation error of {:g}; expected fractions, 0 to 1".format(
-                error[(error < 0) | (error > 1)][0]
-            )
+            "history",
+            f"a validation error of {error[(error < 0) | (error > 1)][0]:g}",
+            "fractions, 0 to 1",
         )
     loss, error = (np.where(np.abs(values) < _HUGE, values, np.nan) for values in (loss, error))
     return iteration, epoch, loss, error, patience
@@ -146,15 +144,12 @@ def _best_row(iteration, error, best_iteration):
     if best_iteration is not None:
         rows = np.flatnonzero(iteration == best_iteration)
         if not len(rows):
-            raise SettingsError(
-                "best_iteration: found {}; expected an iteration of the history".format(
-                    best_iteration
-                )
-            )
+            raise SettingsError("best_iteration", best_iteration, "an iteration of the history")
         if np.isnan(error[rows[0]]):
             raise SettingsError(
-                "best_iteration: found {}, where the validation error is NaN; expected an "
-                "iteration with an error".format(best_iteration)
+                "best_iteration",
+                f"{best_iteration}, where the validation error is NaN",
+                "an iteration with an error",
             )
         return rows[0]
     return None if np.isnan(error).all() else int(np.nanargmin(error))
@@ -188,6 +183,7 @@ def _mark_best(axes, iteration, shown, row, form):
     """Mark the best model's row, if there is one."""
     if row is not None:
         n_updates = int(iteration[row])
+        updates = "1 update" if n_updates == 1 else f"{n_updates} updates"
         axes.plot(
             n_updates,
             shown[row],
@@ -197,9 +193,7 @@ def _mark_best(axes, iteration, shown, row, form):
             markeredgecolor="white",
             markeredgewidth=0.4,
             clip_on=False,
-            label="best model: {} after {} update{}".format(
-                form.format(shown[row]), n_updates, "" if n_updates == 1 else "s"
-            ),
+            label=f"best model: {form.format(shown[row])} after {updates}",
         )
 
 
@@ -223,7 +217,7 @@ def _say_what_is_missing(axes, values):
     """Count the values that cannot be drawn, and let no axis look as if there were some."""
     n_missing = int(np.isnan(values).sum())
     if n_missing:
-        what = "{} of {} values are not finite, and not shown".format(n_missing, len(values))
+        what = f"{n_missing} of {len(values)} values are not finite, and not shown"
         axes.set_xlabel("\n".join(filter(None, [what, axes.get_xlabel()])))
     if n_missing == len(values):
         axes.set_yticks([])

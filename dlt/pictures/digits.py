@@ -180,13 +180,12 @@ def plot_mistakes(x, y, p_y_given_x, n_examples=20, what="examples"):
     wrong = np.flatnonzero(y_pred != y)
     shown = wrong[np.argsort(-p_pred[wrong], kind="stable")][:n_examples]
     if not len(shown):
-        return _message("No mistakes in {} {}".format(len(x), what))
-    captions = [
-        "predicted {}: {:.3f}\nright label {}".format(y_pred[i], p_pred[i], y[i]) for i in shown
-    ]
-    number = "{} most confident of {}".format(len(shown), len(wrong))
-    title = "The {} mistakes in {} {}\n(with the probability of the predicted label)".format(
-        number if len(shown) < len(wrong) else len(wrong), len(x), what
+        return _message(f"No mistakes in {len(x)} {what}")
+    captions = [f"predicted {y_pred[i]}: {p_pred[i]:.3f}\nright label {y[i]}" for i in shown]
+    number = f"{len(shown)} most confident of {len(wrong)}"
+    number = number if len(shown) < len(wrong) else len(wrong)
+    title = (
+        f"The {number} mistakes in {len(x)} {what}\n(with the probability of the predicted label)"
     )
     pictures = _pictures("x", np.asarray(x)[shown])
     return _sheet(pictures, captions, 5, title, **_ink(pictures))
@@ -227,12 +226,13 @@ def _sheet(pictures, captions, n_columns, title, below=0.0, **scale):
     top = _MARGIN if title is None else _MARGIN + _inches(title.count("\n") + 1) + 0.06
     n_rows = math.ceil(len(pictures) / n_columns)
     height = math.ceil((top + n_rows * pitch + below + _MARGIN) * 50) / 50  # whole pixels
-    if height * _SAVED_WIDTH / _WIDTH > _TALLEST:
+    pixels = round(height * _SAVED_WIDTH / _WIDTH)
+    if pixels > _TALLEST:
         raise SettingsError(
-            "found a figure of {} pictures in {} columns, {} pixels high; expected at most {}; "
-            "choose more columns, fewer pictures or shorter text".format(
-                len(pictures), n_columns, round(height * _SAVED_WIDTH / _WIDTH), _TALLEST
-            )
+            "n_columns",
+            f"a figure of {len(pictures)} pictures in {n_columns} columns, {pixels} pixels high",
+            f"at most {_TALLEST} pixels",
+            "choose more columns, fewer pictures or shorter text",
         )
     left = (_WIDTH - min(n_columns, len(pictures)) * cell) / 2 + (cell - side) / 2
     with _style():

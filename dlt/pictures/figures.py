@@ -118,7 +118,7 @@ def _plain_numbers():
 
 
 def _plain_number(value, _):
-    return "{:.10g}".format(value).replace("-", "\N{MINUS SIGN}")
+    return f"{value:.10g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _fitting(text, width, size):
@@ -174,9 +174,7 @@ def save_figure(path, figure):
     kind = _ending(path, ("png", "svg", "pdf"))
     if not isinstance(figure, _Figure):
         raise SettingsError(
-            "figure: found {}; expected a matplotlib Figure, such as plot_weights gives".format(
-                type(figure).__name__
-            )
+            "figure", type(figure).__name__, "a matplotlib Figure, such as plot_weights gives"
         )
     content = io.BytesIO()
     with _style():

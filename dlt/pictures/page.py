@@ -76,8 +76,7 @@ def export_page(path, model_path):
     path = os.fspath(path)
     if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
         raise SettingsError(
-            "{}: found a name without .html at its end; expected one with it, for a page; choose "
-            "another".format(path)
+            path, "a name without .html at its end", "one with it, for a page", "choose another"
         )
     model_path = params_file(model_path)
     (W, b), settings = read_model(model_path, dtype="float32")
@@ -115,9 +114,7 @@ def page_html(W, b, about=""):
     """
     if np.ndim(W) != 2 or np.shape(b) != np.shape(W)[1:]:
         raise SettingsError(
-            "found W {} and b {}; expected W (n_in, n_out) and b (n_out,)".format(
-                np.shape(W), np.shape(b)
-            )
+            "params", f"W {np.shape(W)} and b {np.shape(b)}", "W (n_in, n_out) and b (n_out,)"
         )
     side = side_of(len(W))
     style, script = _part("page.css"), "\n".join(map(_part, _SCRIPTS))
@@ -141,7 +138,7 @@ def _policy(style, script):
     """Allow this style and this script, which the page holds, and nothing else at all."""
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        "style-src '{}'; script-src '{}'".format(_digest(style), _digest(script))
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     )
 
 
@@ -167,9 +164,9 @@ def _about(shape, dataset, error):
     if isinstance(dataset, str) and dataset:
         # of a path only the last part: the page may be given away, the folders are private
         name = dataset.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        parts.append("trained on {}".format(name[:_LONGEST_NAME]))
+        parts.append(f"trained on {name[:_LONGEST_NAME]}")
     if error is not None:
-        parts.append("with a validation error of {:.2f} %".format(100 * error))
+        parts.append(f"with a validation error of {100 * error:.2f} %")
     return ", ".join(parts) + "."
 
 

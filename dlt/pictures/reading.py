@@ -142,8 +142,10 @@ def side_of(n_in):
     side = math.isqrt(n_in)
     if side * side != n_in:
         raise SettingsError(
-            "the model has {} inputs; expected a square number, one input for each pixel of a "
-            "square picture; use a model trained on such pictures".format(n_in)
+            "model",
+            f"{n_in} inputs",
+            "a square number, one input for each pixel of a square picture",
+            "use a model trained on such pictures",
         )
     return side
 
@@ -196,7 +198,7 @@ def _pillow():
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise SettingsError("reading pictures needs Pillow: pip install Pillow") from error
+        raise SettingsError("reading pictures", "no Pillow", remedy="pip install Pillow") from error
     return Image, ImageOps
 
 
@@ -209,8 +211,8 @@ def _check_file(path):
     if not os.access(path, os.R_OK):
         raise DataError(path, "a file that may not be read", _WHAT, "change its permissions")
     if os.path.getsize(path) > MAX_FILE_BYTES:
-        found = "a file of {} bytes".format(os.path.getsize(path))
-        raise DataError(path, found, "at most {}".format(MAX_FILE_BYTES), "scale it down")
+        found = f"a file of {os.path.getsize(path)} bytes"
+        raise DataError(path, found, f"at most {MAX_FILE_BYTES}", "scale it down")
 
 
 def _check_size(path, size):

@@ -13,6 +13,7 @@ import os
 
 import numpy as np
 
+from dlt.checks import one_of
 from dlt.datasets import load_data
 from dlt.early_stopping import MOST_PATIENCE
 from dlt.errors import DataError, DltError, SettingsError
@@ -102,8 +103,8 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     >>> [os.path.basename(path) for path in found.files]
     ['digits.png', 'weights.png', 'learning_curves.png', 'confusion_matrix.png', 'mistakes.png']
     """
-    _check_choice("format", format, FORMATS)
-    _check_choice("examples", examples, EXAMPLES)
+    one_of("format", format, FORMATS)
+    one_of("examples", examples, EXAMPLES)
     run_folder = os.fspath(run_folder)
     if os.path.isfile(run_folder):
         raise DataError(run_folder, "a file", "a run folder", "name the folder that it lies in")
@@ -123,9 +124,7 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
 
     ours = output_dir is None
     output_dir = own_folder(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
-    writes = {
-        "{}.{}".format(name, format): (save_figure, *drawn[name]) for name in NAMES if name in drawn
-    }
+    writes = {f"{name}.{format}": (save_figure, *drawn[name]) for name in NAMES if name in drawn}
     if frames:
         writes[ANIMATION_NAME] = (save_animation, frames, what)
     else:
@@ -142,7 +141,7 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
 
 def _remove_older(folder, model_time, keep, log):
     """Remove the figures in a folder that show an older model."""
-    names = ["{}.{}".format(name, format) for name in NAMES for format in FORMATS]
+    names = [f"{name}.{format}" for name in NAMES for format in FORMATS]
     for name in [*names, ANIMATION_NAME]:
         path = os.path.join(folder, name)
         if name in keep or not os.path.isfile(path):
@@ -150,7 +149,7 @@ def _remove_older(folder, model_time, keep, log):
         with contextlib.suppress(FileNotFoundError):  # another process may do the same
             if os.stat(path).st_mtime_ns < model_time:
                 os.unlink(path)
-                log("removed {}, which is older than the model".format(path))
+                log(f"removed {path}, which is older than the model")
 
 
 def _write(folder, writes):
@@ -169,7 +168,8 @@ def _said_of(path):
     try:
         yield
     except SettingsError as error:
-        raise SettingsError("{!r}: {}".format(path, error)) from error
+        what = f"{path}, {error.what}"
+        raise SettingsError(what, error.found, error.expected, error.remedy) from error
 
 
 def _shaped(W, sides):
@@ -180,9 +180,9 @@ def _shaped(W, sides):
 
 def _draw_weights(W, sides):
     """Draw a model's weights: the Figure, and what it shows."""
-    return plot_weights(_shaped(W, sides)), "weights of {} labels, {:.2g} to {:.2g}".format(
-        W.shape[1], W.min(), W.max()
-    )
+    return plot_weights(
+        _shaped(W, sides)
+    ), f"weights of {W.shape[1]} labels, {W.min():.2g} to {W.max():.2g}"
 
 
 def _draw_history(history, settings):
@@ -190,10 +190,10 @@ def _draw_history(history, settings):
     curves = plot_learning_curves(
         history, loss_label=_loss_label(settings), initial_patience=_initial_patience(settings)
     )
-    what = "1 validation" if len(history) == 1 else "{} validations".format(len(history))
+    what = "1 validation" if len(history) == 1 else f"{len(history)} validations"
     lowest = lowest_error(history)
     if lowest is not None:
-        what = "{}, the lowest error {:.2f} %".format(what, 100 * lowest)
+        what = f"{what}, the lowest error {100 * lowest:.2f} %"
     return curves, what
 
 
@@ -229,8 +229,10 @@ def _draw_snapshots(run_folder, history, sides):
     errors = {row.iteration: row.validation_error for row in history}
     captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
     frames = animate_weights(weights.values(), captions)
-    return frames, "{} of {} snapshots, after {} to {} updates".format(
-        len(frames), len(snapshots), min(weights), max(weights)
+    return (
+        frames,
+        f"{len(frames)} of {len(snapshots)} snapshots, "
+        f"after {min(weights)} to {max(weights)} updates",
     )
 
 
@@ -267,14 +269,15 @@ def _draw_examples(predictor, dataset=None, examples="test", log=silent):
         if dataset is not None:
             raise
         return {}, (
-            "no digits, confusion_matrix and mistakes, which need the data set: {}; name it as "
-            "dataset (--dataset)".format(error)
+            "no digits, confusion_matrix and mistakes, which need the data set: "
+            f"{error}; name it as "
+            "dataset (--dataset)"
         )
     if predictor.sides:
         x, (tried_x, tried_y) = x.reshape(-1, *predictor.sides), examples_xy
         examples_xy = tried_x.reshape(-1, *predictor.sides), tried_y
     n_digits = min(_N_DIGITS, len(x))
-    title = "The first {} training examples".format(n_digits)
+    title = f"The first {n_digits} training examples"
     digits = plot_digits(x[:n_digits], y[:n_digits], title=title)
     with _said_of(predictor.path):
         mistakes = _draw_mistakes(predictor, *examples_xy, what=_WHAT[examples])
@@ -287,12 +290,12 @@ def _draw_mistakes(predictor, x, y, what):
     n_errors = int((y_pred != y).sum())
     matrix = plot_confusion_matrix(y, y_pred, predictor.model.n_out, what=what)
     mistakes = plot_mistakes(x, y, p_y_given_x, what=what)
-    counted = "{} errors in {} {}".format(n_errors, len(y), what)
+    counted = f"{n_errors} errors in {len(y)} {what}"
     if predictor.settings.get("drop_last") is True:
         counted += " (all of them; the run counted whole minibatches only)"
     return {
         "confusion_matrix": (matrix, counted),
-        "mistakes": (mistakes, "the most confident of {} mistakes".format(n_errors)),
+        "mistakes": (mistakes, f"the most confident of {n_errors} mistakes"),
     }
 
 
@@ -304,10 +307,9 @@ def _load_examples(predictor, dataset, examples, log):
     if x.shape[1] != predictor.model.n_in or y.max() >= predictor.model.n_out:
         raise DataError(
             dataset,
-            "examples of {} values and labels up to {}".format(x.shape[1], y.max()),
-            "{} values and labels up to {}, as the model has".format(
-                predictor.model.n_in, predictor.model.n_out - 1
-            ),
+            f"examples of {x.shape[1]} values and labels up to {y.max()}",
+            f"{predictor.model.n_in} values and labels up to {predictor.model.n_out - 1}, "
+            "as the model has",
             "use the data set it was trained on",
         )
     return datasets[0], (x, y)
@@ -329,14 +331,7 @@ def _loss_label(settings):
 
 
 def _caption(iteration, error):
-    text = "Weights after {} updates".format(iteration)
+    text = f"Weights after {iteration} updates"
     if error is None or not 0 <= error <= 1:
         return text
-    return "{}, validation error {:.2f} %".format(text, 100 * error)
-
-
-def _check_choice(name, found, allowed):
-    if found not in allowed:
-        raise SettingsError(
-            "{}: found {!r}; expected one of {}".format(name, found, ", ".join(allowed))
-        )
+    return f"{text}, validation error {100 * error:.2f} %"

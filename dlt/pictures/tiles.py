@@ -69,16 +69,14 @@ def tile_images(rows, image_shape=None, tile_shape=None, spacing=1, scale_rows=F
     height, width = _pair("image_shape", image_shape)
     if height * width != rows.shape[1]:
         raise SettingsError(
-            "image_shape: found ({}, {}); expected a product of {}, the length of the rows".format(
-                height, width, rows.shape[1]
-            )
+            "image_shape",
+            f"({height}, {width})",
+            f"a product of {rows.shape[1]}, the length of the rows",
         )
     n_down, n_across = _pair("tile_shape", _square_enough(len(rows), tile_shape))
     if n_down * n_across < len(rows):
         raise SettingsError(
-            "tile_shape: found ({}, {}); expected room for {} pictures".format(
-                n_down, n_across, len(rows)
-            )
+            "tile_shape", f"({n_down}, {n_across})", f"room for {len(rows)} pictures"
         )
     spacing = whole_number("spacing", spacing, low=0)
     grey = _grey(rows, scale_rows).reshape(-1, height, width)
@@ -121,12 +119,10 @@ def animate_weights(weights, captions):
         _weight_images("weights", W)
     captions = _captions("captions", captions, len(weights))
     if not weights:
-        raise SettingsError("weights: found none; expected one W for each frame")
+        raise SettingsError("weights", "none", "one W for each frame")
     shapes = sorted({W.shape for W in weights})
     if len(shapes) > 1:
-        raise SettingsError(
-            "weights: found the shapes {} and {}; expected one shape".format(*shapes[:2])
-        )
+        raise SettingsError("weights", f"the shapes {shapes[0]} and {shapes[1]}", "one shape")
     limit = _limit("weights", np.stack([np.abs(W).max() for W in weights]))
     return [
         _frame(plot_weights(W, limit=limit, title=caption)) for W, caption in zip(weights, captions)
@@ -171,8 +167,9 @@ def save_animation(path, frames, milliseconds=200, last_milliseconds=2000):
     last = whole_number("last_milliseconds", last_milliseconds, 20, 60000)
     if each * (len(frames) - 1) + last > _LONGEST_SHOWN:
         raise SettingsError(
-            "milliseconds: found {} for each of {} frames and {} for the last; expected at most {} "
-            "in all".format(each, len(frames), last, _LONGEST_SHOWN)
+            "milliseconds",
+            f"{each} for each of {len(frames)} frames and {last} for the last",
+            f"at most {_LONGEST_SHOWN} in all",
         )
     palette = _palette(frames)
     first, *rest = [_in_colours(frame, palette) for frame in frames]
@@ -194,21 +191,17 @@ def _frames(frames):
     for frame in frames:
         if not isinstance(frame, Image.Image):
             raise SettingsError(
-                "frames: found {}; expected Pillow images, such as animate_weights gives".format(
-                    type(frame).__name__
-                )
+                "frames", type(frame).__name__, "Pillow images, such as animate_weights gives"
             )
     sizes = sorted({frame.size for frame in frames})
     if len(sizes) != 1:
         found = (
             "frames of {} x {} and {} x {} pixels".format(*sizes[0], *sizes[1]) if sizes else "none"
         )
-        raise SettingsError("frames: found {}; expected some of one size".format(found))
+        raise SettingsError("frames", found, "some of one size")
     if not all(1 <= length <= _LONGEST_GIF for length in sizes[0]):
-        raise SettingsError(
-            "frames: found frames of {} x {} pixels; expected 1 to {} each way, "
-            "as a GIF has".format(*sizes[0], _LONGEST_GIF)
-        )
+        found = "frames of {} x {} pixels".format(*sizes[0])
+        raise SettingsError("frames", found, f"1 to {_LONGEST_GIF} each way, as a GIF has")
     return [frame.convert("RGB") for frame in frames]
 
 
@@ -271,8 +264,10 @@ def _grey(rows, scale_rows):
         rows = (rows - least) / np.where(most > least, most - least, 1.0)
     elif rows.min() < 0 or rows.max() > 1:
         raise SettingsError(
-            "rows: found values from {:g} to {:g}; expected 0 to 1; divide pixels by 256, or "
-            "give scale_rows=True for weights".format(rows.min(), rows.max())
+            "rows",
+            f"values from {rows.min():g} to {rows.max():g}",
+            "0 to 1",
+            "divide pixels by 256, or give scale_rows=True for weights",
         )
     return np.minimum(rows * 256, 255).astype(np.uint8)
 

@@ -56,7 +56,7 @@ program : dict of str to [str, list of str]
 """
 
 _FORMAT = 2
-_EXPECTED = "a checkpoint of format {}, as dlt writes it".format(_FORMAT)
+_EXPECTED = f"a checkpoint of format {_FORMAT}, as dlt writes it"
 _REMEDY = "the file is damaged or not a checkpoint: use another copy, or start anew"
 _KEYS = {
     "checkpoint",
@@ -95,9 +95,7 @@ def write_checkpoint(path, checkpoint, previous=None):
     state = checkpoint.state
     groups = zip(_GROUPS, (state.params, state.update_state, state.best_params or {}))
     arrays = {
-        "{}/{}".format(group, name): value
-        for group, values in groups
-        for name, value in values.items()
+        f"{group}/{name}": value for group, values in groups for name, value in values.items()
     }
     rows = np.asarray(state.history, dtype=np.float64)
     arrays["history"] = rows.reshape(len(rows), len(HistoryRow._fields))
@@ -145,9 +143,9 @@ def read_checkpoint(path):
     check = _Checker(path)
     number = described.get("checkpoint")
     if _is_count(number, 1) and number != _FORMAT:
-        found = "a checkpoint of format {}".format(number)
+        found = f"a checkpoint of format {number}"
         raise DataError(path, found, _EXPECTED, "use the dlt that wrote it, or start anew")
-    check.that(set(described) == _KEYS, "the entries {}".format(_short(sorted(described))))
+    check.that(set(described) == _KEYS, f"the entries {_short(sorted(described))}")
     check.that(_is_count(number, 1), "another format")
     groups = _split(check, arrays)
     history = _history(check, arrays["history"])
@@ -187,10 +185,10 @@ def _split(check, arrays):
     for name, array in arrays.items():
         group, slash, own_name = name.partition("/")
         known = name in ("history", "losses") or (slash and group in groups)
-        check.that(known, "an array {}".format(_short(name)))
+        check.that(known, f"an array {_short(name)}")
         numbers = array.dtype.kind in ("fiub" if slash else "f")
         finite = numbers and (name == "history" or np.isfinite(array).all())
-        check.that(finite, "{} with values that are no finite numbers".format(_short(name)))
+        check.that(finite, f"{_short(name)} with values that are no finite numbers")
         if slash:
             groups[group][own_name] = array
     params, _, best = groups.values()
@@ -215,7 +213,7 @@ def _history(check, rows):
     for name in ("iteration", "epoch"):
         column = getattr(columns, name)
         whole = (column == np.floor(column)) & (column >= 1) & (column <= _LARGEST)
-        check.that(whole.all(), "a history with {}s that are no counts".format(name))
+        check.that(whole.all(), f"a history with {name}s that are no counts")
     patience = columns.patience
     in_range = (patience >= 2) & (patience <= _LARGEST_PATIENCE)
     check.that(in_range.all(), "a history with an impossible patience")
@@ -229,23 +227,23 @@ def _history(check, rows):
 def _check_scalars(check, described):
     """Check the JSON entries alone."""
     count, seconds, ended = (described[name] for name in ("iteration", "seconds", "ended"))
-    check.that(_is_count(count, 1), "the iteration {}".format(_short(count)))
-    check.that(_is_number(seconds, 0, _LARGEST), "the time {}".format(_short(seconds)))
+    check.that(_is_count(count, 1), f"the iteration {_short(count)}")
+    check.that(_is_number(seconds, 0, _LARGEST), f"the time {_short(seconds)}")
     known = ended is None or (type(ended) is str and ended in _ENDS)
-    check.that(known, "the end {}".format(_short(ended)))
+    check.that(known, f"the end {_short(ended)}")
     snapshots, settings = described["snapshots"], described["settings"]
     listed = type(snapshots) is list and all(_is_count(n, 1) for n in snapshots)
-    check.that(listed, "the snapshots {}".format(_short(snapshots)))
+    check.that(listed, f"the snapshots {_short(snapshots)}")
     check.that(type(settings) is dict and _short(settings), "settings that are no settings")
     engine, data, program = (described[name] for name in ("engine", "data", "program"))
     named = type(engine) is dict and _are_texts(engine.values())
-    check.that(named, "the engine {}".format(_short(engine)))
+    check.that(named, f"the engine {_short(engine)}")
     hashed = type(data) is list and _are_texts(data) and all(map(_SHA256.fullmatch, data))
-    check.that(hashed, "the hash of the data {}".format(_short(data)))
-    check.that(type(program) is dict, "the program {}".format(_short(program)))
+    check.that(hashed, f"the hash of the data {_short(data)}")
+    check.that(type(program) is dict, f"the program {_short(program)}")
     for part in program.values():
         pair = type(part) is list and len(part) == 2 and type(part[1]) is list
-        check.that(pair and _are_texts([part[0], *part[1]]), "the program {}".format(_short(part)))
+        check.that(pair and _are_texts([part[0], *part[1]]), f"the program {_short(part)}")
     best = described["best"]
     most = sys.float_info.max  # errors may be measured in anything
     counted = type(best) is list and len(best) == 2 and _is_number(best[0], -most, most)
@@ -259,9 +257,8 @@ def _check_iterations(check, state, snapshots):
     fits = state.iteration == last + len(state.losses)
     check.that(
         fits,
-        "{} updates, with {} losses after a validation at {}".format(
-            _short(state.iteration), len(state.losses), last
-        ),
+        f"{_short(state.iteration)} updates, with {len(state.losses)} losses "
+        f"after a validation at {last}",
     )
     known = snapshots == sorted(set(snapshots)) and set(validated).issuperset(snapshots)
     check.that(known, "snapshots of no known validation")

@@ -53,7 +53,7 @@ def snapshot_name(iteration):
     >>> snapshot_name(83)
     'iteration_000083.npz'
     """
-    return "iteration_{:06d}.npz".format(iteration)
+    return f"iteration_{iteration:06d}.npz"
 
 
 def list_snapshots(path):
@@ -93,8 +93,7 @@ def as_json(settings):
         return json.loads(json.dumps(settings, default=_plain))
     except (TypeError, ValueError) as error:
         raise SettingsError(
-            "settings: found what JSON cannot hold ({}); expected numbers, text, lists and "
-            "dicts".format(error)
+            "settings", f"what JSON cannot hold ({error})", "numbers, text, lists and dicts"
         ) from error
 
 
@@ -132,7 +131,7 @@ class RunFolder(collections.namedtuple("RunFolder", "path snapshot_every keep se
         keep = whole_number("keep", keep, low=1)
         if not isinstance(settings, (dict, type(None))):
             found = type(settings).__name__
-            raise SettingsError("settings: found a {}; expected a dict".format(found))
+            raise SettingsError("settings", f"a {found}", "a dict")
         return super().__new__(cls, os.fspath(path), snapshot_every, keep, as_json(settings or {}))
 
 
@@ -166,4 +165,4 @@ def _plain(value):
     """Turn numpy's numbers into Python's, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError("a value of type {}".format(type(value).__name__))
+    raise TypeError(f"a value of type {type(value).__name__}")

@@ -94,14 +94,14 @@ def read_history(path):
     DataError
         The file is missing or not a history, or larger than `MAX_BYTES`.
     """
-    expected = "lines of {}".format(",".join(HistoryRow._fields))
+    expected = f"lines of {','.join(HistoryRow._fields)}"
     with open_capped(path, MAX_BYTES, "a history (CSV)") as file:
         data = file.read()
     try:
         lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
         first = next(lines, [])
         if tuple(first) != HistoryRow._fields:
-            raise ValueError("a first line {!r}".format(",".join(first)[:60]))
+            raise ValueError(f"a first line {','.join(first)[:60]!r}")
         return [_row(line) for line in lines]
     except UnicodeDecodeError:
         raise DataError(path, "bytes that are no text", expected, "train again") from None
@@ -132,12 +132,12 @@ def lowest_error(history):
 
 def _row(line):
     if len(line) != len(_TYPES):
-        raise ValueError("a line of {} values".format(len(line)))
+        raise ValueError(f"a line of {len(line)} values")
     return HistoryRow(*(_number(kind, text) for kind, text in zip(_TYPES.values(), line)))
 
 
 def _number(kind, text):
     """Read a number as `write_history` writes it; int() takes quadratic time over long ones."""
     if len(text) > _LONGEST_NUMBER or not _NUMBER[kind].fullmatch(text):
-        raise ValueError("{!r} where a number should be".format(text[:_LONGEST_NUMBER]))
+        raise ValueError(f"{text[:_LONGEST_NUMBER]!r} where a number should be")
     return kind(text)

@@ -39,7 +39,7 @@ def differences(checkpoint, now):
     if checkpoint.data != now.data and same_dtype:  # else the bytes differ in any case
         hashes = ["sha256 " + " ".join(d[:16] for d in run.data) for run in (checkpoint, now)]
         texts = [
-            "{} ({})".format(name, digest) if isinstance(name, str) else digest
+            f"{name} ({digest})" if isinstance(name, str) else digest
             for name, digest in zip(names, hashes)
         ]
         found.append(_difference("data", *texts))
@@ -53,7 +53,7 @@ def _graphs(before, after):
     for name in sorted(set(before) | set(after)):
         (was, were), (now, are) = (part.get(name, ["", []]) for part in (before, after))
         if was != now or len(were) != len(are):
-            found.append("{}: the checkpoint has another expression".format(_printable(name)))
+            found.append(f"{_printable(name)}: the checkpoint has another expression")
         else:
             pairs = [_difference(name, *pair) for pair in zip(were, are) if pair[0] != pair[1]]
             found += pairs[:1]

@@ -98,9 +98,7 @@ class Saver:
     def __enter__(self):
         path = self._folder.path
         if self._resume not in (False, True, "auto"):
-            raise SettingsError(
-                "resume: found {!r}; expected False, True or 'auto'".format(self._resume)
-            )
+            raise SettingsError("resume", f"{self._resume!r}", "False, True or 'auto'")
         if self._must_resume and not os.path.isdir(path):
             raise self._nothing_to_resume()
         with self._explained():
@@ -142,16 +140,16 @@ class Saver:
             self._unfinished = None
         elif earlier is not None:
             self._log(
-                "found an unfinished run of {} updates in {}; --resume (resume=True) would have "
-                "continued it; starting anew, and keeping it as {}".format(
-                    earlier.state.iteration, self._folder.path, UNFINISHED_NAME
-                )
+                f"found an unfinished run of {earlier.state.iteration} updates in "
+                f"{self._folder.path}; --resume (resume=True) would have "
+                f"continued it; starting anew, and keeping it as {UNFINISHED_NAME}"
             )
         elif files:
             self._unfinished = os.path.basename(files[0])
             self._log(
-                "found a checkpoint in {} that cannot be read; starting anew, and keeping it as "
-                "{}".format(self._folder.path, UNFINISHED_NAME)
+                f"found a checkpoint in {self._folder.path} that cannot be read; "
+                "starting anew, and keeping it as "
+                f"{UNFINISHED_NAME}"
             )
         return self._newest
 
@@ -190,17 +188,17 @@ class Saver:
                 raise
             found, damaged = read_checkpoint(previous), error
             self._log(
-                "{}; using the checkpoint before it, of {} updates".format(
-                    str(error).partition("; expected")[0], found.state.iteration
-                )
+                f"{error.what}: found {error.found}; "
+                f"using the checkpoint before it, of {found.state.iteration} updates"
             )
         others = differences(found, self._start)
         if others:
-            more = ["and {} more".format(len(others) - _MOST)] if len(others) > _MOST else []
+            more = [f"and {len(others) - _MOST} more"] if len(others) > _MOST else []
             raise SettingsError(
-                "{!r}: found a checkpoint of another run: {}; expected the same data, settings, "
-                "loss, updates, order and engine; use those, or train anew without resume "
-                "(--resume)".format(self._folder.path, "; ".join(others[:_MOST] + more))
+                f"{self._folder.path!r}",
+                f"a checkpoint of another run: {'; '.join(others[:_MOST] + more)}",
+                "the same data, settings, loss, updates, order and engine",
+                "use those, or train anew without resume (--resume)",
             )
         for group in ("params", "update_state"):
             here, there = (getattr(run.state, group) for run in (self._start, found))
@@ -211,13 +209,15 @@ class Saver:
             found = found._replace(ended=None, settings=self._start.settings)
             self._write_others(found)
         self._saved, self._newest = found, found.state
-        self._log("going on after {} updates".format(found.state.iteration))
+        self._log(f"going on after {found.state.iteration} updates")
         return found.state
 
     def _nothing_to_resume(self):
         return SettingsError(
-            "{!r}: found no checkpoint; expected one of an earlier run; train without resume "
-            "(--resume)".format(self._folder.path)
+            f"{self._folder.path!r}",
+            "no checkpoint",
+            "one of an earlier run",
+            "train without resume (--resume)",
         )
 
     def _save(self, ended):
@@ -250,8 +250,10 @@ class Saver:
             yield
         except filelock.Timeout:
             raise SettingsError(
-                "{!r}: found another run at work in this folder; expected no other; wait until it "
-                "has ended, or choose another folder (--output-dir)".format(self._folder.path)
+                f"{self._folder.path!r}",
+                "another run at work in this folder",
+                "no other",
+                "wait until it has ended, or choose another folder (--output-dir)",
             ) from None
         except (OSError, NotImplementedError) as error:  # the latter: no locks there
             raise unwritable(self._folder.path, error, "the results") from error

@@ -59,12 +59,12 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         facts["data"] = load(args.dataset, sizes, folder, say)
         for batch_size in sizes:
-            say("batch size {}".format(batch_size))
+            say(f"batch size {batch_size}")
             facts["results"].append(measure(names, args, batch_size, folder, say))
             report.write(facts, args.output_dir)  # after each: an hour's work is not lost
     say("\n" + report.markdown(facts))
     report.draw(facts, args.output_dir)
-    say("saved in {}".format(args.output_dir))
+    say(f"saved in {args.output_dir}")
     return check(facts["results"])
 
 
@@ -87,18 +87,14 @@ def peer_names(text):
     asked = list(PEERS) if text is None else text.split(",")
     for name in asked:
         if name not in PEERS:
-            raise SettingsError(
-                "peers: found {!r}; expected some of {}".format(name, ", ".join(PEERS))
-            )
+            raise SettingsError("peers", repr(name), f"some of {', '.join(PEERS)}")
     return [name for name in PEERS if name in asked]
 
 
 def batch_sizes(text):
     sizes = text.split(",")
     if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
-        raise SettingsError(
-            "batch_size: found {!r}; expected whole numbers, 1 or more, such as 600,20".format(text)
-        )
+        raise SettingsError("batch_size", repr(text), "whole numbers, 1 or more, such as 600,20")
     return [int(size) for size in sizes]
 
 
@@ -115,9 +111,7 @@ def load(dataset, sizes, folder, say):
     for size in sizes:
         if size > len(train_y):
             raise SettingsError(
-                "batch_size: found {}; expected at most {}, the number of training examples".format(
-                    size, len(train_y)
-                )
+                "batch_size", size, f"at most {len(train_y)}, the number of training examples"
             )
     write_data(datasets, folder)
     return {
@@ -141,10 +135,11 @@ def measure(names, args, batch_size, folder, say):
         found = race(names, given, args.rounds, bar.say, bar)
     if not found.competitors:
         raise SettingsError(
-            "peers: found none that can run on the {} ({}); expected at least one; choose others, "
-            "or another --device".format(
-                args.device, "; ".join("{}: {}".format(*item) for item in found.skipped.items())
-            )
+            "peers",
+            f"none that can run on the {args.device} "
+            f"({'; '.join('{}: {}'.format(*item) for item in found.skipped.items())})",
+            "at least one",
+            "choose others, or another --device",
         )
     return summarize(found, batch_size, largest_difference(found.competitors))
 
@@ -155,10 +150,9 @@ def check(results):
         difference, epoch, fewest, most = result["largest_difference"]
         if difference > TOLERANCE:
             print(
-                "error: not the same work at batch size {}: after epoch {} the validation errors "
-                "of {} and {} are {} apart; expected at most {}".format(
-                    result["batch_size"], epoch, fewest, most, difference, TOLERANCE
-                ),
+                f"error: not the same work at batch size {result['batch_size']}: after epoch "
+                f"{epoch} the validation errors of {fewest} and {most} are {difference} apart; "
+                f"expected at most {TOLERANCE}",
                 file=sys.stderr,
             )
             return 1

@@ -49,13 +49,13 @@ def main(argv=None):
     for n, n_in, n_out in cases:
         seconds = epoch_seconds(n, n_in, n_out, args.epochs)
         each = seconds * 1e9 / (n // BATCH_SIZE * BATCH_SIZE * n_in * n_out)
-        say("| {} | {} | {} | {:.1f} | {:.4f} |".format(n, n_in, n_out, 1e3 * seconds, each))
+        say(f"| {n} | {n_in} | {n_out} | {1e3 * seconds:.1f} | {each:.4f} |")
         rows.append({"examples": n, "inputs": n_in, "labels": n_out, "seconds": seconds})
     text = json.dumps(rows, indent=2) + "\n"
     path = os.path.join(args.output_dir, "scaling.json")
     write_atomically(path, lambda file: file.write(text.encode("ascii")))
     draw(rows, os.path.join(args.output_dir, "scaling.png"))
-    say("saved in {}".format(args.output_dir))
+    say(f"saved in {args.output_dir}")
 
 
 def epoch_seconds(n, n_in, n_out, epochs):

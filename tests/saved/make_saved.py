@@ -30,7 +30,7 @@ def main():
         ]
         # The engine's own work: only what it has computed lies where it keeps its values.
         theano.function([], updates=[(param, param * 2) for param in params])()
-        name = "{}-{}-{}".format(engine.NAME, theano.__version__, linker).lower()
+        name = f"{engine.NAME}-{theano.__version__}-{linker}".lower()
         for ending in (".npz", ".pkl"):
             path = os.path.join(HERE, name + ending)
             save_params(path, params, settings={"engine": engine.describe()})

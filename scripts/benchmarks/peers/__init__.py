@@ -81,7 +81,7 @@ def why_not(name, device):
     """
     missing = [m for m in PEERS[name].requires if importlib.util.find_spec(m) is None]
     if missing:
-        return "{} is not installed".format(" and ".join(missing))
+        return f"{' and '.join(missing)} is not installed"
     return "runs on the CPU only" if device == "gpu" and not PEERS[name].gpu else None
 
 
@@ -141,7 +141,7 @@ def check_loss(total):
     >>> check_loss(12.5)
     """
     if not math.isfinite(total):
-        raise FloatingPointError("training diverged: the sum of the losses is {}".format(total))
+        raise FloatingPointError(f"training diverged: the sum of the losses is {total}")
 
 
 def demand_jax_gpu():

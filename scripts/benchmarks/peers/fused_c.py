@@ -62,7 +62,7 @@ def _build(**sizes):
         command = ["gcc", *OPTIONS, *defines, "-o", path, SOURCE, "-lm"]
         process = subprocess.run(command, capture_output=True, text=True)
         if process.returncode:
-            raise Unavailable("gcc failed: {}".format(process.stderr.strip().splitlines()[-1]))
+            raise Unavailable(f"gcc failed: {process.stderr.strip().splitlines()[-1]}")
         library = ctypes.CDLL(path)
     floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
     labels = np.ctypeslib.ndpointer(np.int32, flags="C_CONTIGUOUS")

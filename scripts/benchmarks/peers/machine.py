@@ -34,7 +34,7 @@ def describe(device):
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu(),
         "cores": n_cores(),
-        "system": "{} {}".format(platform.system(), platform.machine()),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "environment": {name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
     }

@@ -115,7 +115,7 @@ class Competitor:
         code = self._process.wait()
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
-        return "ended with code {}: {}".format(code, lines[-1] if lines else "no message")
+        return f"ended with code {code}: {lines[-1] if lines else 'no message'}"
 
     def close(self):
         """End the process and wait for that."""
@@ -175,9 +175,9 @@ def race(names, settings, n_rounds, say, bar=None):
                     reason = _first_epochs(name, settings, cache, results, say)
                 if reason is not None:
                     skipped[name] = reason
-                    say("{}: skipped, {}".format(name, reason))
+                    say(f"{name}: skipped, {reason}")
             if results:
-                say("{} rounds ...".format(n_rounds))
+                say(f"{n_rounds} rounds ...")
             runners = _start(results, settings, cache, skipped)
             for number in range(n_rounds if results else 0):
                 _round(runners, number, results, skipped)
@@ -196,7 +196,7 @@ def _first_epochs(name, settings, cache, results, say):
     own_cache = os.path.join(cache, name)
     os.mkdir(own_cache)
     for start in ("cold", "warm"):
-        say("{}: {} start ...".format(name, start))
+        say(f"{name}: {start} start ...")
         runner = Competitor(name, settings, own_cache)
         try:
             facts = runner.first_epoch()

@@ -81,13 +81,12 @@ def markdown(facts):
 def _work(facts):
     data, benchmark = facts["data"], facts["benchmark"]
     return (
-        "One epoch of minibatch SGD on softmax regression with {} ({} training examples of {} "
-        "values), then a validation over all {} validation examples; float32, rate {}, on the "
-        "{}. Medians of {} rounds, in each a turn of ten epochs of every competitor, the first two "
-        "of them uncounted, each in its own process.".format(
-            data["name"], data["n_train"], data["n_in"], data["n_valid"],
-            benchmark["learning_rate"], benchmark["device"].upper(), benchmark["rounds"],
-        )
+        f"One epoch of minibatch SGD on softmax regression with {data['name']} "
+        f"({data['n_train']} training examples of {data['n_in']} values), then a validation over "
+        f"all {data['n_valid']} validation examples; float32, rate {benchmark['learning_rate']}, "
+        f"on the {benchmark['device'].upper()}. Medians of {benchmark['rounds']} rounds, in each "
+        "a turn of ten epochs of every competitor, the first two of them uncounted, each in its "
+        "own process."
     )  # fmt: skip
 
 
@@ -98,7 +97,7 @@ def _machine(facts):
     yield "- " + ", ".join("{} {}".format(*item) for item in sorted(versions(facts).items()))
     settings = ["{}={}".format(*item) for item in sorted(machine["environment"].items())]
     yield "- environment: " + (", ".join(settings) or "nothing set that concerns speed")
-    yield "- data loaded in {:.2f} s, before all else".format(facts["data"]["loading_seconds"])
+    yield f"- data loaded in {facts['data']['loading_seconds']:.2f} s, before all else"
 
 
 def versions(facts):
@@ -119,7 +118,7 @@ def versions(facts):
 def _section(result, facts):
     difference = result["largest_difference"][0]
     n_updates = facts["data"]["n_train"] // result["batch_size"]
-    yield "## Batch size {}: {} updates an epoch".format(result["batch_size"], n_updates)
+    yield f"## Batch size {result['batch_size']}: {n_updates} updates an epoch"
     yield ""
     yield (
         "| competitor | ms / epoch | quartiles | by best dlt | first epoch, cold s | warm s "
@@ -129,13 +128,10 @@ def _section(result, facts):
     yield from (_row(competitor) for competitor in result["competitors"])
     yield ""
     yield (
-        "Validation errors agree after every epoch: at most {} of {} examples apart.".format(
-            difference, facts["data"]["n_valid"]
-        )
+        f"Validation errors agree after every epoch: at most {difference} of "
+        f"{facts['data']['n_valid']} examples apart."
         if difference <= facts["benchmark"]["tolerance"]
-        else "**NOT the same work**: validation errors are up to {} examples apart.".format(
-            difference
-        )
+        else f"**NOT the same work**: validation errors are up to {difference} examples apart."
     )
     yield (
         "Threads: what the BLAS and OpenMP libraries of each process may use, needed or not; XLA "
@@ -144,7 +140,7 @@ def _section(result, facts):
     if any(kind(c["name"]) == "other" for c in result["competitors"]):
         yield "(*) other work, for orientation; its errors are not compared."
     for name, reason in result["skipped"].items():
-        yield "Skipped: {}, {}.".format(PEERS[name].title, reason)
+        yield f"Skipped: {PEERS[name].title}, {reason}."
     yield ""
 
 
@@ -153,16 +149,16 @@ def _row(facts):
     threads = ", ".join("{} {}".format(*item) for item in sorted(facts["threads"].items()))
     cells = [
         PEERS[facts["name"]].title + (" (*)" if kind(facts["name"]) == "other" else ""),
-        "{:.1f}".format(1000 * facts["median"]),
-        "{:.1f}-{:.1f}".format(1000 * facts["q25"], 1000 * facts["q75"]),
-        "-" if facts["ratio"] is None else "{:.2f}".format(facts["ratio"]),
-        "{:.2f}".format(facts["first_epoch"]["cold"]),
-        "{:.2f}".format(facts["first_epoch"]["warm"]),
-        "{:.2f}".format(facts["loading_seconds"]),
-        "-" if peak is None else "{:.0f}".format(peak / 1e6),
+        f"{1000 * facts['median']:.1f}",
+        f"{1000 * facts['q25']:.1f}-{1000 * facts['q75']:.1f}",
+        "-" if facts["ratio"] is None else f"{facts['ratio']:.2f}",
+        f"{facts['first_epoch']['cold']:.2f}",
+        f"{facts['first_epoch']['warm']:.2f}",
+        f"{facts['loading_seconds']:.2f}",
+        "-" if peak is None else f"{peak / 1e6:.0f}",
         threads or "-",
     ]
-    return "| {} |".format(" | ".join(cells))
+    return f"| {' | '.join(cells)} |"
 
 
 def write(facts, folder):
@@ -226,12 +222,12 @@ def _draw_panel(panel, result):
         error_kw={"capsize": 3, "elinewidth": 1},
     )
     for row, value, end in zip(rows, median, q75):
-        label = "{:.0f}".format(value) if value >= 10 else "{:.2g}".format(value)
+        label = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
         panel.annotate(label, (end, row), (5, 0), textcoords="offset points", va="center")
     panel.set_yticks(rows)
     panel.set_yticklabels([PEERS[facts["name"]].title for facts in competitors])
     panel.invert_yaxis()  # the fastest on top, as in the table
     panel.set_xlim(0, 1.15 * q75.max())
-    panel.set_title("minibatches of {}".format(result["batch_size"]), loc="left")
+    panel.set_title(f"minibatches of {result['batch_size']}", loc="left")
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)

@@ -64,7 +64,7 @@ def _read(folder):
     import numpy as np
 
     return [
-        tuple(np.load(os.path.join(folder, "{}_{}.npy".format(name, part))) for part in "xy")
+        tuple(np.load(os.path.join(folder, f"{name}_{part}.npy")) for part in "xy")
         for name in ("train", "valid")
     ]
 
