@@ -1,8 +1,10 @@
 """Command line: what the scripts share, so that each only parses, calls `dlt` and prints.
 
-Exit codes: 0 done; 1 the work could not be finished (training diverged); 2 bad input, said
-in one line on stderr; 130 stopped by Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 done; 1 the work could not be finished (training diverged); 2 bad input, with one
+line on stderr; 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
+
+from __future__ import annotations
 
 import argparse
 import functools
@@ -12,57 +14,36 @@ import signal
 import subprocess
 import sys
 import threading
+from typing import Any, Callable, NoReturn, Sequence
 
 from dlt.errors import DltError
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a default unless the help text itself has to say what happens without the option."""
+    """Shows a default unless the help text itself says what happens without the option."""
 
     def _get_help_string(self, action):
-        if action.default in (None, False):
-            return action.help
-        return super()._get_help_string(action)
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults in its help and errors in one line.
+    """An ArgumentParser that shows defaults in its help and errors in one line."""
 
-    Examples
-    --------
-    >>> Parser(prog="train").parse_args([])
-    Namespace()
-    """
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **kwargs)
 
-    def __init__(self, *args, **kwargs):
-        kwargs.setdefault("formatter_class", _Help)
-        kwargs.setdefault("allow_abbrev", False)
-        super().__init__(*args, **kwargs)
-
-    def error(self, message):
-        """Say what is wrong, and where help is, and exit with code 2."""
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and where help is, and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
 
 
-def seed(text):
-    """Parse a seed of a random number generator: a whole number, 0 or more.
-
-    Examples
-    --------
-    >>> seed("23455")
-    23455
-    """
+def seed(text: str) -> int:
+    """Parse a seed of a random number generator: a whole number, 0 or more."""
     return _whole_number(text, at_least=0)
 
 
-def positive_int(text):
-    """Parse a count: a whole number, 1 or more.
-
-    Examples
-    --------
-    >>> positive_int("600")
-    600
-    """
+def positive_int(text: str) -> int:
+    """Parse a count: a whole number, 1 or more."""
     return _whole_number(text, at_least=1)
 
 
@@ -70,15 +51,14 @@ def _whole_number(text, at_least):
     try:
         value = int(text)
     except ValueError:
-        value = at_least - 1
+        value = -1
     if value < at_least:
-        raise argparse.ArgumentTypeError(
-            f"found {text!r}; expected a whole number, {at_least} or more"
-        )
+        expected = f"a whole number, {at_least} or more"
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected {expected}")
     return value
 
 
-def this_command(argv=None, *more):
+def this_command(argv: Sequence[str] | None = None, *more: str) -> str:
     """Return the command that runs this script again, for a shell.
 
     Parameters
@@ -86,7 +66,7 @@ def this_command(argv=None, *more):
     argv : list of str, optional
         Arguments of the script, if they are not the process's own.
     more : str
-        Options to add, each where it is not there yet.
+        Options to add, each unless it is there already.
 
     Examples
     --------
@@ -96,24 +76,19 @@ def this_command(argv=None, *more):
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments += [option for option in more if option not in arguments]
     command = [sys.executable or "python", sys.argv[0], *arguments]
-    return (
-        subprocess.list2cmdline(command) if os.name == "nt" else " ".join(map(shlex.quote, command))
-    )
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
 
 
-def script(main):
+def script(main: Callable[..., int | None]) -> Callable[..., int]:
     """Make ``main(argv=None)`` return an exit code whatever goes wrong.
+
+    A `DltError`, an error of the operating system (such as a full disk under stdout), Ctrl-C and
+    SIGTERM become a line on stderr.
 
     Parameters
     ----------
     main : callable
         Takes a list of arguments; returns an exit code, or None for 0.
-
-    Returns
-    -------
-    callable
-        The same, with a `DltError`, an error of the operating system (such as a full disk
-        under stdout), Ctrl-C and SIGTERM turned into a line on stderr.
 
     Examples
     --------
@@ -124,7 +99,7 @@ def script(main):
     @functools.wraps(main)
     def run(argv=None):
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a file name may have what the terminal has not
+            if hasattr(stream, "reconfigure"):  # the terminal may lack a file name's characters
                 stream.reconfigure(errors="backslashreplace")
         in_main_thread = threading.current_thread() is threading.main_thread()
         former = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
@@ -132,7 +107,7 @@ def script(main):
             code = main(argv) or 0
             sys.stdout.flush()
             return code
-        except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        except BrokenPipeError:  # the reader of the output, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except (DltError, OSError) as error:

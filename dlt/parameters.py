@@ -1,11 +1,14 @@
 """Parameters: a model's arrays, copied, put back, and saved to a file.
 
-The forms of the files are told in `dlt.files.described`.
+`dlt.files.described` describes the formats of the files.
 
 Source: page "Getting Started", section "Loading and Saving Models".
 """
 
-import itertools
+from __future__ import annotations
+
+import os
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -13,44 +16,23 @@ from dlt.errors import DataError
 from dlt.files.described import read_described, with_ending, write_described
 
 
-def names_of(variables):
-    """Return a name for each variable: its own, made unique where stacked layers share one.
-
-    Parameters
-    ----------
-    variables : sequence of shared variables
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> from dlt.engine import theano
-    >>> layers = [theano.shared(np.zeros(2), name=name) for name in ("W", "b", "W", "b", None)]
-    >>> names_of(layers)
-    ['W', 'b', 'W_2', 'b_2', 'param_4']
-    """
-    names = []
+def names_of(variables: Sequence[Any]) -> list[str]:
+    """Return a name for each shared variable: its own, made unique if stacked layers share one."""
+    names: list[str] = []
     for place, variable in enumerate(variables):
-        name = variable.name or f"param_{place}"
-        others = itertools.chain([name], map((name + "_{}").format, itertools.count(2)))
-        names.append(next(other for other in others if other not in names))
+        own = name = variable.name or f"param_{place}"
+        n = 1
+        while name in names:
+            n += 1
+            name = f"{own}_{n}"
+        names.append(name)
     return names
 
 
-def get_values(params):
-    """Copy the parameters' present values, the page's ``copy.deepcopy(params)``.
+def get_values(params: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Copy the values of shared variables, by name: the page's ``copy.deepcopy(params)``.
 
-    Parameters
-    ----------
-    params : sequence of shared variables
-
-    Returns
-    -------
-    dict of str to ndarray
-        In the order of `params`, under the names of `names_of`; later training does not change
-        them.
+    Of two variables called ``W``, the second becomes ``W_2``.
 
     Examples
     --------
@@ -62,41 +44,31 @@ def get_values(params):
     return dict(zip(names_of(params), values))
 
 
-def set_values(params, values):
+def set_values(params: Sequence[Any], values: dict[str, np.ndarray]) -> None:
     """Put values back into parameters, after checking that all of them fit.
-
-    Parameters
-    ----------
-    params : sequence of shared variables
-    values : dict of str to ndarray
-        As `get_values` gives them.
 
     Raises
     ------
     DataError
-        A name, shape or dtype differs; every difference is listed, nothing is changed.
+        A name, shape or dtype differs; the error lists every difference, and nothing is changed.
     """
-    check_fit("values", params, values)
-    for name, param in zip(names_of(params), params):
-        param.set_value(np.array(values[name]), borrow=True)
+    _set_values("values", params, values)
 
 
-def save_params(path, params, settings=None):
+def save_params(
+    path: str | os.PathLike,
+    params: Sequence[Any] | dict[str, np.ndarray],
+    settings: dict[str, Any] | None = None,
+) -> None:
     """Save parameters, whole or not at all.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Ends in ``.npz`` or ``.pkl``; without an ending, ``.npz`` is added. An existing
-        file is replaced.
+        Ends in ``.npz`` (the default) or ``.pkl``. An existing file is replaced.
     params : sequence of shared variables, or dict of str to ndarray
     settings : dict, optional
-        What JSON can hold: how the parameters came about.
-
-    Raises
-    ------
-    SettingsError
-        Another ending; the file cannot be written.
+        How the parameters came about: anything JSON can hold.
 
     Examples
     --------
@@ -112,7 +84,7 @@ def save_params(path, params, settings=None):
     write_described(path, arrays, settings or {}, ending=ending)
 
 
-def read_params(path):
+def read_params(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a file of parameters without a model.
 
     Parameters
@@ -123,21 +95,16 @@ def read_params(path):
     Returns
     -------
     arrays : dict of str to ndarray
-        In the order they were saved. In a ``.pkl`` without description they are called
+        In the order they were saved. In a ``.pkl`` without a description they are called
         ``param_0``, ``param_1``, ...
     settings : dict
-        What `save_params` was given, empty if nothing.
-
-    Raises
-    ------
-    DataError
-        The file is missing, broken, or holds something else than it says.
+        What `save_params` was given, or empty.
     """
     return read_described(*with_ending(path))
 
 
-def load_params(path, params):
-    """Load a file into a model's parameters.
+def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any]:
+    """Load a file into a model's parameters, and return the settings stored with them.
 
     Parameters
     ----------
@@ -145,16 +112,10 @@ def load_params(path, params):
         A file written by `save_params`, or as the page shows (then order counts, not names).
     params : sequence of shared variables
 
-    Returns
-    -------
-    dict
-        The settings stored with them.
-
     Raises
     ------
     DataError
-        The file cannot be read, or a name, shape or dtype differs from the model's;
-        every difference is listed and no parameter is changed.
+        The file cannot be read, or does not fit the model, as for `set_values`.
 
     Examples
     --------
@@ -171,42 +132,21 @@ def load_params(path, params):
     arrays, settings = read_params(path)
     if list(arrays) == [f"param_{i}" for i in range(len(params))]:
         arrays = dict(zip(names_of(params), arrays.values()))
-    check_fit(path, params, arrays)
-    set_values(params, arrays)
+    _set_values(path, params, arrays)
     return settings
 
 
-def check_fit(path, params, arrays):
-    """Refuse arrays that do not fit the parameters, naming every difference.
+def check_values(
+    what: str | os.PathLike, values: dict[str, np.ndarray], arrays: dict[str, np.ndarray]
+) -> None:
+    """Check that arrays have the names, shapes and dtypes of a model's values.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        Where the arrays come from, for the message.
-    params : sequence of shared variables
-    arrays : dict of str to ndarray
-
-    Raises
-    ------
-    DataError
-        A name, shape or dtype differs.
-    """
-    check_values(path, get_values(params), arrays)
-
-
-def check_values(path, values, arrays):
-    """Refuse arrays whose names, shapes or dtypes are not those of some values.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
+    what : str or os.PathLike
         Where the arrays come from, for the message.
     values, arrays : dict of str to ndarray
-
-    Raises
-    ------
-    DataError
-        As `check_fit`.
+        The model's, and those to check.
     """
     wanted, found = (
         {name: (array.shape, array.dtype.name) for name, array in group.items()}
@@ -216,11 +156,17 @@ def check_values(path, values, arrays):
     differ = [name for name in names if wanted.get(name) != found.get(name)]
     if differ:
         raise DataError(
-            path,
+            what,
             ", ".join(_kind(name, found.get(name)) for name in differ),
             ", ".join(_kind(name, wanted.get(name)) for name in differ) + ", as the model has",
             "use the model and the floatX the file was saved with",
         )
+
+
+def _set_values(what, params, values):
+    check_values(what, get_values(params), values)
+    for name, param in zip(names_of(params), params):
+        param.set_value(np.array(values[name]), borrow=True)
 
 
 def _kind(name, kind):

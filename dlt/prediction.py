@@ -3,8 +3,11 @@
 Source: page "Getting Started", section "Loading and Saving Models".
 """
 
+from __future__ import annotations
+
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -23,16 +26,16 @@ class Predictor:
     ----------
     model : object, str or os.PathLike
         A classifier with ``input``, ``params`` and ``p_y_given_x``, whose present parameters are
-        copied; or where a logistic regression was saved: a run folder, or a file of parameters.
+        copied; or a run folder, or a file of parameters, with a logistic regression.
 
     Attributes
     ----------
     model : object
         The classifier.
     path : str or None
-        The file that it comes from.
+        The file it comes from.
     settings : dict
-        What that file says of how it was trained.
+        How it was trained, according to that file.
 
     Raises
     ------
@@ -52,8 +55,9 @@ class Predictor:
     [[0.5, 0.5]]
     """
 
-    def __init__(self, model):
-        self.path, self.settings = None, {}
+    def __init__(self, model: Any) -> None:
+        self.path: str | None = None
+        self.settings: dict[str, Any] = {}
         if isinstance(model, (str, os.PathLike)):
             self.path = params_file(model)
             arrays, self.settings = read_model(self.path)
@@ -63,27 +67,25 @@ class Predictor:
         self.model = model
         copies = {param: shared_copy(param) for param in model.params}
         (self._p_y_given_x,) = substitute([model.p_y_given_x], copies)
-        self._function = None
+        self._function: Any = None
 
     @property
-    def dataset(self):
-        """Name or path of the data set it was trained on, for `dlt.load_data`.
-
-        ``"mnist"`` where the file does not say.
-        """
+    def dataset(self) -> str:
+        """Name or path of the data set it was trained on; ``"mnist"`` if the file has none."""
         found = self.settings.get(DATASET)
         return found if isinstance(found, str) else "mnist"
 
     @property
-    def sides(self):
+    def sides(self) -> tuple[int, int] | None:
         """Height and width of the pictures it was trained on, in pixels; None if unknown."""
-        found = self.settings.get(DESCRIPTION)
-        found = found if isinstance(found, dict) else {}
-        sides = tuple(found.get(name) for name in ("height", "width"))
-        whole = all(type(side) is int and side > 0 for side in sides)
-        return sides if whole and sides[0] * sides[1] == self.model.n_in else None
+        try:
+            height, width = (self.settings[DESCRIPTION][name] for name in ("height", "width"))
+        except (KeyError, TypeError):
+            return None
+        whole = type(height) is int and type(width) is int and height > 0
+        return (height, width) if whole and height * width == self.model.n_in else None
 
-    def probabilities(self, x):
+    def probabilities(self, x: Any) -> np.ndarray:
         """Return the probability of each label.
 
         Parameters
@@ -99,8 +101,8 @@ class Predictor:
         Raises
         ------
         DataError
-            The rows have another shape, or values that are not finite, or a score is too large
-            for floatX.
+            The rows have another shape, a value is not finite, or a score is too large for
+            floatX.
         """
         x = inputs("x", x, self.model.input.ndim, self.model.input.dtype)
         rows_alike("x", x.shape[1:], row_shape(self.model) or x.shape[1:], self._name() + " has")
@@ -108,15 +110,12 @@ class Predictor:
             self._function = theano.function([self.model.input], self._p_y_given_x)
         p_y_given_x = np.asarray(self._function(x))
         if not np.isfinite(p_y_given_x).all():
-            raise DataError(
-                "x",
-                f"scores that {x.dtype} cannot hold, of {self._name()}",
-                "finite ones",
-                "use pixels in [0, 1), or train with a smaller rate",
-            )
+            found = f"scores that {x.dtype} cannot hold, of {self._name()}"
+            remedy = "use pixels in [0, 1), or train with a smaller rate"
+            raise DataError("x", found, "finite ones", remedy)
         return p_y_given_x
 
-    def predict(self, x):
+    def predict(self, x: Any) -> np.ndarray:
         """Return the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
 
@@ -128,7 +127,7 @@ class Predictor:
         return dict(self.__dict__, _function=None)
 
 
-def load_model(path):
+def load_model(path: str | os.PathLike) -> Any:
     """Load a model from where it was saved.
 
     Parameters
@@ -139,13 +138,8 @@ def load_model(path):
     Returns
     -------
     LogisticRegression, or dict of str to ndarray
-        The model, with a symbolic ``input`` of its own. Of a model that `dlt` does not have, its
-        arrays, and a warning that says so.
-
-    Raises
-    ------
-    DataError
-        The file is missing or broken.
+        The model, with a symbolic ``input`` of its own. For a class that `dlt` does not have, the
+        arrays, with a warning.
 
     Examples
     --------
@@ -158,27 +152,27 @@ def load_model(path):
     """
     path = params_file(path)
     arrays, settings = read_params(path)
-    name = _model_class(settings)
-    if name in (None, LogisticRegression.__name__):
+    name = _other_class(settings)
+    if name is None:
         return _regression(*_checked(path, arrays, settings))
     warnings.warn(
-        f"{path}: found a model of the class {ascii(name)[1:-1]}, which dlt does not have; "
-        "giving its arrays: build the "
-        "model, and load them with dlt.set_values",
+        f"{path}: found a model of the class {name}, which dlt does not have; returning its "
+        "arrays: build the model, and load them with dlt.set_values",
         stacklevel=2,
     )
     return arrays
 
 
-def read_model(path, dtype=None):
-    """Read the parameters of a logistic regression, and check that they are one's.
+def read_model(
+    path: str | os.PathLike, dtype: str | None = None
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Read a logistic regression from a file of parameters.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file of parameters; it may come from a stranger.
     dtype : {"float32", "float64"}, optional
-        What to cast them to. Default: floatX.
+        What to cast the parameters to. Default: floatX.
 
     Returns
     -------
@@ -189,77 +183,14 @@ def read_model(path, dtype=None):
     Raises
     ------
     DataError
-        The file holds another model, parameters of other shapes, or values that are not finite.
+        The file holds another model, or values that are not finite.
     """
     arrays, settings = read_params(path)
     return _checked(path, arrays, settings, dtype), settings
 
 
-def _checked(path, arrays, settings, dtype=None):
-    """Check that what a file holds is a logistic regression, and cast it."""
-    _check_model(path, arrays, settings)
-    dtype = dtype or theano.config.floatX
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
-        cast = [array.astype(dtype) for array in arrays.values()]
-    if not all(np.isfinite(array).all() for array in cast):
-        raise DataError(
-            path,
-            "NaN or infinite parameters",
-            f"finite numbers that {dtype} can hold",
-            "train with a smaller rate",
-        )
-    return cast
-
-
-def _regression(W, b):
-    """Make a logistic regression with these parameters."""
-    model = LogisticRegression(T.matrix("x"), *W.shape)
-    set_values(model.params, {"W": W, "b": b})
-    return model
-
-
-def _model_class(settings):
-    """Return the class that a file names; None where it does not say, as the page's."""
-    described = settings.get(MODEL)
-    name = described.get("class") if isinstance(described, dict) else None
-    return name[:80] if isinstance(name, str) else None
-
-
-def _check_model(path, arrays, settings):
-    """Check that a file holds a logistic regression."""
-    expected = "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression"
-    remedy = "train one with train_logreg.py"
-    name = _model_class(settings)
-    if name not in (None, LogisticRegression.__name__):
-        found = f"a model of the class {ascii(name)[1:-1]}"
-        raise DataError(path, found, expected, remedy)
-    names = list(arrays)
-    if names in (["W", "b"], ["param_0", "param_1"]):
-        W, b = arrays.values()
-        kinds = {W.dtype.name, b.dtype.name}
-        if len(kinds) == 1 and kinds <= set(FLOAT_TYPES) and W.ndim == 2:
-            if W.shape[1:] == b.shape and W.shape[0] >= 1 and W.shape[1] >= 2:
-                return
-    found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
-    raise DataError(path, f"the arrays {found or '(none)'}", expected, remedy)
-
-
-def params_file(path):
-    """Find the parameters in a run folder; leave a file as it is.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        There is nothing.
-    """
+def params_file(path: str | os.PathLike) -> str:
+    """Return the file of parameters in a run folder; a file stays as it is."""
     path, remedy = os.fspath(path), "train a model first, with train_logreg.py"
     if not os.path.exists(path) and os.path.isfile(path + ".npz"):  # as save_params named it
         path += ".npz"
@@ -272,3 +203,43 @@ def params_file(path):
     if not os.path.exists(path):
         raise DataError(path, "no file there", "the parameters of a run", remedy)
     return path
+
+
+def _checked(path, arrays, settings, dtype=None):
+    """Return the arrays of a logistic regression, checked and cast."""
+    expected = "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression"
+    remedy = "train one with train_logreg.py"
+    name = _other_class(settings)
+    if name is not None:
+        raise DataError(path, f"a model of the class {name}", expected, remedy)
+    named = list(arrays) in (["W", "b"], ["param_0", "param_1"])
+    if not named or not _are_regression(*arrays.values()):
+        found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise DataError(path, f"the arrays {found or '(none)'}", expected, remedy)
+    dtype = dtype or theano.config.floatX
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused below
+        cast = [array.astype(dtype) for array in arrays.values()]
+    if not all(np.isfinite(array).all() for array in cast):
+        expected = f"finite numbers that {dtype} can hold"
+        raise DataError(path, "NaN or infinite parameters", expected, "train with a smaller rate")
+    return cast
+
+
+def _are_regression(W, b):
+    shaped = W.ndim == 2 and W.shape[0] >= 1 and W.shape[1] >= 2 and b.shape == W.shape[1:]
+    return shaped and W.dtype == b.dtype and W.dtype.name in FLOAT_TYPES
+
+
+def _regression(W, b):
+    """Make a logistic regression with these parameters."""
+    model = LogisticRegression(T.matrix("x"), *W.shape)
+    set_values(model.params, {"W": W, "b": b})
+    return model
+
+
+def _other_class(settings):
+    """Return the class that a file names if it is not `LogisticRegression`."""
+    described = settings.get(MODEL)
+    name = described.get("class") if isinstance(described, dict) else None
+    other = isinstance(name, str) and name != LogisticRegression.__name__
+    return ascii(name[:80])[1:-1] if other else None

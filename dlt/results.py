@@ -1,15 +1,21 @@
-"""Results: what a training run found, to be read, shown, drawn and used.
+"""Results: what a training run found.
 
 Source: page "Getting Started", sections "Testing" and "Plotting Intermediate Results".
 """
 
-import collections
-import html
+from __future__ import annotations
 
-_FIELDS = (
-    "best_params best_iteration best_validation test history n_iterations n_epochs seconds "
-    "stopped_by diverged_at initial_patience"
-)
+import html
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlt.runs.history import HistoryRow
+from dlt.score import Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _ENDS = {
     "patience": "stopped by patience",
     "n_epochs": "ended with the last epoch asked for",
@@ -18,8 +24,8 @@ _ENDS = {
 }
 
 
-class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
-    """What a training run found; at a prompt and in a notebook it shows as a short table.
+class TrainingResult(NamedTuple):
+    """What a training run found; shown as a short table at a prompt and in a notebook.
 
     Fields
     ------
@@ -27,20 +33,19 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         The parameters with the fewest validation errors; without a validation set, those at the
         end of the last epoch. None if training diverged, or was stopped, before there were any.
     best_iteration : int or None
-        Minibatch updates they had seen.
+        Minibatch updates made by then.
     best_validation, test : Score or None
-        Their errors on the validation set, and on the test set where `dlt.train` had one.
+        Their errors on the validation set, and on the test set if `dlt.train` had one.
     history : tuple of HistoryRow
         One row for each validation, or for each epoch without a validation set.
     n_iterations : int
-        Minibatch updates made, up to the one at which training diverged if it did.
+        Minibatch updates made, including the one at which training diverged.
     n_epochs : int
         Epochs begun; patience may cut the last one short.
     seconds : float
-        Time in the loop, without compiling. A resumed run counts on.
+        Time in the loop, without compiling; a resumed run counts on.
     stopped_by : {"patience", "n_epochs", "divergence", "request"}
-        ``"request"``: `should_stop` said so, or Ctrl-C. Nothing was tested then: the run may go
-        on.
+        ``"request"``: `should_stop`, or Ctrl-C. Nothing was tested then, as the run may go on.
     diverged_at : int or None
         Number (from 1) of the update whose loss was NaN or infinite.
     initial_patience : float
@@ -55,25 +60,31 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
     >>> data = ([[0.0, 0.9], [0.9, 0.0]] * 10, [0, 1] * 10)
     >>> result = train(model, y, NLL, [data] * 3, batch_size=10, n_epochs=3)
     >>> shown = repr(result._replace(seconds=0.5))
-    >>> print(shown.rpartition("\\n")[0])  # all but the last line, which tells floatX
+    >>> print(shown.rpartition("\\n")[0])  # all but the last line, which depends on floatX
     ended with the last epoch asked for: 3 epochs, 6 updates, 0.5 s
       best validation error  0.000000 %  0 of 20, after 2 updates
       test error             0.000000 %  0 of 20
     """
 
-    __slots__ = ()
+    best_params: dict[str, np.ndarray] | None
+    best_iteration: int | None
+    best_validation: Score | None
+    test: Score | None
+    history: tuple[HistoryRow, ...]
+    n_iterations: int
+    n_epochs: int
+    seconds: float
+    stopped_by: str
+    diverged_at: int | None
+    initial_patience: float
 
-    def plot(self, loss_label="training loss"):
+    def plot(self, loss_label: str = "training loss") -> Figure:
         """Draw the learning curves; see `dlt.plot_learning_curves`.
 
         Parameters
         ----------
         loss_label : str
             What the loss is, and its unit, such as "training NLL (nats per example)".
-
-        Returns
-        -------
-        matplotlib.figure.Figure
         """
         from dlt.pictures.curves import plot_learning_curves
 
@@ -86,12 +97,10 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
             counted=validation is None or isinstance(validation.n_errors, int),
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = self._rows()
-        first, second = ([len(row[i]) for row in rows] for i in range(2))
-        lines = [
-            f"  {name:{max(first)}}  {figure:{max(second)}}  {rest}" for name, figure, rest in rows
-        ]
+        first, second = (max((len(row[i]) for row in rows), default=0) for i in range(2))
+        lines = [f"  {name:{first}}  {figure:{second}}  {rest}" for name, figure, rest in rows]
         return "\n".join([self._summary(), *lines])
 
     def _repr_html_(self):
@@ -106,11 +115,11 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
         return f"{_ENDS[self.stopped_by]}: {epochs}, {updates}, {self.seconds:.1f} s"
 
     def _rows(self):
-        """List what is known as (name, figure, remark), all text."""
+        """Return what is known as a list of (name, figure, remark), all text."""
         rows = []
         if self.best_validation is not None:
-            updates = _count(self.best_iteration, "update")
-            found = f"{_of(self.best_validation)}, after {updates}"
+            after = f", after {_count(self.best_iteration, 'update')}"
+            found = _of(self.best_validation) + after
             rows.append(("best validation error", str(self.best_validation), found))
         if self.test is not None:
             rows.append(("test error", str(self.test), _of(self.test)))
@@ -124,9 +133,8 @@ class TrainingResult(collections.namedtuple("TrainingResult", _FIELDS)):
 
 
 def _of(score):
-    if isinstance(score.n_errors, int):
-        return f"{score.n_errors} of {score.n_examples}"
-    return f"mean of {score.n_examples}"
+    n = score.n_examples
+    return f"{score.n_errors} of {n}" if isinstance(score.n_errors, int) else f"mean of {n}"
 
 
 def _count(n, thing):

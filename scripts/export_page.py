@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write a page to draw digits on, which a saved model recognises: one HTML file for a browser."""
+"""Write an HTML page where you draw a digit and a saved model recognises it."""
 
 import os
 import sys
@@ -10,19 +10,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from dlt.commandline import Parser, script
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=os.path.join("runs", "logreg"),
-        metavar="RUN_FOLDER",
-        help="a run folder or a file of parameters",
-    )
-    parser.add_argument(
-        "--output", metavar="FILE", help="the page (default: draw.html beside the parameters)"
-    )
+    add = parser.add_argument
+    add("model", nargs="?", default=os.path.join("runs", "logreg"), metavar="RUN_FOLDER",
+        help="a run folder or a file of parameters")
+    add("--output", metavar="FILE", help="the page (default: draw.html beside the parameters)")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script

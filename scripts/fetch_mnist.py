@@ -13,11 +13,8 @@ from dlt.commandline import Parser, script
 
 def parse(argv):
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "--output-dir",
-        metavar="FOLDER",
-        help="where the files go (default: the user's cache, where dlt looks by itself)",
-    )
+    help = "where the files go (default: the cache folder where dlt looks for them)"
+    parser.add_argument("--output-dir", metavar="FOLDER", help=help)
     return parser.parse_args(argv)
 
 

@@ -10,28 +10,20 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from dlt.commandline import Parser, positive_int, script
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    parser.add_argument("pictures", nargs="*", metavar="PNG", help="pictures of one digit each")
-    parser.add_argument(
-        "--model",
-        default=os.path.join("runs", "logreg"),
-        metavar="FOLDER_OR_FILE",
-        help="a run folder or a file of parameters",
-    )
-    parser.add_argument(
-        "--dataset",
-        metavar="NAME_OR_PATH",
-        help="whose test set to predict where no picture is given (default: the one the model "
-        "was trained on)",
-    )
-    parser.add_argument(
-        "--n-examples", type=positive_int, default=10, metavar="N", help="first N test examples"
-    )
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "gpu"), help="where to compute (default: auto)"
-    )
+    add = parser.add_argument
+    add("pictures", nargs="*", metavar="PNG", help="pictures of one digit each")
+    add("--model", default=os.path.join("runs", "logreg"), metavar="FOLDER_OR_FILE",
+        help="a run folder or a file of parameters")
+    add("--dataset", metavar="NAME_OR_PATH",
+        help="without a picture, predict the test set of this data set (default: the one the "
+        "model was trained on)")
+    add("--n-examples", type=positive_int, default=10, metavar="N", help="first N test examples")
+    add("--device", choices=("auto", "cpu", "gpu"), help="where to compute (default: auto)")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script
@@ -65,12 +57,11 @@ def predict_test_set(predictor, dataset, n_examples):
 
     _, _, (x, y) = load_data(dataset or predictor.dataset, log=print)
     probabilities = predictor.probabilities(x[:n_examples])
-    for i, p_y_given_x in enumerate(probabilities):
-        label = p_y_given_x.argmax()
+    labels = probabilities.argmax(axis=1)
+    for i, (label, p_y_given_x) in enumerate(zip(labels, probabilities)):
         p = p_y_given_x[label]
         print(f"test example {i}: {label}, probability {p:.3f}, right label {y[i]}")
-    n_errors = int((probabilities.argmax(axis=1) != y[:n_examples]).sum())
-    print(f"{n_errors} of {len(probabilities)} wrong")
+    print(f"{(labels != y[:n_examples]).sum()} of {len(labels)} wrong")
 
 
 if __name__ == "__main__":

@@ -15,104 +15,50 @@ BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch wo
 DEFAULT_BATCH_SIZE = 600
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    add_training_options(parser.add_argument)
-    add_machine_options(parser.add_argument)
-    add_resuming_options(parser.add_argument)
-    return parser.parse_args(argv)
-
-
-def add_training_options(add):
-    """Add what the page names: data, SGD, regularization, early stopping."""
-    add(
-        "--dataset",
-        metavar="NAME_OR_PATH",
+    add = parser.add_argument
+    # What the page names: data, SGD, regularization, early stopping.
+    add("--dataset", metavar="NAME_OR_PATH",
         help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
-        "fetched, else digits)",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="examples in a minibatch (default: 600; 20 on the digits)",
-    )
+        "fetched, else digits)")
+    add("--batch-size", type=int, metavar="N",
+        help="examples in a minibatch (default: 600; 20 on the digits)")
     add("--learning-rate", type=float, default=0.13, metavar="RATE", help="step size")
     add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
     add("--l1", type=float, default=0.0, metavar="WEIGHT", help="weight of the L1 norm of W")
     add("--l2", type=float, default=0.0, metavar="WEIGHT", help="weight of its squared L2 norm")
-    add(
-        "--patience",
-        type=int,
-        default=5000,
-        metavar="N",
-        help="minibatch updates to make in any case",
-    )
-    add(
-        "--patience-increase",
-        type=float,
-        default=2,
-        metavar="FACTOR",
-        help="after a clear improvement, go on until this many times the updates made by then",
-    )
-    add(
-        "--improvement-threshold",
-        type=float,
-        default=0.995,
-        metavar="FACTOR",
-        help="an improvement is clear below this times the best validation error",
-    )
-    add(
-        "--drop-last",
-        action="store_true",
-        help="validate and test on whole minibatches only, as the original script did",
-    )
+    add("--patience", type=int, default=5000, metavar="N",
+        help="minibatch updates to make in any case")
+    add("--patience-increase", type=float, default=2, metavar="FACTOR",
+        help="after a clear improvement, go on until this many times the updates made by then")
+    add("--improvement-threshold", type=float, default=0.995, metavar="FACTOR",
+        help="an improvement is clear below this times the best validation error")
+    add("--drop-last", action="store_true",
+        help="validate and test on whole minibatches only, as the original script did")
     add("--seed", type=seed, metavar="N", help="draw the initial W with it (default: W is 0)")
-
-
-def add_machine_options(add):
-    """Add how to compute, and where the results go."""
-    add(
-        "--floatX",
-        choices=("float32", "float64"),
-        help="dtype of all arrays (default: as THEANO_FLAGS says, or float64)",
-    )
-    add(
-        "--mode",
-        choices=("jax", "numba", "c"),
-        help="what compiles the functions (default: jax, or as the flags say; classic Theano "
-        "has only c)",
-    )
-    add(
-        "--device",
-        choices=("auto", "cpu", "gpu"),
-        help="where they run; only jax can use a gpu (default: a gpu if jax finds one, or as "
-        "THEANO_FLAGS says)",
-    )
-    add(
-        "--output-dir",
-        default=os.path.join("runs", "logreg"),
-        metavar="FOLDER",
-        help="where best_params.npz, history.csv, settings.json and the checkpoint go",
-    )
-
-
-def add_resuming_options(add):
-    """Add how to go on with a run, and what to keep of it."""
-    add(
-        "--resume",
-        action="store_true",
+    # How to compute, and where the results go.
+    add("--floatX", choices=("float32", "float64"),
+        help="dtype of all arrays (default: as in THEANO_FLAGS, or float64)")
+    add("--mode", choices=("jax", "numba", "c"),
+        help="what compiles the functions (default: as in the flags, or jax; classic Theano has "
+        "only c)")
+    add("--device", choices=("auto", "cpu", "gpu"),
+        help="where they run; only jax can use a gpu (default: as in THEANO_FLAGS, or a gpu "
+        "if jax finds one)")
+    add("--output-dir", default=os.path.join("runs", "logreg"), metavar="FOLDER",
+        help="where best_params.npz, history.csv, settings.json and the checkpoint go")
+    # How to go on with a run, and what to keep of it.
+    add("--resume", action="store_true",
         help="go on from the checkpoint in the output folder, with the same data, settings and "
-        "engine; --n-epochs may be larger",
-    )
-    add(
-        "--snapshot-every",
-        type=positive_int,
-        metavar="N",
+        "engine; --n-epochs may be larger")
+    add("--snapshot-every", type=positive_int, metavar="N",
         help="keep the model of every Nth validation, as snapshots/iteration_000083.npz in the "
-        "output folder",
-    )
+        "output folder")
     add("--keep", type=positive_int, default=10, metavar="N", help="most snapshots to keep")
+    return parser.parse_args(argv)
+# fmt: on
 
 
 @script
@@ -130,8 +76,9 @@ def main(argv=None):
     dataset = name_of_dataset(args, say)
     datasets = dlt.load_data(dataset, log=say)
     n_in, n_out = datasets[0][0].shape[1], int(datasets[0][1].max()) + 1
-    say("{}: {} training, {} validation, {} test examples of {} values, {} labels".format(
-        dataset, *[len(y) for _, y in datasets], n_in, n_out))  # fmt: skip
+    n_train, n_valid, n_test = (len(y) for _, y in datasets)
+    say(f"{dataset}: {n_train} training, {n_valid} validation, {n_test} test examples of {n_in} "
+        f"values, {n_out} labels")  # fmt: skip
 
     batch_size = args.batch_size
     if batch_size is None:
@@ -142,7 +89,6 @@ def main(argv=None):
     nll = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
     loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.l1, lambda_2=args.l2)
     settings = {DATASET: dataset, L1: args.l1, L2: args.l2, SEED: args.seed}
-    folder = dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings)
     with StopOnSignal() as should_stop:
         result = dlt.train(
             classifier,
@@ -156,13 +102,13 @@ def main(argv=None):
             patience=dlt.Patience(
                 args.patience, args.patience_increase, args.improvement_threshold
             ),
-            folder=folder,
+            folder=dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings),
             resume=args.resume,
             log=say,
             should_stop=should_stop,
         )
     if result.stopped_by == "request":
-        # the data set by name: what is chosen without one depends on what is here by then
+        # the data set by name: the default depends on what is here by then
         named = [] if args.dataset else ["--dataset", dataset]
         again = this_command(argv, "--resume", *named)
         say(f"stopped after {result.n_iterations} updates; continue with: {again}")
@@ -171,7 +117,7 @@ def main(argv=None):
 
 
 def set_engine(args):
-    """Compute as the options say; what they leave open stays as the flags have it."""
+    """Compute as the options say; the flags decide what they leave open."""
     from dlt import engine
 
     if args.floatX:
@@ -183,7 +129,7 @@ def set_engine(args):
 
 
 def name_of_dataset(args, say):
-    """Give the data set that was asked for, that of the run to resume, or what can be had."""
+    """Return the data set asked for, that of the run to resume, or whatever can be had."""
     from dlt.datasets import NAMES, choose_dataset
     from dlt.runs.folder import DATASET, saved_settings
 
@@ -197,22 +143,15 @@ def name_of_dataset(args, say):
 
 def report(result, output_dir, say):
     if result.best_params is not None:
-        say(
-            f"Optimization complete with best validation score of {result.best_validation}, with "
-            "test performance "
-            f"{result.test}"
-        )
+        say(f"Optimization complete with best validation score of {result.best_validation}, with "
+            f"test performance {result.test}")  # fmt: skip
         say(f"best after {result.best_iteration} updates; saved in {output_dir}")
     speed = result.n_epochs / result.seconds
     say(f"{result.n_epochs} epochs, {speed:.6f} epochs/sec, stopped by {result.stopped_by}")
     if result.diverged_at is None:
         return 0
-    print(
-        f"error: the loss of minibatch update {result.diverged_at} was not a finite number; try "
-        "a smaller "
-        "--learning-rate",
-        file=sys.stderr,
-    )
+    found = f"the loss of minibatch update {result.diverged_at} was not a finite number"
+    print(f"error: {found}; try a smaller --learning-rate", file=sys.stderr)
     return 1
 
 

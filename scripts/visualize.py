@@ -10,33 +10,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from dlt.commandline import Parser, script
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "run_folder",
-        nargs="?",
-        default=os.path.join("runs", "logreg"),
-        metavar="RUN_FOLDER",
-        help="the folder that train_logreg.py wrote",
-    )
-    parser.add_argument(
-        "--output-dir",
-        metavar="FOLDER",
-        help="where the figures go (default: figures in the run folder)",
-    )
-    parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="of figures")
-    parser.add_argument(
-        "--dataset",
-        metavar="NAME_OR_PATH",
-        help="the data set to draw examples from (default: the one the model was trained on)",
-    )
-    parser.add_argument(
-        "--examples",
-        choices=("valid", "test"),
-        default="test",
-        help="the examples whose mistakes are drawn",
-    )
+    add = parser.add_argument
+    add("run_folder", nargs="?", default=os.path.join("runs", "logreg"), metavar="RUN_FOLDER",
+        help="the folder that train_logreg.py wrote")
+    add("--output-dir", metavar="FOLDER",
+        help="where the figures go (default: figures in the run folder)")
+    add("--format", choices=("png", "svg", "pdf"), default="png", help="of figures")
+    add("--dataset", metavar="NAME_OR_PATH",
+        help="the data set to draw examples from (default: the one the model was trained on)")
+    add("--examples", choices=("valid", "test"), default="test",
+        help="which examples to draw mistakes from")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script

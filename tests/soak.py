@@ -1,13 +1,13 @@
-"""Soak: do to real training runs what happens to training runs, and count what is lost.
+"""Soak: inflict real faults on real training runs, and count what is lost.
 
-``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py). Every fault is real: SIGKILL,
-writes that the kernel refuses, a full disk, permissions, truncated files, a clock that runs
-backwards, a second process. After each one the run is resumed. All that it leaves and prints,
-seconds aside, must be what a run without a fault leaves and prints, byte for byte.
+``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py). The faults are SIGKILL, writes
+that the kernel refuses, a full disk, permissions, truncated files, a clock that runs backwards, and
+a second process. After each one the run is resumed. All that it leaves and prints, seconds aside,
+must equal what a run without a fault leaves and prints, byte for byte.
 
-Most runs are forks of this process, which compiles the functions once, with the C linker: that one
-starts no threads. Half of the kills hit runs with momentum and a shuffled order. Of 25 kills one
-hits the script instead, as its own process and with the default linker. Prints a table; exits with
+Most runs are forks of this process, which compiles the functions once, with the C linker, as that
+starts no threads. Half of the kills hit runs with momentum and a shuffled order. One kill in 25
+hits the script instead, in its own process and with the default linker. Prints a table; exits with
 1 if anything was lost.
 """
 
@@ -76,12 +76,12 @@ class Work:
             kind: dlt.Trainer(model, y, loss, train_set, valid_set, 20, updates[kind])
             for kind in ORDERS
         }
-        # A first run compiles everything, and loads what nobody may load without rights.
+        # A first run compiles everything, and loads what cannot be loaded without rights.
         for kind in ORDERS:
             self.train(os.path.join(base, "first-" + kind), kind, n_epochs=1)
 
     def train(self, folder, kind="plain", n_epochs=N_EPOCHS, log=silent, **options):
-        """Train in this process, and give what the script would print at the end."""
+        """Train in this process, and return what the script would print at the end."""
         trainer, place = self.trainers[kind], dlt.RunFolder(folder, **SNAPSHOTS)
         result = trainer.run(n_epochs, order=ORDERS[kind], folder=place, log=log, **options)
         if result.stopped_by != "request":
@@ -91,14 +91,14 @@ class Work:
         return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
 
     def fork(self, folder, before=lambda: None, **options):
-        """Train in a fork; give its process id. What it says is for `said` to read."""
+        """Train in a fork, and return its process id; `output` reads what it says."""
         pid = os.fork()
         if pid:
             return pid
         code = 9
         try:
             lines = []
-            said = open(self.said_in(folder), "w")  # opened before any right is given up
+            file = open(self.output_of(folder), "w")  # before it gives up any right
             before()
             try:
                 lines += ["END"] + self.train(folder, log=lines.append, **options)
@@ -108,21 +108,21 @@ class Work:
                 code = 2
             except Exception:
                 lines += traceback.format_exc().splitlines()
-            with said:
-                said.write("\n".join(lines))
+            with file:
+                file.write("\n".join(lines))
         finally:
             os._exit(code)
 
-    def said(self, folder):
-        with open(self.said_in(folder)) as file:
+    def output(self, folder):
+        with open(self.output_of(folder)) as file:
             return file.read().split("\n")
 
-    def said_in(self, folder):
-        return os.path.join(self.base, "said-by-" + os.path.basename(folder))
+    def output_of(self, folder):
+        return os.path.join(self.base, "output-of-" + os.path.basename(folder))
 
 
 def momentum_updates(loss, params):
-    """Build the updates of SGD with momentum, whose velocities are state of their own."""
+    """Build the updates of SGD with momentum; its velocities are state of their own."""
     updates = []
     for param, gradient in zip(params, dlt.T.grad(loss, params)):
         velocity = dlt.theano.shared(0 * param.get_value(), name="velocity_of_" + param.name)
@@ -132,7 +132,7 @@ def momentum_updates(loss, params):
 
 
 def ended(pid):
-    """Wait for a process; give its exit code, negative for a signal."""
+    """Wait for a process, and return its exit code, negative for a signal."""
     deadline = time.monotonic() + PATIENT
     while time.monotonic() < deadline:
         found, status = os.waitpid(pid, os.WNOHANG)
@@ -179,7 +179,7 @@ def temporary_files(folder):
 
 
 class Soak:
-    """All faults, one method each: it returns how often it came, and words on that."""
+    """All faults, one method each, which returns how often the fault came and a few words on it."""
 
     def __init__(self, kills, seed, base):
         self.kills, self.thorough = kills, kills >= 100
@@ -198,22 +198,22 @@ class Soak:
         return os.path.join(self.base, f"run{self.count}")
 
     def end_of_run(self, folder, **options):
-        """Train in a fork to the end, and give what it printed there."""
+        """Train in a fork to the end, and return what it printed there."""
         code = ended(self.work.fork(folder, **options))
-        lines = self.work.said(folder)
+        lines = self.work.output(folder)
         if code:
             raise Loss(f"ended with {code}: {lines[-1:]}")
         return lines[lines.index("END") + 1 :]
 
     def resume(self, folder, kind="plain", **options):
-        """Resume, compare all that is left and printed, and give all that was said."""
+        """Resume, compare all that it leaves and prints, and return all that it said."""
         printed = self.end_of_run(folder, kind=kind, resume="auto", **options)
         expected, left = self.whole[kind]
         if printed != expected:
             raise Loss(f"another result was printed: {printed}")
         compare(folder, left)
         shutil.rmtree(folder)
-        return "\n".join(self.work.said(folder))
+        return "\n".join(self.work.output(folder))
 
     def kill_forks(self):
         """SIGKILL at random moments; every second one waits for a write to be under way."""
@@ -258,7 +258,7 @@ class Soak:
         return killed, "default linker, own processes" if n else "not at so few kills"
 
     def kill_script(self, epoch, seconds, shim=None):
-        """Kill the script so long after an epoch, and resume it; say if it came to that."""
+        """Kill the script so many seconds after an epoch, and resume it; False if it was faster."""
         printed, expected = self.whole_script
         folder = self.folder()
         process = start_script("--output-dir", folder, shim=shim)
@@ -294,16 +294,15 @@ class Soak:
                 compare(folder, self.whole["plain"][1])
                 which = "each" if self.thorough else "every eighth"
                 return n // step, which + " write of a run, at a random byte"
-            self.check_refused(
-                folder, code, "cannot be written (File too large); allow larger files"
-            )
+            message = "cannot be written (File too large); allow larger files"
+            self.check_refused(folder, code, message)
             if "using the checkpoint before" in self.resume(folder):
                 raise Loss("the newest checkpoint was not good")
             n += step
 
     def check_error(self, folder, code, message):
         """Check that a run ended with one line."""
-        lines = self.work.said(folder)
+        lines = self.work.output(folder)
         if code != 2 or lines[-2:-1] != ["ERROR"] or message not in lines[-1]:
             raise Loss(f"ended with {code}: {lines[-2:]}")
 
@@ -367,12 +366,12 @@ class Soak:
             shutil.copytree(stopped, folder)
             os.truncate(os.path.join(folder, "checkpoint.npz"), length)
             if "using the checkpoint before it, of " not in self.resume(folder):
-                raise Loss("nothing was said of a truncated checkpoint")
+                raise Loss("no message about a truncated checkpoint")
         for name in ("checkpoint.npz", "checkpoint.previous.npz"):
             os.truncate(os.path.join(stopped, name), 100)
         code = ended(self.work.fork(stopped, resume=True))
         self.check_error(stopped, code, "found a damaged zip archive")
-        words = "the one before is used, and that is said; both truncated: refused"
+        words = "the one before is used, with a message; both truncated: refused"
         return len(lengths), words
 
     def turn_clock_back(self):
@@ -386,7 +385,7 @@ class Soak:
         return int(self.kill_script(20, 0, shim)), "a killed run and its resumption"
 
     def two_writers(self):
-        """Start a second run where one is at work, and a third one where it was killed."""
+        """Start a second run beside a running one, and a third one after that was killed."""
         n = 10 if self.thorough else 3
         for _ in range(n):
             folder = self.folder()
@@ -466,7 +465,7 @@ def start_script(*arguments, shim=None):
 
 
 def script_result(process, folder):
-    """Give what the script prints at the end, without the name of the folder and the seconds."""
+    """Return what the script prints at the end, without the folder's name and the seconds."""
     out, err = process.communicate(timeout=PATIENT)
     if process.returncode:
         raise Loss(f"the script failed: {err}")
@@ -479,7 +478,7 @@ def run_quietly(*command):
 
 
 def limit_write(n, fraction):
-    """In this process, let the kernel refuse the nth write of a file after a part of its bytes."""
+    """Let the kernel refuse this process's nth write of a file after a part of its bytes."""
     real, count = writing._write_and_rename, [0]
 
     def limited(target, write, previous):
@@ -507,7 +506,7 @@ def become_nobody():
 
 
 def forbidding(epoch, folder):
-    """Give the options of a fork whose folder becomes read-only once an epoch is validated."""
+    """Return the options of a fork, to make its folder read-only once an epoch is validated."""
 
     def before():
         become_nobody()
@@ -539,8 +538,7 @@ def main(argv=None):
             print(f"| {' | '.join(map(str, row))} |", flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    said = "LOST" if n_lost else "nothing lost"
-    print(f"{args.kills} kills, seed {args.seed}: {said}")
+    print(f"{args.kills} kills, seed {args.seed}: {'LOST' if n_lost else 'nothing lost'}")
     return 1 if n_lost else 0
 
 

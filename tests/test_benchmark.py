@@ -119,7 +119,7 @@ BAD = {
     ),
     "output": (
         ["--output-dir", "/dev/null/x"],
-        "'/dev/null/x': found a folder that cannot be written (Not a",
+        "/dev/null/x: found a folder that cannot be written (Not a",
     ),
 }
 

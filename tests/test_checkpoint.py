@@ -89,8 +89,7 @@ def test_another_format_is_refused_by_name(tmp_path, number):
         read_checkpoint(path)
     assert str(caught.value) == (
         f"{path}: found a checkpoint of format {number}; expected a checkpoint of format 2, as "
-        "dlt writes it; "
-        "use the dlt that wrote it, or start anew"
+        "dlt writes it; use the dlt that wrote it, or start anew"
     )
 
 
@@ -107,19 +106,34 @@ def history(row, column, value):
 # what is found, and the changes that are refused with these words
 DAMAGES = {
     "something else in __dlt__": [{"iteration": 10**400}, {"seconds": 10**400}],
-    "another format": [{"checkpoint": value} for value in (True, 2.0, "2", 0, 10**17, None)],
     "the entries [": [{"extra": 1}, {"seconds": MISSING}, {"checkpoint": MISSING}],
+    "checkpoint = ": [{"checkpoint": value} for value in (True, 2.0, "2", 0, 10**17, None)],
+    "iteration = ": [{"iteration": value} for value in (True, "42", 42.0, 1 << 54)],
+    "seconds = ": [{"seconds": value} for value in (-1, math.nan, math.inf, 1e300, None)],
+    "ended = ": [{"ended": value} for value in ("boredom", [])],
+    "snapshots = ": [{"snapshots": value} for value in (None, "20", [[20]], [True])],
+    "settings = ": [{"settings": []}],
+    "engine = ": [{"engine": value} for value in ({"linker": 3}, "jax")],
+    "data = ": [{"data": v} for v in ("5f" * 32, None, ["5F" * 32], [["5f" * 32]], ["5f"])],
+    "program = ": [
+        *({"program": value} for value in (None, [["loss", []]], "loss")),
+        *(
+            {"program": {"loss": value}}
+            for value in ("ab", ["ab"], ["ab", "c"], [1, []], ["ab", [1]], ["ab", [], []], {})
+        ),
+    ],
+    "best = ": [
+        *({"best": value} for value in ("W", [3], {"n_errors": 3, "n_examples": 10})),
+        *({"best": value} for value in ([True, 10], [math.nan, 10], [math.inf, 10], [3, 0])),
+    ],
     "no arrays history and losses": [{"history": MISSING}, {"losses": MISSING}],
-    'an array "': [{"momentum": np.zeros(3)}, {"worst/W": np.zeros(3)}],
+    'an array "': [{"momentum": np.zeros(3)}, {"worst/W": np.zeros(3)}, {"params": np.zeros(3)}],
     "no parameters": [{"params/W": MISSING, "params/b": MISSING}],
-    '" with values that are no finite numbers': [
+    '" with values that are not finite numbers': [
         {"params/b": np.full(3, np.nan)},
         {"best/b": np.full(3, np.inf)},
         {"state/n": np.array(-np.inf)},
         {"state/n": np.array("W")},
-        {"losses": np.full(2, np.nan)},
-        {"losses": np.zeros(2, "int64")},
-        {"history": lambda rows: rows.astype("int64")},
     ],
     "best parameters unlike the parameters": [
         {"params/b": MISSING},
@@ -127,28 +141,35 @@ DAMAGES = {
         {"best/b": np.zeros(4)},
         {"best/b": np.zeros(3, "float32")},
     ],
-    "losses of another shape or dtype": [
-        {"losses": np.zeros((1, 2))},
-        {"losses": np.zeros(2, "float32")},
+    "losses that are not one row of finite float64": [
+        {"losses": value}
+        for value in (
+            np.zeros((1, 2)),
+            np.zeros(2, "float32"),
+            np.zeros(2, "int64"),
+            np.full(2, np.nan),
+        )
     ],
     "a history of another shape or dtype": [
         {"history": lambda rows: rows.reshape(-1)},
         {"history": lambda rows: rows[:, :-1]},
         {"history": lambda rows: rows.astype("float32")},
+        {"history": lambda rows: rows.astype("int64")},
     ],
-    "a history with values that are no finite numbers": [
-        history(1, column, value)
-        for column, value in (("train_loss", np.nan), ("seconds", np.inf), ("iteration", np.nan))
+    "a history with an impossible iteration": [
+        history(0, "iteration", value) for value in (0, 0.5, 1e300, np.nan)
     ],
-    "a history with iterations that are no counts": [
-        history(0, "iteration", value) for value in (0, 0.5, 1e300)
+    "a history with an impossible epoch": [history(0, "epoch", 0.5)],
+    "a history with an impossible train_loss": [
+        history(1, "train_loss", np.nan),
+        # without a validation set too
+        {"history": lambda rows: rows * [1, 1, np.nan, np.nan, 1, 1]},
     ],
-    "a history with epochs that are no counts": [history(0, "epoch", 0.5)],
-    "a history that is validated in part": [
+    "a history with an impossible validation_error": [
         history(row, "validation_error", value) for row, value in ((0, np.nan), (3, np.inf))
     ],
     "a history with an impossible patience": [history(0, "patience", value) for value in (1, 1e22)],
-    "a history with times below 0": [history(0, "seconds", -1)],
+    "a history with an impossible seconds": [history(0, "seconds", v) for v in (-1, np.inf)],
     "a history out of order": [
         history(1, "iteration", 10),
         history(1, "epoch", 9),
@@ -161,32 +182,15 @@ DAMAGES = {
         {"losses": np.zeros(3)},
         {"history": lambda rows: rows[:-1]},
     ],
-    "the iteration ": [{"iteration": value} for value in (True, "42", 42.0, 1 << 54)],
-    "the time ": [{"seconds": value} for value in (-1, math.nan, math.inf, 1e300, None)],
-    "the end ": [{"ended": value} for value in ("boredom", [])],
-    "the snapshots ": [{"snapshots": value} for value in (None, "20", [[20]])],
     "snapshots of no known": [{"snapshots": value} for value in ([20, 20], [40, 20], [25])],
-    "settings that are no settings": [{"settings": []}],
-    "the engine ": [{"engine": value} for value in ({"linker": 3}, "jax")],
-    "the hash of the data ": [
-        {"data": value} for value in ("5f" * 32, None, ["5F" * 32], [["5f" * 32]], ["5f"])
-    ],
-    "the program ": [{"program": value} for value in (None, [["loss", []]], "loss")]
-    + [
-        {"program": {"loss": value}}
-        for value in ("ab", ["ab"], ["ab", "c"], [1, []], ["ab", [1]], ["ab", [], []], {})
-    ],
-    "half a best model": [
-        {"best/W": MISSING, "best/b": MISSING},
-        {"history": lambda rows: rows[:0], "losses": np.zeros(42), "snapshots": []},
-        {"history": lambda rows: rows * [1, 1, 1, np.nan, 1, 1]},
-        *({"best": value} for value in (None, "W", [3], {"n_errors": 3, "n_examples": 10})),
-        *({"best": value} for value in ([True, 10], [math.nan, 10], [math.inf, 10], [3, 0])),
-    ],
     "a best model that is not the best of the history": [
         history(0, "validation_error", 0.1),
         {"best": [2, 10]},
         {"best": [3.000000000000001, 10]},
+        {"best": None},
+        {"best/W": MISSING, "best/b": MISSING},
+        {"history": lambda rows: rows[:0], "losses": np.zeros(42), "snapshots": []},
+        {"history": lambda rows: rows * [1, 1, 1, np.nan, 1, 1]},
     ],
 }
 

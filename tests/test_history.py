@@ -50,7 +50,7 @@ def test_an_empty_history_is_one(tmp_path):
         (HEADER + "\n1,2," + "9" * 130000 + ",0,0,0\n", "found '9{40}' where a number should be"),
         (HEADER + "\n1,2," + "9" * 140000 + ",0,0,0\n", "found field larger than field limit"),
         (HEADER + "\n\x00\n", "history.csv: found "),
-        (HEADER + "\n\udcff,1,0,0,0,0\n", r"history\.csv: found bytes that are no text; expected"),
+        (HEADER + "\n\udcff,1,0,0,0,0\n", r"history\.csv: found bytes that are not text; expected"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):

@@ -1,4 +1,4 @@
-"""Saved parameters: what is written is read back, by numpy alone too; what differs is said."""
+"""Saved parameters: what is written is read back, by numpy alone too; differences are listed."""
 
 import json
 import os
@@ -191,4 +191,4 @@ def test_a_whole_pickled_model_is_refused_by_name(tmp_path):
 
 
 class Patient:
-    """Stands for any class of somebody's script."""
+    """Stands for any class of a user's script."""

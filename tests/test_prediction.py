@@ -16,7 +16,7 @@ from dlt.prediction import Predictor, load_model
 
 @pytest.fixture
 def predict_with(tmp_path):
-    """Give the predictor of parameters, from a file."""
+    """Return a function that saves parameters and returns their predictor."""
 
     def save_and_read(arrays):
         save_params(tmp_path / "params.npz", arrays)
@@ -149,9 +149,7 @@ def test_a_model_comes_back_from_where_it_was_saved(tmp_path, rng, floatX, sourc
 def test_of_another_class_the_arrays_are_given_and_the_class_is_named(tmp_path):
     arrays = {"W": np.ones((2, 3)), "b": np.zeros(3)}
     save_params(tmp_path / "best_params.npz", arrays, {"model": {"class": "M\x1bLP"}})
-    message = (
-        r"npz: found a model of the class M\\x1bLP, which dlt does not have; giving its arrays"
-    )
+    message = r"npz: found a model of the class M\\x1bLP, which dlt does not have; returning its"
     with pytest.warns(UserWarning, match=message) as caught:
         found = load_model(tmp_path)
     assert caught[0].filename == __file__

@@ -50,7 +50,7 @@ def test_every_setting_that_differs_is_named(before, after, expected):
     "parts, expected",
     [
         ({}, []),
-        ({"loss": ("c1" * 32, [])}, []),  # a tuple, as describe_graph gives it
+        ({"loss": ("c1" * 32, [])}, []),  # a tuple, as describe_graph returns it
         ({"loss": ["ab", []]}, ["loss: the checkpoint has another expression"]),
         ({"loss": ["c1" * 32, ["1"]]}, ["loss: the checkpoint has another expression"]),
         ({"update of W": ["d2" * 32, ["0.002", "2"]]},
@@ -58,7 +58,7 @@ def test_every_setting_that_differs_is_named(before, after, expected):
         ({"update of W": ["d2" * 32, ["0.13", "3"]], "loss": ["ab", []]},
          ["loss: the checkpoint has another expression",
           "update of W: the checkpoint has 2, this run 3"]),
-        # one constant tells enough: a rate stands in the update of every layer
+        # one constant is enough: a rate is in the update of every layer
         ({"update of W": ["d2" * 32, ["0.002", "3"]]},
          ["update of W: the checkpoint has 0.13, this run 0.002"]),
         ({"update of b": ["ab", []]}, ["update of b: the checkpoint has another expression"]),

@@ -197,7 +197,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_process_ends_with_its_code_and_uses_the_dlt_beside_it(tmp_path, name):
-    # PyPI's dlt is an unrelated project; somebody may have it installed.
+    # PyPI's dlt is an unrelated project, which may be installed.
     other = tmp_path / "site" / "dlt"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("raise ImportError('the other dlt')")
@@ -237,7 +237,7 @@ def test_a_diverging_run_names_the_update_and_keeps_the_best(train, tmp_path, op
 
 def test_a_second_run_in_the_folder_is_refused_by_code_2(train, tmp_path):
     with filelock.FileLock(str(tmp_path / LOCK_NAME)):
-        message = f"{str(tmp_path)!r}: found another run at work in this folder"
+        message = f"{tmp_path}: found another run at work in this folder"
         assert_refused(train("--output-dir", tmp_path), message)
 
 

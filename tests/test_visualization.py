@@ -329,7 +329,7 @@ REFUSED = {
     "digits: found examples of 784 values and labels up to 9; expec": {"dataset": "digits"},
     "format: found 'jpg'; expected one of png, svg, pdf": {"format": "jpg"},
     "examples: found 'train'; expected one of valid, test": {"examples": "train"},
-    "'/dev/null/x': found a folder that cannot be written (Not a directory); expected one for the "
+    "/dev/null/x: found a folder that cannot be written (Not a directory); expected one for the "
     "figures; ": {"output_dir": "/dev/null/x"},
 }
 

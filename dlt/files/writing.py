@@ -113,10 +113,10 @@ def prepare_output_dir(folder, what):
 
     Examples
     --------
-    >>> prepare_output_dir("", "the results")
+    >>> prepare_output_dir("/dev/null/x", "the results")
     Traceback (most recent call last):
         ...
-    dlt.errors.SettingsError: '': found a folder that cannot be written (No such file or \
+    dlt.errors.SettingsError: /dev/null/x: found a folder that cannot be written (Not a \
 directory); expected one for the results; choose another folder
     """
     try:
@@ -139,11 +139,11 @@ def unwritable(folder, error, what):
     Examples
     --------
     >>> print(unwritable("runs", OSError(30, "Read-only file system"), "the results"))
-    'runs': found a folder that cannot be written (Read-only file system); expected one for the \
+    runs: found a folder that cannot be written (Read-only file system); expected one for the \
 results; choose another folder
     """
     return SettingsError(
-        f"{os.fspath(folder)!r}",
+        folder,
         f"a folder that cannot be written ({getattr(error, 'strerror', None) or error})",
         f"one for {what}",
         "choose another folder",

@@ -1,7 +1,7 @@
 r"""Checkpoint: everything a training run needs to go on as if it had never stopped.
 
-A checkpoint is taken between two stretches of minibatches. On disk it is an npz file with a
-description, in the form of `dlt.parameters`: arrays and JSON text, nothing that can run.
+On disk it is an npz file with a description, in the form of `dlt.parameters`: arrays and JSON
+text, nothing that can run.
 
 ======================  ==================================================================
 array                   what it holds
@@ -13,16 +13,18 @@ array                   what it holds
 ``losses``              float64, the minibatch losses since the last validation
 ======================  ==================================================================
 
-Everything else is JSON. Python writes a float as the shortest text that reads back as the
-same float, so no bit is lost.
+Everything else is JSON; a float is written as the shortest text that reads back as the same one.
 
 Source: page "Getting Started", sections "Early-Stopping" and "Loading and Saving Models".
 """
 
-import collections
+from __future__ import annotations
+
 import json
+import os
 import re
 import sys
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,51 +35,53 @@ from dlt.runs.history import HistoryRow
 from dlt.runs.state import State
 from dlt.score import Score
 
-Checkpoint = collections.namedtuple(
-    "Checkpoint", "state ended snapshots settings engine data program"
-)
-Checkpoint.__doc__ = """The state of a training run between two updates, and what it came from.
 
-Fields
-------
-state : dlt.runs.state.State
-ended : {None, "patience", "n_epochs", "divergence"}
-    What ended the run, if it ended by itself.
-snapshots : tuple of int
-    Iterations of the intermediate models that the run keeps.
-settings : dict
-    Everything the run was given.
-engine : dict of str to str
-    What computed it: names and versions.
-data : list of str
-    SHA-256 of the training and the validation set, see `dlt.shared.DataSet.fingerprint`.
-program : dict of str to [str, list of str]
-    The loss, the updates and the errors, see `dlt.engine.graphs.describe_graph`.
-"""
+class Checkpoint(NamedTuple):
+    """The state of a training run between two updates, and what it came from.
+
+    Fields
+    ------
+    state : dlt.runs.state.State
+    ended : {None, "patience", "n_epochs", "divergence"}
+        What ended the run; None if it can still go on.
+    snapshots : tuple of int
+        Iterations of the intermediate models that the run keeps.
+    settings : dict
+        Everything the run was given.
+    engine : dict of str to str
+        What computed it: names and versions.
+    data : list of str
+        SHA-256 of the training and the validation set, see `dlt.shared.DataSet.fingerprint`.
+    program : dict of str to [str, list of str]
+        The loss, the updates and the errors, see `dlt.engine.graphs.describe_graph`.
+    """
+
+    state: State
+    ended: str | None
+    snapshots: tuple[int, ...]
+    settings: dict[str, Any]
+    engine: dict[str, str]
+    data: list[str]
+    program: dict[str, Any]
+
 
 _FORMAT = 2
 _EXPECTED = f"a checkpoint of format {_FORMAT}, as dlt writes it"
 _REMEDY = "the file is damaged or not a checkpoint: use another copy, or start anew"
-_KEYS = {
-    "checkpoint",
-    "iteration",
-    "best",
-    "seconds",
-    "ended",
-    "snapshots",
-    "settings",
-    "engine",
-    "data",
-    "program",
-}
 _GROUPS = ("params", "state", "best")
+_OWN = Checkpoint._fields[1:]  # entries that are fields of the checkpoint, not of its state
+_KEYS = {"checkpoint", "iteration", "best", "seconds", *_OWN}
 _ENDS = (None, "patience", "n_epochs", "divergence")
 _LARGEST = 1 << 53  # whole numbers up to here are exact in a float64
-_LARGEST_PATIENCE = 1e21  # 1e15 updates times an increase of 1e6, see dlt.Patience
+_MAX = sys.float_info.max  # losses and errors may be measured in anything
+_LEAST = HistoryRow(1, 1, -_MAX, -_MAX, 2, 0)
+_MOST = HistoryRow(_LARGEST, _LARGEST, _MAX, _MAX, 1e21, _MAX)  # patience: 1e15 x 1e6
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def write_checkpoint(path, checkpoint, previous=None):
+def write_checkpoint(
+    path: str | os.PathLike, checkpoint: Checkpoint, previous: str | os.PathLike | None = None
+) -> None:
     """Write a checkpoint, whole or not at all.
 
     Parameters
@@ -85,43 +89,24 @@ def write_checkpoint(path, checkpoint, previous=None):
     path : str or os.PathLike
     checkpoint : Checkpoint
     previous : str or os.PathLike, optional
-        The name that the checkpoint at `path` gets, see `dlt.files.writing.write_atomically`.
-
-    Raises
-    ------
-    SettingsError
-        The file cannot be written.
+        The new name of an existing file `path`.
     """
     state = checkpoint.state
     groups = zip(_GROUPS, (state.params, state.update_state, state.best_params or {}))
     arrays = {
         f"{group}/{name}": value for group, values in groups for name, value in values.items()
     }
-    rows = np.asarray(state.history, dtype=np.float64)
-    arrays["history"] = rows.reshape(len(rows), len(HistoryRow._fields))
-    arrays["losses"] = np.asarray(state.losses, dtype=np.float64)
-    described = {
-        "checkpoint": _FORMAT,
-        "iteration": state.iteration,
-        "seconds": state.seconds,
-        "best": state.best_score,
-    }
-    for name in _KEYS - set(described):
-        described[name] = getattr(checkpoint, name)
+    arrays["history"] = np.asarray(state.history, np.float64).reshape(-1, len(HistoryRow._fields))
+    arrays["losses"] = np.asarray(state.losses, np.float64)
+    described = {name: getattr(checkpoint, name) for name in _OWN}
+    described.update(
+        checkpoint=_FORMAT, iteration=state.iteration, seconds=state.seconds, best=state.best_score
+    )
     write_described(path, arrays, described, previous)
 
 
-def read_checkpoint(path):
-    """Read a checkpoint, and check everything that is in it.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        It may come from a stranger: nothing in it is run.
-
-    Returns
-    -------
-    Checkpoint
+def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
+    """Read a checkpoint, and check everything in it; nothing in it is run.
 
     Raises
     ------
@@ -140,149 +125,126 @@ def read_checkpoint(path):
     [0.7, 0.6]
     """
     arrays, described = read_described(path)
-    check = _Checker(path)
     number = described.get("checkpoint")
-    if _is_count(number, 1) and number != _FORMAT:
+    if _is_count(number) and number != _FORMAT:
         found = f"a checkpoint of format {number}"
         raise DataError(path, found, _EXPECTED, "use the dlt that wrote it, or start anew")
-    check.that(set(described) == _KEYS, f"the entries {_short(sorted(described))}")
-    check.that(_is_count(number, 1), "another format")
-    groups = _split(check, arrays)
-    history = _history(check, arrays["history"])
-    _check_scalars(check, described)
+    try:
+        return _checked(arrays, described)
+    except _Wrong as error:
+        raise DataError(path, error, _EXPECTED, _REMEDY) from None
+
+
+class _Wrong(Exception):
+    """What is wrong with a checkpoint."""
+
+
+def _check(fits, found):
+    if not fits:
+        raise _Wrong(found)
+
+
+def _checked(arrays, described):
+    _check(set(described) == _KEYS, f"the entries {_short(sorted(described))}")
+    for name, fits in _entries_that_fit(described).items():
+        _check(fits, f"{name} = {_short(described[name])}")
+    _check({"history", "losses"} <= set(arrays), "no arrays history and losses")
+    history, losses = _history(arrays.pop("history")), arrays.pop("losses")
+    one_row = losses.dtype == np.float64 and losses.ndim == 1 and np.isfinite(losses).all()
+    _check(one_row, "losses that are not one row of finite float64")
     state = State(
         iteration=described["iteration"],
-        params=groups["params"],
-        update_state=groups["state"],
-        losses=arrays["losses"],
+        **_groups(arrays),
+        losses=losses,
         history=history,
-        best_params=groups["best"] or None,
         best_score=described["best"] and Score(*described["best"]),
         seconds=float(described["seconds"]),
         diverged_at=None,
     )
-    _check_iterations(check, state, described["snapshots"])
-    _check_best(check, state)
-    others = {name: described[name] for name in Checkpoint._fields if name in described}
-    return Checkpoint(state=state, **dict(others, snapshots=tuple(described["snapshots"])))
+    _check_agreement(state, described["snapshots"])
+    own = {name: described[name] for name in _OWN}
+    return Checkpoint(state, **dict(own, snapshots=tuple(own["snapshots"])))
 
 
-class _Checker:
-    """Raises the one error that a wrong file gives."""
+def _entries_that_fit(described):
+    """Return for each JSON entry whether it can be right by itself."""
+    snapshots, best, program = (described[name] for name in ("snapshots", "best", "program"))
+    settings, engine, data = (described[name] for name in ("settings", "engine", "data"))
+    pair = type(best) is list and len(best) == 2
+    return {
+        "checkpoint": _is_count(described["checkpoint"]),
+        "iteration": _is_count(described["iteration"]),
+        "seconds": _is_number(described["seconds"], 0, _LARGEST),
+        "ended": described["ended"] in _ENDS,
+        "snapshots": type(snapshots) is list and all(map(_is_count, snapshots)),
+        "settings": type(settings) is dict and _short(settings),
+        "engine": type(engine) is dict and _are_texts([*engine.values()]),
+        "data": _are_texts(data) and all(map(_SHA256.fullmatch, data)),
+        "program": type(program) is dict and all(map(_is_expression, program.values())),
+        "best": best is None or (pair and _is_number(best[0], -_MAX, _MAX) and _is_count(best[1])),
+    }
 
-    def __init__(self, path):
-        self._path = path
 
-    def that(self, fits, found):
-        if not fits:
-            raise DataError(self._path, found, _EXPECTED, _REMEDY)
-
-
-def _split(check, arrays):
-    """Take the groups of parameters out of the arrays, and check all arrays alone."""
-    check.that({"history", "losses"} <= set(arrays), "no arrays history and losses")
+def _groups(arrays):
+    """Sort the arrays into the groups of parameters, under the names that `State` has for them."""
     groups = {name: {} for name in _GROUPS}
     for name, array in arrays.items():
-        group, slash, own_name = name.partition("/")
-        known = name in ("history", "losses") or (slash and group in groups)
-        check.that(known, f"an array {_short(name)}")
-        numbers = array.dtype.kind in ("fiub" if slash else "f")
-        finite = numbers and (name == "history" or np.isfinite(array).all())
-        check.that(finite, f"{_short(name)} with values that are no finite numbers")
-        if slash:
-            groups[group][own_name] = array
-    params, _, best = groups.values()
-    check.that(params, "no parameters")
+        group, _, own_name = name.partition("/")
+        _check(group in groups and own_name, f"an array {_short(name)}")
+        finite = array.dtype.kind in "fiub" and np.isfinite(array).all()
+        _check(finite, f"{_short(name)} with values that are not finite numbers")
+        groups[group][own_name] = array
+    params, update_state, best = groups.values()
+    _check(params, "no parameters")
     kinds = [[(n, a.shape, a.dtype) for n, a in group.items()] for group in (params, best)]
-    check.that(not best or kinds[0] == kinds[1], "best parameters unlike the parameters")
-    losses = arrays["losses"]
-    check.that(losses.ndim == 1 and losses.dtype == np.float64, "losses of another shape or dtype")
-    return groups
+    _check(not best or kinds[0] == kinds[1], "best parameters unlike the parameters")
+    return {"params": params, "update_state": update_state, "best_params": best or None}
 
 
-def _history(check, rows):
+def _history(rows):
     """Return the rows of the history, each within its range and none before the one above it."""
     shaped = rows.ndim == 2 and rows.shape[1] == len(HistoryRow._fields)
-    check.that(shaped and rows.dtype == np.float64, "a history of another shape or dtype")
+    _check(shaped and rows.dtype == np.float64, "a history of another shape or dtype")
     columns = HistoryRow(*rows.T)
-    error = columns.validation_error  # NaN throughout where nothing was validated
-    told = np.isfinite(error).all() or np.isnan(error).all()
-    check.that(told, "a history that is validated in part")
-    others = [column for column in columns if column is not error]
-    check.that(np.isfinite(others).all(), "a history with values that are no finite numbers")
-    for name in ("iteration", "epoch"):
-        column = getattr(columns, name)
-        whole = (column == np.floor(column)) & (column >= 1) & (column <= _LARGEST)
-        check.that(whole.all(), f"a history with {name}s that are no counts")
-    patience = columns.patience
-    in_range = (patience >= 2) & (patience <= _LARGEST_PATIENCE)
-    check.that(in_range.all(), "a history with an impossible patience")
-    check.that((columns.seconds >= 0).all(), "a history with times below 0")
-    check.that((np.diff(columns.iteration) > 0).all(), "a history out of order")
-    for column in (columns.epoch, patience, columns.seconds):
-        check.that((np.diff(column) >= 0).all(), "a history out of order")
+    for name, column, least, most in zip(HistoryRow._fields, columns, _LEAST, _MOST):
+        fits = (column >= least) & (column <= most)  # NaN does not
+        if name in ("iteration", "epoch"):
+            fits &= column == np.floor(column)
+        if name == "validation_error":  # without a validation set all of them are NaN
+            fits |= np.isnan(column).all()
+        _check(fits.all(), f"a history with an impossible {name}")
+    steps = np.diff([columns.iteration, columns.epoch, columns.patience, columns.seconds])
+    _check((steps >= 0).all() and (steps[0] > 0).all(), "a history out of order")
     return tuple(HistoryRow(int(row[0]), int(row[1]), *row[2:]) for row in rows.tolist())
 
 
-def _check_scalars(check, described):
-    """Check the JSON entries alone."""
-    count, seconds, ended = (described[name] for name in ("iteration", "seconds", "ended"))
-    check.that(_is_count(count, 1), f"the iteration {_short(count)}")
-    check.that(_is_number(seconds, 0, _LARGEST), f"the time {_short(seconds)}")
-    known = ended is None or (type(ended) is str and ended in _ENDS)
-    check.that(known, f"the end {_short(ended)}")
-    snapshots, settings = described["snapshots"], described["settings"]
-    listed = type(snapshots) is list and all(_is_count(n, 1) for n in snapshots)
-    check.that(listed, f"the snapshots {_short(snapshots)}")
-    check.that(type(settings) is dict and _short(settings), "settings that are no settings")
-    engine, data, program = (described[name] for name in ("engine", "data", "program"))
-    named = type(engine) is dict and _are_texts(engine.values())
-    check.that(named, f"the engine {_short(engine)}")
-    hashed = type(data) is list and _are_texts(data) and all(map(_SHA256.fullmatch, data))
-    check.that(hashed, f"the hash of the data {_short(data)}")
-    check.that(type(program) is dict, f"the program {_short(program)}")
-    for part in program.values():
-        pair = type(part) is list and len(part) == 2 and type(part[1]) is list
-        check.that(pair and _are_texts([part[0], *part[1]]), f"the program {_short(part)}")
-    best = described["best"]
-    most = sys.float_info.max  # errors may be measured in anything
-    counted = type(best) is list and len(best) == 2 and _is_number(best[0], -most, most)
-    check.that(best is None or (counted and _is_count(best[1], 1)), "half a best model")
-
-
-def _check_iterations(check, state, snapshots):
-    """Check that the counts of updates in the several parts agree."""
+def _check_agreement(state, snapshots):
+    """Check that the parts of a checkpoint agree with each other."""
     validated = [row.iteration for row in state.history]
     last = validated[-1] if validated else 0
-    fits = state.iteration == last + len(state.losses)
-    check.that(
-        fits,
-        f"{_short(state.iteration)} updates, with {len(state.losses)} losses "
-        f"after a validation at {last}",
-    )
+    n_losses = len(state.losses)
+    found = f"{state.iteration} updates, with {n_losses} losses after a validation at {last}"
+    _check(state.iteration == last + n_losses, found)
     known = snapshots == sorted(set(snapshots)) and set(validated).issuperset(snapshots)
-    check.that(known, "snapshots of no known validation")
-    if state.history:
-        in_time = state.history[-1].seconds <= state.seconds
-        check.that(in_time, "a history that ends later than the run")
-
-
-def _check_best(check, state):
-    """Check that the best model is the history's best."""
-    check.that((state.best_params is None) == (not state.history), "half a best model")
+    _check(known, "snapshots of no known validation")
+    in_time = not state.history or state.history[-1].seconds <= state.seconds
+    _check(in_time, "a history that ends later than the run")
     best, score = best_row(state.history), state.best_score
-    scored = best is not None and best.validation_error == best.validation_error
-    check.that((score is None) == (not scored), "half a best model")
-    same = not scored or score.fraction == best.validation_error
-    check.that(same, "a best model that is not the best of the history")
+    error = best.validation_error if best and not np.isnan(best.validation_error) else None
+    same = error == (score and score.fraction) and (state.best_params is None) == (best is None)
+    _check(same, "a best model that is not the best of the history")
 
 
 def _are_texts(values):
-    return all(type(value) is str for value in values)
+    return type(values) is list and all(type(value) is str for value in values)
 
 
-def _is_count(value, least):
-    return type(value) is int and least <= value <= _LARGEST
+def _is_expression(part):
+    return type(part) is list and len(part) == 2 and _are_texts(part[:1]) and _are_texts(part[1])
+
+
+def _is_count(value):
+    return type(value) is int and 1 <= value <= _LARGEST
 
 
 def _is_number(value, least, most):
@@ -290,7 +252,7 @@ def _is_number(value, least, most):
 
 
 def _short(value):
-    """Show a value from a file: printable, on one line, short; empty if that is impossible."""
+    """Return a value from a file as short text on one line; empty if that is impossible."""
     try:
         return json.dumps(value)[:80]
     except (ValueError, RecursionError):

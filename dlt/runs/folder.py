@@ -6,28 +6,30 @@ file                             what it holds
 ``best_params.npz``              the best parameters (`dlt.load_params`), with the settings
 ``history.csv``                  one line for each validation (`dlt.read_history`)
 ``settings.json``                everything the run was given
-``checkpoint.npz``               where to go on (`dlt.runs.checkpoint`)
+``checkpoint.npz``               where to go on (`dlt.read_checkpoint`)
 ``checkpoint.previous.npz``      the one before, in case that is damaged
 ``checkpoint.unfinished.npz``    that of an earlier run, which this one did not resume
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
-``.lock``                        what keeps a second run out
+``.lock``                        keeps a second run out
 ===============================  ============================================================
 
-Source: page "Getting Started", section "Loading and Saving Models": save the
-current best as the search goes on, and models with their iteration in the name.
+Source: page "Getting Started", section "Loading and Saving Models": save the current best as the
+search goes on, and models with their iteration in the name.
 """
 
-import collections
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import re
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlt.checks import whole_number
 from dlt.errors import DataError, SettingsError
-from dlt.runs.checkpoint import read_checkpoint
+from dlt.runs.checkpoint import Checkpoint, read_checkpoint
 
 PARAMS_NAME = "best_params.npz"
 HISTORY_NAME = "history.csv"
@@ -42,11 +44,11 @@ LOCK_NAME = ".lock"
 DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
 MODEL, DESCRIPTION = "model", "description"
 
-SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
+_SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
-def snapshot_name(iteration):
-    """Return the name of the file of an intermediate model, which sorts by iteration.
+def snapshot_name(iteration: int) -> str:
+    """Return the file name of an intermediate model; these names sort by iteration.
 
     Examples
     --------
@@ -56,61 +58,35 @@ def snapshot_name(iteration):
     return f"iteration_{iteration:06d}.npz"
 
 
-def list_snapshots(path):
-    """List the intermediate models of a run.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A run folder.
-
-    Returns
-    -------
-    list of (int, str)
-        Minibatch updates and the model's file (`dlt.read_params`), in the order of training;
-        empty where no snapshots were asked for.
-
-    Examples
-    --------
-    >>> list_snapshots("no/such/folder")
-    []
-    """
+def list_snapshots(path: str | os.PathLike) -> list[tuple[int, str]]:
+    """Return minibatch updates and file of each intermediate model of a run, in that order."""
     folder = os.path.join(os.fspath(path), SNAPSHOTS_NAME)
     names = os.listdir(folder) if os.path.isdir(folder) else ()
-    found = ((SNAPSHOT.fullmatch(name), os.path.join(folder, name)) for name in names)
+    found = ((_SNAPSHOT.fullmatch(name), os.path.join(folder, name)) for name in names)
     return sorted((int(match.group(1)), file) for match, file in found if match)
 
 
-def as_json(settings):
-    """Return settings as they come back from a JSON file, or say why they cannot.
-
-    Examples
-    --------
-    >>> as_json({"sizes": (1, 2)})
-    {'sizes': [1, 2]}
-    """
-    try:
-        return json.loads(json.dumps(settings, default=_plain))
-    except (TypeError, ValueError) as error:
-        raise SettingsError(
-            "settings", f"what JSON cannot hold ({error})", "numbers, text, lists and dicts"
-        ) from error
+class _Place(NamedTuple):
+    path: str
+    snapshot_every: int | None
+    keep: int
+    settings: dict[str, Any]
 
 
-class RunFolder(collections.namedtuple("RunFolder", "path snapshot_every keep settings")):
+class RunFolder(_Place):
     """Where a run is kept, for `dlt.Trainer.run`.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The folder; made if it is not there.
+        Made if it is not there.
     snapshot_every : int, optional
         Keep the model of every so many validations.
     keep : int
         Most snapshots to keep; the newest ones stay.
     settings : dict, optional
-        More to note in ``settings.json`` (data set, seed, weight of a penalty, ...): what the
-        loss depends on, so that a run is resumed with the same. What JSON can hold.
+        More for ``settings.json``, in what JSON can hold: what the loss depends on (data set,
+        seed, weight of a penalty, ...), so that a run is resumed with the same.
 
     Raises
     ------
@@ -125,39 +101,37 @@ class RunFolder(collections.namedtuple("RunFolder", "path snapshot_every keep se
 
     __slots__ = ()
 
-    def __new__(cls, path, snapshot_every=None, keep=10, settings=None):
+    def __new__(
+        cls,
+        path: str | os.PathLike,
+        snapshot_every: int | None = None,
+        keep: int = 10,
+        settings: dict[str, Any] | None = None,
+    ) -> RunFolder:
         if snapshot_every is not None:
             snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
         keep = whole_number("keep", keep, low=1)
         if not isinstance(settings, (dict, type(None))):
-            found = type(settings).__name__
-            raise SettingsError("settings", f"a {found}", "a dict")
-        return super().__new__(cls, os.fspath(path), snapshot_every, keep, as_json(settings or {}))
+            raise SettingsError("settings", f"a {type(settings).__name__}", "a dict")
+        try:  # as they will come back from the file
+            settings = json.loads(json.dumps(settings or {}, default=_plain))
+        except (TypeError, ValueError) as error:
+            found = f"what JSON cannot hold ({error})"
+            raise SettingsError("settings", found, "numbers, text, lists and dicts") from error
+        return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings)
 
 
-def newest_checkpoint(path):
-    """Return the newest checkpoint in a folder that can be read, and its name; or None twice.
-
-    Examples
-    --------
-    >>> newest_checkpoint("no/such/folder")
-    (None, None)
-    """
+def newest_checkpoint(path: str | os.PathLike) -> tuple[str | None, Checkpoint | None]:
+    """Return the name and the content of the newest checkpoint that can be read, or None twice."""
     for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
         with contextlib.suppress(DataError):
             return name, read_checkpoint(os.path.join(path, name))
     return None, None
 
 
-def saved_settings(path):
-    """Return the settings of the run whose checkpoint is in a folder, or an empty dict.
-
-    Examples
-    --------
-    >>> saved_settings("no/such/folder")
-    {}
-    """
-    _, found = newest_checkpoint(os.fspath(path))
+def saved_settings(path: str | os.PathLike) -> dict[str, Any]:
+    """Return the settings of the run whose checkpoint is in a folder, or an empty dict."""
+    _, found = newest_checkpoint(path)
     return {} if found is None else found.settings
 
 

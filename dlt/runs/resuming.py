@@ -1,29 +1,24 @@
 """Resuming: what has to be the same for a run to go on, and what may differ.
 
-A resumed run promises the very bits of one that never stopped. It can keep that promise only
-with the same data, settings, loss, updates, order and engine: whatever differs is named.
+A resumed run gives the very bits of one that never stopped. That takes the same data, settings,
+loss, updates, order and engine, so an error lists whatever differs.
 """
+
+from __future__ import annotations
 
 import json
 
 import dlt
 from dlt.engine import versions
+from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DATASET
 
 
-def differences(checkpoint, now):
-    """Name everything in which a checkpoint and a run differ and must not.
+def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
+    """Return every difference between a checkpoint and a run that keeps the run from going on.
 
-    The name of the data set may differ where the data does not, and the number of epochs may
-    be larger.
-
-    Parameters
-    ----------
-    checkpoint, now : Checkpoint
-
-    Returns
-    -------
-    list of str
+    The name of the data set may differ if the data does not, and the number of epochs may be
+    larger.
     """
     before, after = dict(checkpoint.settings), dict(now.settings)
     epochs = [settings.pop("n_epochs", None) for settings in (before, after)]
@@ -38,17 +33,25 @@ def differences(checkpoint, now):
     same_dtype = checkpoint.engine.get("floatX") == now.engine.get("floatX")
     if checkpoint.data != now.data and same_dtype:  # else the bytes differ in any case
         hashes = ["sha256 " + " ".join(d[:16] for d in run.data) for run in (checkpoint, now)]
-        texts = [
-            f"{name} ({digest})" if isinstance(name, str) else digest
-            for name, digest in zip(names, hashes)
-        ]
-        found.append(_difference("data", *texts))
-    # A setting that differs shows in the graphs too, and is the plainer word.
+        named = [f"{n} ({h})" if isinstance(n, str) else h for n, h in zip(names, hashes)]
+        found.append(_difference("data", *named))
+    # A setting that differs shows in the graphs too, and says it more plainly.
     return found or _graphs(checkpoint.program, now.program)
 
 
+def engine_versions() -> dict[str, str]:
+    """Return names and versions of all that computes, and so may round differently.
+
+    Examples
+    --------
+    >>> sorted(engine_versions())  # doctest: +ELLIPSIS
+    ['device', 'dlt', 'engine', 'floatX', ...'linker'...]
+    """
+    return dict(versions(), dlt=dlt.__version__)
+
+
 def _graphs(before, after):
-    """Name the expressions that differ: by a constant where that is all, or as another one."""
+    """Return the expressions that differ: by a constant if that is all, or as another one."""
     found = []
     for name in sorted(set(before) | set(after)):
         (was, were), (now, are) = (part.get(name, ["", []]) for part in (before, after))
@@ -75,18 +78,3 @@ def _difference(name, before, after):
 
 def _printable(text):
     return ascii(text)[1:-1][:80]
-
-
-def engine_versions():
-    """Return what computes: everything that may round otherwise.
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> sorted(engine_versions())  # doctest: +ELLIPSIS
-    ['device', 'dlt', 'engine', 'floatX', ...'linker'...]
-    """
-    return dict(versions(), dlt=dlt.__version__)

@@ -1,7 +1,9 @@
 """Stopping: Ctrl-C and SIGTERM as a question that the training loop asks.
 
-Source: none on the page, whose script loses everything when it is stopped.
+Source: none on the page; its script loses everything when it is stopped.
 """
+
+from __future__ import annotations
 
 import signal
 import threading
@@ -10,12 +12,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopOnSignal:
-    """Answers whether somebody asked to stop, for ``should_stop`` of `dlt.train`.
+    """Answers whether a signal asked the run to stop, for ``should_stop`` of `dlt.train`.
 
     From the first question on, and until the ``with`` block ends, the first SIGINT (Ctrl-C) or
-    SIGTERM is only noted; the next one ends the process at once, as if nobody handled it. Before
-    the first question signals do what they did before. In a thread other than the main one, which
-    gets no signals, the answer is always no.
+    SIGTERM is only noted; the next one ends the process at once. Only the main thread gets
+    signals; in any other the answer is always no.
 
     Attributes
     ----------
@@ -29,16 +30,15 @@ class StopOnSignal:
     False
     """
 
-    def __init__(self):
-        self.signal = None
-        self._former = {}
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._former: dict = {}
 
-    def __enter__(self):
+    def __enter__(self) -> StopOnSignal:
         return self
 
-    def __call__(self):
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if not self._former and in_main_thread:
+    def __call__(self) -> bool:
+        if not self._former and threading.current_thread() is threading.main_thread():
             # First all of them, then any: a signal may come at every line.
             self._former = {number: signal.getsignal(number) for number in SIGNALS}
             for number in SIGNALS:
@@ -47,7 +47,7 @@ class StopOnSignal:
                 self._let_the_next_end_it()
         return self.signal is not None
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self._former.items():
             # None: a handler that Python cannot put back, as it did not come from Python
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -58,5 +58,5 @@ class StopOnSignal:
         self._let_the_next_end_it()
 
     def _let_the_next_end_it(self):
-        for each in SIGNALS:  # also where compiled code would not let a handler run
-            signal.signal(each, signal.SIG_DFL)
+        for number in SIGNALS:  # also where compiled code would not let a handler run
+            signal.signal(number, signal.SIG_DFL)

@@ -1,13 +1,16 @@
 """State: where a training run stands between two updates, as one value."""
 
-import collections
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
-_FIELDS = "iteration params update_state losses history best_params best_score seconds diverged_at"
+from dlt.runs.history import HistoryRow
+from dlt.score import Score
 
 
-class State(collections.namedtuple("State", _FIELDS)):
+class State(NamedTuple):
     """The state of a training run between two updates.
 
     Fields
@@ -22,32 +25,40 @@ class State(collections.namedtuple("State", _FIELDS)):
         Losses of the minibatches since the last validation.
     history : tuple of HistoryRow
         One row for each validation.
-    best_params : dict of str to ndarray or None
-        The parameters at the best validation, or at the last end of an epoch where nothing is
-        validated; None before the first.
-    best_score : dlt.Score or None
+    best_params : dict of str to ndarray, or None
+        The parameters at the best validation, or after the last whole epoch if there is no
+        validation set; None before the first.
+    best_score : Score or None
         Their errors on the validation set.
     seconds : float
         Time in the loop so far.
     diverged_at : int or None
-        Number (from 1) of the update at which training diverged; it is not counted above.
+        Number (from 1) of the update at which training diverged; `iteration` leaves it out.
     """
 
-    __slots__ = ()
+    iteration: int
+    params: dict[str, np.ndarray]
+    update_state: dict[str, np.ndarray]
+    losses: np.ndarray
+    history: tuple[HistoryRow, ...]
+    best_params: dict[str, np.ndarray] | None
+    best_score: Score | None
+    seconds: float
+    diverged_at: int | None
 
     @classmethod
-    def first(cls, params, update_state):
+    def first(cls, params: dict[str, np.ndarray], update_state: dict[str, np.ndarray]) -> State:
         """Return the state before the first update."""
         return cls(0, params, update_state, np.empty(0), (), None, None, 0.0, None)
 
     @property
-    def is_validated(self):
+    def is_validated(self) -> bool:
         """Whether the last update was followed by a validation, or ended an epoch without one."""
         at_last_row = bool(self.history) and self.history[-1].iteration == self.iteration
         return at_last_row and self.diverged_at is None
 
     @property
-    def can_go_on(self):
-        """Whether nothing has diverged and all values are finite, so that a run may go on here."""
+    def can_go_on(self) -> bool:
+        """Whether a run can go on from here: it has not diverged, and every value is finite."""
         values = [*self.params.values(), *self.update_state.values()]
         return self.diverged_at is None and all(np.isfinite(value).all() for value in values)
