@@ -1,36 +1,26 @@
-"""Checks that several modules share: what was found, what was expected."""
+"""Checks of arguments that several modules share.
+
+`name` is what the message of an error calls the value. Settings raise a SettingsError, data a
+DataError.
+"""
+
+from __future__ import annotations
 
 import numbers
 import warnings
+from typing import Any, Collection, Sequence
 
 import numpy as np
 
 from dlt.errors import DataError, SettingsError
 
+Shape = Sequence[int]
 
-def whole_number(name, value, low, high=None, what=None):
-    """Return a setting as an int, or say why it is none.
 
-    Parameters
-    ----------
-    name : str
-        The setting's name, for the message.
-    value : int, or anything that equals one (``3.0``, a numpy integer)
-    low : int
-        Least value allowed.
-    high : int, optional
-        Greatest value allowed.
-    what : str, optional
-        What `high` is.
+def whole_number(name: str, value: Any, low: int, high: int | None = None, what: str = "") -> int:
+    """Return what equals an int from `low` to `high` (``3.0``, a numpy integer) as an int.
 
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    SettingsError
-        Not a whole number, or out of range.
+    `what` says in the message what `high` is.
 
     Examples
     --------
@@ -42,33 +32,17 @@ def whole_number(name, value, low, high=None, what=None):
     dlt.errors.SettingsError: batch_size: found 0; expected a whole number from 1 to 10, the \
 number of examples
     """
-    fits = isinstance(value, numbers.Real) and np.isfinite(value) and int(value) == value
-    if fits and low <= value and (high is None or value <= high):
+    is_real, most = isinstance(value, numbers.Real), np.inf if high is None else high
+    if is_real and low <= value <= most and value != np.inf and int(value) == value:
         return int(value)
-    span = f"{low} or more" if high is None else f"from {low} to {high}"
-    expected = f"a whole number{',' if high is None else ''} {span}"
-    raise SettingsError(name, value, expected + (f", {what}" if what else ""))
+    span = f", {low} or more" if high is None else f" from {low} to {high}"
+    raise SettingsError(name, value, f"a whole number{span}{', ' if what else ''}{what}")
 
 
-def positive_in(name, value, dtype, zero=False, example=""):
-    """Check that a number is finite and above 0 (or 0, with `zero`) in a float dtype.
+def positive_in(name: str, value: Any, dtype: str, zero: bool = False, example: str = "") -> None:
+    """Check that a number is finite and above 0 in a float dtype: 1e-50 is 0 in float32.
 
-    Parameters
-    ----------
-    name : str
-        The setting's name, for the message.
-    value : float, or a symbolic scalar, which passes unchecked
-    dtype : str
-        1e39 is infinite and 1e-50 is 0 in float32.
-    zero : bool
-        Whether 0 is allowed.
-    example : str
-        Ends the message.
-
-    Raises
-    ------
-    SettingsError
-        The number does not fit.
+    A symbolic scalar passes unchecked, and 0 if `zero` is true. `example` ends the message.
 
     Examples
     --------
@@ -83,21 +57,13 @@ float32, such as 0.13
         return
     with np.errstate(all="ignore"):
         rounded = np.asarray(value).astype(dtype)
-    if np.isfinite(rounded) and (rounded > 0 or (zero and value == 0)):
-        return
-    raise SettingsError(
-        name,
-        value,
-        f"a finite number{', 0 or more,' if zero else ' above 0'} in {dtype}{example}",
-    )
+    if not np.isfinite(rounded) or not (rounded > 0 or (zero and value == 0)):
+        expected = f"a finite number{', 0 or more,' if zero else ' above 0'} in {dtype}{example}"
+        raise SettingsError(name, value, expected)
 
 
-def one_of(name, value, allowed):
+def one_of(name: str, value: Any, allowed: Collection[str]) -> None:
     """Check that a setting is one of the values allowed.
-
-    Raises
-    ------
-    SettingsError
 
     Examples
     --------
@@ -110,52 +76,25 @@ def one_of(name, value, allowed):
         raise SettingsError(name, repr(value), "one of " + ", ".join(allowed))
 
 
-def text(name, value):
-    """Return a setting that is text.
-
-    Raises
-    ------
-    SettingsError
-    """
+def text(name: str, value: Any) -> str:
+    """Return a setting, which must be text."""
     if not isinstance(value, str):
         raise SettingsError(name, type(value).__name__, "text")
     return value
 
 
-def sequence(name, values):
-    """Return a setting's values as a list.
-
-    Raises
-    ------
-    SettingsError
-    """
+def sequence(name: str, values: Any) -> list:
+    """Return a setting's values as a list."""
     try:
         return list(values)
     except TypeError:
         raise SettingsError(name, repr(values), "a sequence") from None
 
 
-def finite(name, array):
-    """Refuse NaN and infinity in data: a comparison with either is false, and so counts as label 0.
+def finite(name: str, array: np.ndarray) -> None:
+    """Raise a DataError for NaN and infinity.
 
-    Parameters
-    ----------
-    name : str
-        The array's name, for the message.
-    array : ndarray, shape (N, ...), floats
-
-    Raises
-    ------
-    DataError
-        A value is not finite.
-
-    Examples
-    --------
-    >>> finite("x", np.asarray([[0.0], [np.nan]]))
-    Traceback (most recent call last):
-        ...
-    dlt.errors.DataError: x: found NaN or infinite values (first in row 1); expected finite \
-numbers; leave out such rows
+    A comparison with either is false, which would count as label 0.
     """
     bad = ~np.isfinite(array)
     if bad.any():
@@ -164,22 +103,8 @@ numbers; leave out such rows
         raise DataError(name, found, "finite numbers", "leave out such rows")
 
 
-def real_numbers(name, values):
-    """Return an array of what may be nested lists, or say why it is no array of real numbers.
-
-    Parameters
-    ----------
-    name : str
-        What messages call it.
-    values : array or nested sequences
-
-    Returns
-    -------
-    ndarray of bool, integers or floats
-
-    Raises
-    ------
-    DataError
+def real_numbers(name: str, values: Any) -> np.ndarray:
+    """Return an array or nested sequences as an array of bool, integers or floats.
 
     Examples
     --------
@@ -190,9 +115,7 @@ def real_numbers(name, values):
     """
     if np.ma.isMaskedArray(values):
         if np.ma.is_masked(values):
-            raise DataError(
-                name, "masked values", "numbers", "fill them in, or leave out such rows"
-            )
+            raise DataError(name, "masked values", "numbers", "fill them in or leave out such rows")
         values = values.data
     try:
         with warnings.catch_warnings():
@@ -201,51 +124,35 @@ def real_numbers(name, values):
             array = np.asarray(values)
     except (ValueError, TypeError, OverflowError, Warning):
         raise DataError(name, "rows of different lengths", "rows of one length") from None
-    if array.dtype.kind not in "biuf":
-        raise DataError(name, *_NO_NUMBERS.get(array.dtype.kind, (_kind(array), "numbers")))
+    kind = array.dtype.kind
+    if kind == "c":
+        remedy = "take the part that counts, such as x.real"
+        raise DataError(name, "complex numbers", "real ones", remedy)
+    if kind not in "biuf":
+        raise DataError(name, "text" if kind in "US" else _contents(array), "numbers")
     return array
 
 
-_NO_NUMBERS = {
-    "c": ("complex numbers", "real ones", "take the part that counts, such as x.real"),
-    "U": ("text", "numbers"),
-    "S": ("text", "numbers"),
-}
-
-
-def _kind(array):
-    """Name what an array holds that is no number."""
+def _contents(array):
+    """Name what an array holds instead of numbers."""
     if array.dtype != object:
         return f"an array of {array.dtype}"
-    others = (v for v in array.flat if not isinstance(v, numbers.Real))
-    other = next(others, None)
-    if array.size and other is None and all(v is not None for v in array.flat):
-        return "numbers too large for 64 bits"
-    return "None" if other is None else f"values of the type {type(other).__name__}"
+    others = (type(v).__name__ for v in array.flat if not isinstance(v, numbers.Real))
+    kind = next(others, "numbers too large for 64 bits")
+    return {"NoneType": "None"}.get(kind, kind if " " in kind else f"values of the type {kind}")
 
 
-def inputs(name, x, ndim=2, dtype=None):
-    """Return inputs with one row for each example, or say what is wrong with them.
+def inputs(name: str, x: Any, ndim: int = 2, dtype: str | None = None) -> np.ndarray:
+    """Return inputs as an array of finite real numbers, one row for each example.
 
     Parameters
     ----------
-    name : str
-        What messages call them.
     x : array, shape (N, ...)
     ndim : int
-        Dimensions that the model's symbolic input has. For 2, rows of more dimensions, such as
+        Dimensions of the model's symbolic input. For 2, rows of more dimensions, such as
         pictures, become rows of numbers.
     dtype : str, optional
-        What to cast them to; by default they stay as they are.
-
-    Returns
-    -------
-    ndarray, shape (N, ...)
-
-    Raises
-    ------
-    DataError
-        No real numbers that are finite in `dtype`, no example, or no such dimensions.
+        What to cast them to; by default they keep their dtype.
 
     Examples
     --------
@@ -256,34 +163,17 @@ def inputs(name, x, ndim=2, dtype=None):
     if x.size and x.ndim > ndim == 2:
         x = x.reshape(len(x), -1)
     if x.ndim != ndim or x.size == 0:
-        found = f"an array of shape {x.shape}"
         rows = "(N, D), one row for each example" if ndim == 2 else f"{ndim} dimensions"
-        raise DataError(name, found, rows + ("" if x.size else ", and one or more"))
+        expected = rows + ("" if x.size else ", and one or more")
+        raise DataError(name, f"an array of shape {x.shape}", expected)
     with np.errstate(over="ignore"):  # infinite then, and refused
         x = np.asarray(x, dtype)
     finite(name, x)
     return x
 
 
-def labels(name, y, n_out=None):
-    """Return labels as int64, or say why they are none.
-
-    Parameters
-    ----------
-    name : str
-        What messages call them.
-    y : array, shape (N,)
-        Whole numbers from 0 on, of any dtype.
-    n_out : int, optional
-        Number of labels that the model has.
-
-    Returns
-    -------
-    ndarray, int64, shape (N,)
-
-    Raises
-    ------
-    DataError
+def labels(name: str, y: Any, n_out: int | None = None) -> np.ndarray:
+    """Return labels as int64: whole numbers from 0 to `n_out` - 1, in a vector of any dtype.
 
     Examples
     --------
@@ -318,18 +208,8 @@ def _label_advice(y):
     return "one-hot rows? take y.argmax(axis=1)" if one_hot else None
 
 
-def pair(name, data_xy):
-    """Return x and y of a data set, or say that it is no pair.
-
-    Parameters
-    ----------
-    name : str
-        What messages call it.
-    data_xy : iterable of two
-
-    Raises
-    ------
-    DataError
+def pair(name: str, data_xy: Any) -> tuple:
+    """Return x and y of a data set.
 
     Examples
     --------
@@ -343,49 +223,27 @@ def pair(name, data_xy):
     except (TypeError, ValueError):
         found = type(data_xy).__name__
         if hasattr(data_xy, "__len__"):
-            found = f"{found} of {len(data_xy)}"
+            found += f" of {len(data_xy)}"
         raise DataError(name, found, "a pair, x and y") from None
     return x, y
 
 
-def as_many(name, n_rows, n_labels):
-    """Refuse inputs and labels of different numbers.
-
-    Raises
-    ------
-    DataError
-    """
+def as_many(name: str, n_rows: int, n_labels: int) -> None:
+    """Check that there is one label for each row."""
     if n_rows != n_labels:
         found = f"{n_rows} rows of x and {n_labels} of y"
         raise DataError(name, found, "one label for each row")
 
 
-def dimensions(name, array, ndim):
-    """Refuse an array of other dimensions than the symbolic variable that it is for.
-
-    Raises
-    ------
-    DataError
-    """
+def dimensions(name: str, array: np.ndarray, ndim: int) -> None:
+    """Check that an array has as many dimensions as the symbolic variable it is for."""
     if array.ndim != ndim:
         found = f"an array of shape {array.shape}"
         raise DataError(name, found, f"{ndim} dimensions, as the symbolic one has")
 
 
-def rows_alike(name, row_shape, expected, whose):
-    """Refuse inputs whose rows have another shape than expected.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the inputs.
-    row_shape, expected : tuple of int
-    whose : str
-        Which rows are like that.
-
-    Raises
-    ------
-    DataError
+def rows_alike(name: str, row_shape: Shape, expected: Shape, whose: str) -> None:
+    """Check the shape of each row of inputs; `whose` ends the message.
 
     Examples
     --------

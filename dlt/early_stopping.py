@@ -1,21 +1,19 @@
 """Early stopping: how long to go on without a better result on the validation set.
 
-The page's rule is a *patience* that grows with success. Training goes on for at
-least ``patience`` minibatch updates. Whenever the validation loss falls clearly
-below the best one so far (to less than ``improvement_threshold`` times it), patience
-is raised to ``patience_increase`` times the updates made up to then.
-
-`Patience` is that rule: three numbers, and functions of the history of validations, which tells
-how patience stands (`dlt.HistoryRow`). Iterations are the page's ``iter``: minibatch updates
-numbered from 0 (the page's comment says "examples", its code counts minibatches).
+`Patience` is the page's rule, applied to the history of validations (`dlt.HistoryRow`).
+Iterations are the page's ``iter``: minibatch updates, numbered from 0. (The page's comment says
+"examples", but its code counts minibatches.)
 
 Source: page "Getting Started", section "Early-Stopping".
 """
+
+from __future__ import annotations
 
 import collections
 import math
 import numbers
 import sys
+from typing import Any, Sequence
 
 from dlt.errors import SettingsError
 
@@ -26,23 +24,25 @@ MOST_PATIENCE = 1e15
 class Patience(
     collections.namedtuple("Patience", "patience patience_increase improvement_threshold")
 ):
-    """The page's geometrically growing patience.
+    """The page's patience, which grows with success.
+
+    Training makes at least `patience` minibatch updates. Whenever the validation error falls
+    below `improvement_threshold` times the best one so far, patience rises to
+    `patience_increase` times the updates made until then.
 
     Parameters
     ----------
     patience : int
-        Minibatch updates to make in any case, at least 2 (the validation set has to
-        be looked at once before patience can run out), at most 1e15.
+        2 to 1e15; the first validation must come before patience can run out.
     patience_increase : float
-        On a clear improvement at iteration ``iter``, go on until
-        ``iter * patience_increase`` at least. 1 to 1e6.
+        1 to 1e6.
     improvement_threshold : float
-        An improvement is clear if the error is below this times the best one. In (0, 1].
+        In (0, 1].
 
     Raises
     ------
     SettingsError
-        A value outside the ranges above.
+        A value is out of range.
 
     Examples
     --------
@@ -62,7 +62,12 @@ class Patience(
 
     __slots__ = ()
 
-    def __new__(cls, patience=5000, patience_increase=2, improvement_threshold=0.995):
+    def __new__(
+        cls,
+        patience: int = 5000,
+        patience_increase: float = 2,
+        improvement_threshold: float = 0.995,
+    ) -> Patience:
         _check("patience", patience, "from 2 to 1e15 minibatch updates", 2, MOST_PATIENCE)
         _check("patience_increase", patience_increase, "a number from 1 to 1e6", 1, 1e6)
         expected = "a number above 0, and at most 1"
@@ -71,28 +76,18 @@ class Patience(
         # numpy's numbers become Python's, which JSON can hold
         return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in values))
 
-    def validation_frequency(self, n_train_batches):
+    def validation_frequency(self, n_train_batches: int) -> int:
         """Return the number of minibatch updates from one validation to the next.
 
         Once an epoch, but at least twice within the initial patience.
-
-        Parameters
-        ----------
-        n_train_batches : int
-            Minibatches in an epoch.
-
-        Returns
-        -------
-        int
-            ``min(n_train_batches, patience // 2)``.
         """
         return int(min(n_train_batches, self.patience // 2))
 
-    def limit(self, history):
-        """Return the iteration at which patience runs out, as it stands after `history`."""
+    def limit(self, history: Sequence[Any]) -> float:
+        """Return the iteration at which patience runs out, as of the end of `history`."""
         return history[-1].patience if history else self.patience
 
-    def extended(self, history, iteration, validation_error):
+    def extended(self, history: Sequence[Any], iteration: int, validation_error: float) -> float:
         """Return the iteration at which patience runs out after one more validation.
 
         Parameters
@@ -100,40 +95,25 @@ class Patience(
         history : sequence of HistoryRow
             The validations before.
         iteration : int
-            The page's ``iter``: 0 for the first minibatch update.
         validation_error : float
-            0 or more, less is better; NaN never counts as better.
-
-        Returns
-        -------
-        float
+            Less is better; NaN never counts as better.
         """
         best = min((row.validation_error for row in history), default=math.inf)
         if validation_error < best * self.improvement_threshold:
             return max(self.limit(history), iteration * self.patience_increase)
         return self.limit(history)
 
-    def is_exhausted(self, history, iteration):
+    def is_exhausted(self, history: Sequence[Any], iteration: int) -> bool:
         """Return whether training stops after `iteration` (the page's ``patience <= iter``)."""
         return self.limit(history) <= iteration
 
-    def last_iteration(self, history):
+    def last_iteration(self, history: Sequence[Any]) -> int:
         """Return the first iteration for which `is_exhausted` is true."""
         return math.ceil(self.limit(history))
 
 
-def best_row(history):
-    """Return the row with the lowest validation error, the first of several; None for no row.
-
-    Parameters
-    ----------
-    history : sequence of HistoryRow
-
-    Examples
-    --------
-    >>> best_row([]) is None
-    True
-    """
+def best_row(history: Sequence[Any]) -> Any:
+    """Return the HistoryRow with the lowest validation error, the first of several, or None."""
     return min(history, key=lambda row: row.validation_error, default=None)
 
 

@@ -1,13 +1,14 @@
-"""Errors that a person can mend.
+"""Errors that a person can fix.
 
-Each has one line that says what was found, what was expected and what to do.
-The scripts print that line on stderr and exit with code 2. Anything that is not
-a `DltError` is a bug and keeps its traceback.
+Each is one line: what it found, what it expected and what to do. The scripts print it on stderr
+and exit with code 2. Any other exception is a bug and keeps its traceback.
 """
+
+from __future__ import annotations
 
 import os
 
-_LONGEST = 2000  # of one part of a message
+_LONGEST = 2000  # characters of one part of a message
 
 
 class DltError(Exception):
@@ -16,10 +17,10 @@ class DltError(Exception):
     Parameters
     ----------
     what : str or os.PathLike
-        The file, setting or array that the problem is in.
+        The file, setting or array that is wrong.
     found : object
-        What is there. Text may quote a file: control characters are spelt out,
-        and it is cut off after 2000 characters, as are the other parts.
+        What is there. In every part, control characters are escaped and text beyond 2000
+        characters is cut off, as it may quote a file.
     expected : object, optional
         What should be there.
     remedy : str, optional
@@ -31,7 +32,9 @@ class DltError(Exception):
     a.pkl.gz: found an HTML page; expected a gzipped pickle; download it again
     """
 
-    def __init__(self, what, found, expected=None, remedy=None):
+    def __init__(
+        self, what: object, found: object, expected: object = None, remedy: object = None
+    ) -> None:
         parts = [
             part if part is None else _one_line(part) for part in (what, found, expected, remedy)
         ]
@@ -41,12 +44,12 @@ class DltError(Exception):
         super().__init__("; ".join(filter(None, text)))
 
     def __reduce__(self):
-        # Exceptions pickle by their args, here one message: give back the four parts instead.
+        # By default exceptions pickle their message only, which is not enough to make one.
         return type(self), (self.what, self.found, self.expected, self.remedy)
 
 
 def _one_line(value):
-    """Spell out line breaks and other control characters, which names in files may have."""
+    """Escape line breaks and other control characters, which names in files may have."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 4] + " ..."
@@ -62,7 +65,7 @@ class SettingsError(DltError, ValueError):
 
 
 class FetchError(DltError):
-    """MNIST is not here and could not be fetched; the message has each mirror's reason."""
+    """MNIST could not be fetched; the message gives each mirror's reason."""
 
 
 class EngineError(DltError, RuntimeError):

@@ -1,46 +1,34 @@
-r"""Losses: the zero-one loss and its differentiable stand-in, the negative log-likelihood.
-
-Both take the probabilities ``p_y_given_x`` a model gives, shape (B, L) with one
-row for each example and one column for each of the L labels, and the right labels
-``y``, shape (B,), whole numbers 0..L-1. Both return a symbolic expression.
-
-How the B per-example losses become one number is said at the call: the size of the
-gradient, and so the learning rate that suits it, depends on it. ``"sum"`` is the
-page's definition, ``"mean"`` is what its training script minimizes.
+r"""Losses: the zero-one loss and its differentiable surrogate, the negative log-likelihood.
 
 Source: page "Getting Started", section "Learning a Classifier".
 """
+
+from __future__ import annotations
 
 from dlt.checks import one_of
 from dlt.engine import T, log_probability, theano
 from dlt.errors import SettingsError
 
-_REDUCTIONS = ("sum", "mean", "none")
 
-
-def negative_log_likelihood(p_y_given_x, y, reduction="sum"):
-    r"""Negative log-likelihood of the right labels.
+def negative_log_likelihood(p_y_given_x, y, reduction: str = "sum"):
+    r"""Return the negative log-likelihood of the right labels, in nats.
 
     .. math:: NLL(\theta, D) = -\sum_{i=0}^{|D|-1} \log P(Y = y^{(i)} | x^{(i)}, \theta)
 
     Parameters
     ----------
     p_y_given_x : Theano matrix, floatX, shape (B, L)
-        Probabilities. Where they are a softmax, the logarithm is taken from its
-        argument: finite and right for scores of +-10000, gradient included.
+        Probabilities. The logarithm of a softmax is computed from its scores, so that loss and
+        gradient are finite and right for scores of +-10000.
     y : Theano vector, integer, shape (B,)
         Right labels, 0..L-1.
     reduction : {"sum", "mean", "none"}
-        One number, one number divided by B, or the vector of shape (B,).
+        The sum over the B examples (the page's definition), their mean (what its training
+        script minimizes), or the vector of shape (B,). The learning rate depends on it.
 
     Returns
     -------
-    Theano scalar or vector, floatX, in nats
-
-    Raises
-    ------
-    SettingsError
-        Unknown `reduction`; `p_y_given_x` is not a matrix; `y` is not a vector of integers.
+    Theano scalar or vector, floatX
 
     Examples
     --------
@@ -51,7 +39,7 @@ def negative_log_likelihood(p_y_given_x, y, reduction="sum"):
     >>> print("%.4f" % NLL(p, np.asarray([0, 1], dtype="int32")))  # log 2 + log 4
     2.0794
 
-    Source: page "Getting Started", section "Negative Log-Likelihood Loss".
+    Source: section "Negative Log-Likelihood Loss".
     """
     p_y_given_x, y = _checked(p_y_given_x, y)
     log_p = log_probability(p_y_given_x)  # (B, L)
@@ -60,30 +48,22 @@ def negative_log_likelihood(p_y_given_x, y, reduction="sum"):
     return _reduce(-log_p[T.arange(y.shape[0]), y], reduction)
 
 
-def zero_one_loss(p_y_given_x, y, reduction="sum"):
-    r"""Count the examples whose most probable label is not the right one.
+def zero_one_loss(p_y_given_x, y, reduction: str = "sum"):
+    r"""Return the number of examples whose most probable label is wrong.
 
     .. math:: \ell_{0,1} = \sum_{i=0}^{|D|-1} I_{f(x^{(i)}) \ne y^{(i)}},
        \quad f(x) = \arg\max_k P(Y = k | x, \theta)
 
+    It has no useful gradient: minimize the negative log-likelihood instead.
+
     Parameters
     ----------
     p_y_given_x : Theano matrix, floatX, shape (B, L)
-        Probabilities (or any scores in the same order).
+        Probabilities, or any scores in the same order.
     y : Theano vector, integer, shape (B,)
         Right labels, 0..L-1.
     reduction : {"sum", "mean", "none"}
         An integer count, the fraction (floatX), or the vector of 0 and 1.
-
-    Returns
-    -------
-    Theano scalar or vector
-        It has no useful gradient: minimize the negative log-likelihood instead.
-
-    Raises
-    ------
-    SettingsError
-        As `negative_log_likelihood`.
 
     Examples
     --------
@@ -94,8 +74,8 @@ def zero_one_loss(p_y_given_x, y, reduction="sum"):
     >>> int(errors(p, np.asarray([0, 0], dtype="int32")))
     1
 
-    Source: page "Getting Started", section "Zero-One Loss"; the page's code leaves
-    out ``axis=1``, without which the position in the whole matrix is compared.
+    Source: section "Zero-One Loss", where ``axis=1`` is missing: ``argmax`` is then a position in
+    the whole matrix.
     """
     p_y_given_x, y = _checked(p_y_given_x, y)
     wrong = T.cast(T.neq(T.argmax(p_y_given_x, axis=1), y), "int64")  # (B,)
@@ -108,23 +88,18 @@ def _checked(p_y_given_x, y):
     """Make both symbolic and check their ranks and the dtype of y."""
     p_y_given_x, y = T.as_tensor_variable(p_y_given_x), T.as_tensor_variable(y)
     if p_y_given_x.ndim != 2:
-        raise SettingsError(
-            "p_y_given_x",
-            f"rank {p_y_given_x.ndim}",
-            "rank 2, one row of probabilities for each example",
-        )
+        expected = "rank 2, one row of probabilities for each example"
+        raise SettingsError("p_y_given_x", f"rank {p_y_given_x.ndim}", expected)
     if y.ndim != 1:
-        raise SettingsError(
-            "y", f"rank {y.ndim}", "rank 1 (class numbers)", "one-hot rows? use y.argmax(axis=1)"
-        )
+        remedy = "one-hot rows? use y.argmax(axis=1)"
+        raise SettingsError("y", f"rank {y.ndim}", "rank 1 (class numbers)", remedy)
     if "int" not in y.dtype:
         raise SettingsError("y", f"dtype {y.dtype}", "integers", "use T.cast(y, 'int32')")
     return p_y_given_x, y
 
 
 def _reduce(losses, reduction):
-    """Reduce a vector of per-example losses as asked."""
-    one_of("reduction", reduction, _REDUCTIONS)
+    one_of("reduction", reduction, ("sum", "mean", "none"))
     if reduction == "none":
         return losses
     return T.sum(losses) if reduction == "sum" else T.mean(losses)

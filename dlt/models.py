@@ -1,12 +1,14 @@
-r"""Models: symbolic classifiers made of shared variables.
+"""Models: symbolic classifiers made of shared variables.
 
-A model is a plain object that holds the pieces other code works with: ``input`` and ``params``,
-and for a classifier ``p_y_given_x`` and ``n_out``. Whatever has these can be trained by
-`dlt.Trainer`.
+`dlt.Trainer` takes any object with ``input``, ``params``, ``p_y_given_x`` and ``n_out``.
 
 Source: page "Classifying MNIST digits using Logistic Regression", which follows
 "Getting Started"; Bishop, *Pattern Recognition and Machine Learning* (2006), 4.3.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +26,12 @@ class LogisticRegression:
     input : Theano matrix, floatX, shape (B, n_in)
         One row for each example.
     n_in : int
-        Number of inputs, the dimension of the data (MNIST: 784).
+        Number of inputs, 1 or more (MNIST: 784).
     n_out : int
-        Number of labels, at least 2 (MNIST: 10).
+        Number of labels, 2 or more (MNIST: 10).
     rng : numpy.random.Generator, optional
         Draws the initial weights, uniform within :math:`\pm\sqrt{6 / (n_{in} + n_{out})}`.
-        Without it they are 0, as on the page: this loss is convex, so no start is a bad
-        one, and the run needs no random numbers.
+        Without it they are 0, as on the page: the loss is convex, so any start will do.
 
     Attributes
     ----------
@@ -44,13 +45,6 @@ class LogisticRegression:
         The most probable label.
     params : list
         ``[W, b]``.
-    n_in, n_out : int
-        Number of inputs and of labels.
-
-    Raises
-    ------
-    SettingsError
-        `n_in` is not a whole number from 1 on, or `n_out` not one from 2 on.
 
     Examples
     --------
@@ -61,9 +55,11 @@ class LogisticRegression:
     0.1
     """
 
-    def __init__(self, input, n_in, n_out, rng=None):
+    def __init__(
+        self, input, n_in: int, n_out: int, rng: np.random.Generator | None = None
+    ) -> None:
         n_in, n_out = whole_number("n_in", n_in, low=1), whole_number("n_out", n_out, low=2)
-        bound = 0.0 if rng is None else np.sqrt(6.0 / (n_in + n_out))
+        bound = np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
         self.input, self.n_in, self.n_out = input, n_in, n_out
         self.W = shared_resident(W.astype(theano.config.floatX), name="W")
@@ -73,35 +69,20 @@ class LogisticRegression:
         self.y_pred = T.argmax(self.p_y_given_x, axis=1)  # (B,)
 
 
-def row_shape(model):
-    """Return the shape that a model's inputs have, where it tells: (n_in,), or None.
-
-    Examples
-    --------
-    >>> row_shape(LogisticRegression(T.matrix("x"), 784, 10))
-    (784,)
-    """
+def row_shape(model: Any) -> tuple[int, ...] | None:
+    """Return the shape of one of a model's inputs, ``(n_in,)``, or None if it is unknown."""
     n_in = describe_model(model).get("n_in")
     return None if n_in is None or model.input.ndim != 2 else (n_in,)
 
 
-def describe_model(model):
-    """Name a model's class and its sizes, to be saved beside its parameters.
-
-    Parameters
-    ----------
-    model : object
-
-    Returns
-    -------
-    dict
-        ``class``, and ``n_in`` and ``n_out`` where they are whole numbers.
+def describe_model(model: Any) -> dict[str, Any]:
+    """Return a model's class, and `n_in` and `n_out` if they are whole numbers.
 
     Examples
     --------
-    >>> sorted(describe_model(LogisticRegression(T.matrix("x"), 784, 10)).items())
-    [('class', 'LogisticRegression'), ('n_in', 784), ('n_out', 10)]
+    >>> describe_model(LogisticRegression(T.matrix("x"), 784, 10))
+    {'class': 'LogisticRegression', 'n_in': 784, 'n_out': 10}
     """
     sizes = {name: getattr(model, name, None) for name in ("n_in", "n_out")}
     whole = {name: int(n) for name, n in sizes.items() if isinstance(n, (int, np.integer))}
-    return dict({"class": type(model).__name__}, **whole)
+    return {"class": type(model).__name__, **whole}

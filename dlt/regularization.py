@@ -1,34 +1,22 @@
 r"""Regularization: penalties on the size of the parameters, added to the loss.
 
-The page's regularized loss is
-
-.. math:: E(\theta, D) =
-   NLL(\theta, D) + \lambda_1 \lVert\theta\rVert_1 + \lambda_2 \lVert\theta\rVert_2^2
-
-Which parameters are penalized is said at the call: usually the weight matrices
-and not the biases, as in the page's later chapters.
-
 Source: page "Getting Started", section "Regularization", "L1 and L2 regularization".
 """
 
+from __future__ import annotations
+
 import numbers
+from typing import Sequence
 
 from dlt.checks import positive_in
 from dlt.engine import T, as_scalar
 from dlt.errors import SettingsError
 
 
-def l1(params):
-    r"""Sum of absolute values, :math:`\lVert\theta\rVert_1 = \sum_j |\theta_j|`.
+def l1(params: Sequence):
+    r"""Return the sum of absolute values in a list of parameters.
 
-    Parameters
-    ----------
-    params : sequence of Theano variables
-        Any shapes.
-
-    Returns
-    -------
-    Theano scalar
+    This is :math:`\lVert\theta\rVert_1 = \sum_j |\theta_j|`.
 
     Examples
     --------
@@ -39,19 +27,11 @@ def l1(params):
     return sum(T.sum(abs(param)) for param in _checked(params))
 
 
-def l2_sqr(params):
-    r"""Sum of squares, :math:`\lVert\theta\rVert_2^2 = \sum_j \theta_j^2` (the *squared* norm).
+def l2_sqr(params: Sequence):
+    r"""Return the sum of squares in a list of parameters.
 
-    Its weight in the loss is also called weight decay.
-
-    Parameters
-    ----------
-    params : sequence of Theano variables
-        Any shapes.
-
-    Returns
-    -------
-    Theano scalar
+    This is :math:`\lVert\theta\rVert_2^2 = \sum_j \theta_j^2`, the *squared* norm. Its weight in
+    the loss is also called weight decay.
 
     Examples
     --------
@@ -62,27 +42,20 @@ def l2_sqr(params):
     return sum(T.sum(param**2) for param in _checked(params))
 
 
-def regularized_loss(loss, params, lambda_1=0.0, lambda_2=0.0):
-    r"""Add the weighted penalties to a loss.
+def regularized_loss(loss, params: Sequence, lambda_1=0.0, lambda_2=0.0):
+    r"""Return the loss with weighted penalties, in its dtype.
+
+    .. math:: E(\theta, D) =
+       NLL(\theta, D) + \lambda_1 \lVert\theta\rVert_1 + \lambda_2 \lVert\theta\rVert_2^2
 
     Parameters
     ----------
     loss : Theano scalar
         Usually a negative log-likelihood.
-    params : sequence of Theano variables
-        What to penalize.
+    params : list of Theano variables
+        What to penalize: usually the weight matrices and not the biases.
     lambda_1, lambda_2 : float or Theano scalar
-        Weights of `l1` and of `l2_sqr`, 0 or more. A weight that is the number 0
-        leaves no trace in the graph.
-
-    Returns
-    -------
-    Theano scalar, of the dtype of `loss`
-
-    Raises
-    ------
-    SettingsError
-        A weight is negative or not finite, or `params` is not a sequence.
+        Weights of `l1` and of `l2_sqr`, 0 or more. With the number 0, the penalty is left out.
 
     Examples
     --------
@@ -101,7 +74,7 @@ def regularized_loss(loss, params, lambda_1=0.0, lambda_2=0.0):
 
 
 def _checked(params):
-    """Refuse a lone parameter: iterating over a matrix would sum over its rows unseen."""
+    """Refuse a lone parameter: a loop over a matrix would take its rows for parameters."""
     if not isinstance(params, (list, tuple)) or not params:
         found = "an empty list" if isinstance(params, (list, tuple)) else type(params).__name__
         raise SettingsError("params", found, "a list, such as [W]")

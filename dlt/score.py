@@ -3,16 +3,18 @@
 Source: page "Getting Started", section "Testing".
 """
 
-import collections
+from __future__ import annotations
+
+from typing import NamedTuple
 
 
-class Score(collections.namedtuple("Score", "n_errors n_examples")):
+class Score(NamedTuple):
     """A number of errors in a number of examples.
 
     Fields
     ------
     n_errors : int or float
-        Examples that count as errors; a float where errors are not counted but measured.
+        Examples that count as errors; a float if errors are measured, not counted.
     n_examples : int
 
     Examples
@@ -22,14 +24,15 @@ class Score(collections.namedtuple("Score", "n_errors n_examples")):
     (0.075, '7.500000 %', '0.750000')
     """
 
-    __slots__ = ()
+    n_errors: float
+    n_examples: int
 
     @property
-    def fraction(self):
-        """Errors for each example, 0..1 where they are counted."""
+    def fraction(self) -> float:
+        """Errors for each example, 0..1 if they are counted."""
         return self.n_errors / self.n_examples
 
-    def __str__(self):
+    def __str__(self) -> str:
         if isinstance(self.n_errors, int):
             return f"{100.0 * self.n_errors / self.n_examples:f} %"
         return f"{self.fraction:f}"

@@ -4,8 +4,8 @@
 The source is the test part of the UCI "Optical Recognition of Handwritten
 Digits" (E. Alpaydin and C. Kaynak, 1998, CC BY 4.0) as scikit-learn bundles it:
 1797 pictures of 8 x 8 pixels, values 0..16. They are enlarged to the layout of
-`mnist.pkl.gz`, so that everything works without a download. Needs scikit-learn
-and Pillow (the `test` extra); no network.
+`mnist.pkl.gz`, so everything works without a download. Needs scikit-learn and
+Pillow (the `test` extra), but no network.
 
     python scripts/make_digits.py            # write data/digits.pkl.gz
     python scripts/make_digits.py --check    # rebuild and compare with the file there
@@ -68,10 +68,10 @@ def to_bytes(sets):
 
 
 def differences(path, sets):
-    """Return lines that say where the file at `path` differs from `sets`; none if it agrees.
+    """Return one line for each way in which the file at `path` differs from `sets`.
 
-    Pictures may differ by one of 256 grey values: Pillow's resampling may be
-    rounded another way in another version. Labels must be equal.
+    Pictures may differ by one of 256 grey values, as versions of Pillow round differently.
+    Labels must be equal.
     """
     with gzip.open(str(path), "rb") as f:
         stored = pickle.load(f)
@@ -113,7 +113,7 @@ def write(path, sets):
     """Write `sets` to `path`, print its size and hash, and return 0."""
     packed = to_bytes(sets)
     write_atomically(path, lambda file: file.write(packed))
-    print("{}: {} bytes, {} + {} + {} pictures".format(path, len(packed), *SIZES))
+    print(f"{path}: {len(packed)} bytes, {' + '.join(map(str, SIZES))} pictures")
     print(f"sha256 {hashlib.sha256(packed).hexdigest()}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Arrays on an aligned address, and pixels as bytes."""
+"""Arrays at an aligned address, and pixels as bytes."""
 
 import numpy as np
 import pytest
@@ -17,17 +17,17 @@ def test_copies_begin_on_the_boundary(shape, rng):
         assert not np.shares_memory(copy, array)
 
 
-def test_only_what_does_not_lie_well_is_copied(rng):
-    lies_well = aligned_copy(rng.random((6, 4)))
-    assert aligned(lies_well) is lies_well
-    for other in (lies_well.T, lies_well[1:, 1:], lies_well.reshape(-1)[1:]):
+def test_only_unaligned_arrays_are_copied(rng):
+    good = aligned_copy(rng.random((6, 4)))
+    assert aligned(good) is good
+    for other in (good.T, good[1:, 1:], good.reshape(-1)[1:]):
         moved = aligned(other)
         assert moved.ctypes.data % ALIGNMENT == 0 and not np.shares_memory(moved, other)
         np.testing.assert_array_equal(moved, other)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_byte_comes_out_again(dtype):
+def test_every_byte_is_found(dtype):
     pixels = np.arange(2560).reshape(1280, 2) % 256  # more rows than are converted at a time
     found = as_bytes((pixels / 256).astype(dtype))
     assert found.dtype == np.uint8
@@ -35,7 +35,7 @@ def test_every_byte_comes_out_again(dtype):
 
 
 @pytest.mark.parametrize("value", [0.3, -1 / 256, 1.0, np.nan, np.inf, 1 / 512])
-def test_one_other_value_is_enough_for_none(value):
+def test_one_other_value_gives_none(value):
     array = np.full((1500, 2), 0.25)
     array[1400, 1] = value
     assert as_bytes(array) is None

@@ -52,7 +52,7 @@ def measured(tmp_path_factory):
 
 
 def plain_numpy(sets, batch_size, n_epochs=3):
-    """Give the errors, and the sum of the losses, of each epoch in float64."""
+    """Return the errors, and the sum of the losses, of each epoch in float64."""
     (x, y), (valid_x, valid_y) = ((np.asarray(x, "float64"), y) for x, y in sets)
     n = len(y) // batch_size
     errors, losses = [], []
@@ -86,7 +86,7 @@ def test_it_measures_each_after_a_cold_and_a_warm_start(measured, digits):
         np.testing.assert_allclose(competitor["n_errors"], errors, atol=2)
 
 
-def test_the_table_and_the_picture_say_what_the_numbers_say(measured, module):
+def test_the_table_and_the_picture_agree_with_the_numbers(measured, module):
     folder, printed, facts = measured
     peers = module("peers").PEERS
     table = (folder / "benchmark.md").read_text()

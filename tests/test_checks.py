@@ -1,4 +1,4 @@
-"""What comes in at the border is numbers of the right kind and shape, or is named in one line."""
+"""Data has to be numbers of the right kind and shape; what is not is refused in one line."""
 
 import numpy as np
 import pytest
@@ -72,14 +72,14 @@ def refused(name, message, check, *args):
 
 
 @pytest.mark.parametrize("x, message", BAD_INPUTS.values(), ids=BAD_INPUTS)
-def test_inputs_are_refused_alike_in_a_data_set_and_in_a_prediction(x, message):
+def test_bad_inputs_are_refused_in_a_data_set_and_in_a_prediction(x, message):
     refused("x", message, inputs, "x", x)
     refused("data_xy, x", message, shared_dataset, (x, Y))
     refused("x", message, Predictor(regression()).probabilities, x)
 
 
 @pytest.mark.parametrize("y, message", BAD_LABELS.values(), ids=BAD_LABELS)
-def test_labels_are_refused(y, message):
+def test_bad_labels_are_refused(y, message):
     refused("y", message, labels, "y", y)
     refused("validation set, y", message, as_data_set, "validation set", (X, y))
 
@@ -92,11 +92,11 @@ def test_labels_are_refused(y, message):
         ((X, Y[:3]), "data_xy: found 4 rows of x and 3 of y; expected one label for each row"),
     ],
 )
-def test_what_is_no_pair_is_refused(data, message):
+def test_anything_but_a_pair_is_refused(data, message):
     refused("data_xy", message, shared_dataset, data)
 
 
-def test_labels_of_any_dtype_and_a_mask_without_effect_are_taken():
+def test_labels_of_any_dtype_or_with_an_empty_mask_are_accepted():
     for dtype in ("bool", "uint8", "float16", "float64", "int64"):
         y = labels("y", (Y % 2).astype(dtype), n_out=2)
         assert y.dtype == np.int64 and y.tolist() == [0, 1, 0, 0]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 
 def history_of(rule, errors, n_train_batches=10):
-    """Give the history of these validation errors, one an epoch."""
+    """Return the history of these validation errors, one an epoch."""
     history = []
     for epoch, error in enumerate(errors, start=1):
         iteration = epoch * n_train_batches
@@ -59,7 +59,7 @@ def test_validation_frequency_is_whole(patience, n_train_batches, expected):
     assert frequency == expected and isinstance(frequency, int)
 
 
-def test_increase_and_threshold_are_those_that_were_asked_for():
+def test_increase_and_threshold_can_be_chosen():
     rule = Patience(10, patience_increase=1.5, improvement_threshold=0.5)
     history = history_of(rule, [0.4, 0.2, 0.09])  # 0.2 is not below 0.4 * 0.5
     assert [row.patience for row in history] == [13.5, 13.5, 43.5]

@@ -28,7 +28,7 @@ def test_floatX_decides_every_dtype(floatX):
 
 def test_bad_choices_are_refused():
     for choose, message in (
-        (engine.set_floatX, "floatX: found 'x'; expected float32 or float64"),
+        (engine.set_floatX, "floatX: found 'x'; expected one of float32, float64"),
         (engine.set_linker, "linker: found 'x'; expected one of jax, numba, c"),
         (engine.set_device, "device: found 'x'; expected one of auto, cpu, gpu"),
     ):
@@ -67,7 +67,7 @@ def test_a_loop_carries_its_state_from_index_to_index(linker, float64):
 
 
 def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
-    # The page copies parameters with copy.deepcopy, and pickles what get_value gives.
+    # The page copies parameters with copy.deepcopy, and pickles what get_value returns.
     W = engine.shared_resident(np.ones((2, 3)), name="W")
     theano.function([], updates=[(W, W * 2)])()
     for borrow in (False, True):
@@ -84,7 +84,7 @@ def test_shared_variables_give_numpy_and_can_be_copied_and_pickled(linker):
 
 
 def random_variables():
-    """Give pairs of a random variable and of what its name is, as the engine's users write them."""
+    """Return pairs of a random variable, as the engine's users write it, and its name."""
     if engine.NAME == "Theano":
         normal = T.shared_randomstreams.RandomStreams(23455).normal
     else:
@@ -104,7 +104,7 @@ def test_a_loop_refuses_random_variables_by_name():
             engine.index_loop(lambda i, variable=variable: [T.cast(i, "float64") + variable])
 
 
-# --- Which engine, and what it was told ------------------------------------------------------
+# --- Which engine, and its flags ---------------------------------------------------------------
 
 
 def run(code, **environ):
@@ -135,15 +135,13 @@ REFUSED = {
     "floatX=float16": "floatX: found 'float16' (in THEANO_FLAGS",
     "device=cuda": {
         "PyTensor": "device gpu: found none that JAX can use (",
-        "Theano": "device cuda: found classic Theano, whose part for GPUs",
+        "Theano": "device cuda: found classic Theano, and its GPU support",
     }[engine.NAME],
     "aesara": "DLT_ENGINE: found 'aesara'; expected pytensor or theano",
 }
 if engine.NAME == "PyTensor":
     REFUSED["theano"] = (
-        f"Theano: found numpy {np.__version__}; expected one below 1.24; use Python 3.8 to 3.10, "
-        "where it still "
-        "installs"
+        f"Theano: found numpy {np.__version__}; expected one below 1.24; use Python 3.8 to 3.10"
     )
 else:
     REFUSED["pytensor"] = (
@@ -153,7 +151,7 @@ else:
 
 
 @pytest.mark.parametrize("given", REFUSED)
-def test_what_the_engine_cannot_do_is_refused_in_one_line(given):
+def test_settings_the_engine_cannot_use_are_refused_in_one_line(given):
     if given == "device=cuda" and engine.NAME == "PyTensor":
         if pytest.importorskip("jax").default_backend() != "cpu":
             pytest.skip("this machine has a GPU")
@@ -162,7 +160,7 @@ def test_what_the_engine_cannot_do_is_refused_in_one_line(given):
     assert err.splitlines()[-1].startswith("dlt.errors.EngineError: " + REFUSED[given])
 
 
-def test_flags_without_a_counterpart_are_said_once_in_one_line():
+def test_flags_without_a_counterpart_are_reported_once_in_one_line():
     flags = "floatX=float32,lib.cnmemory=0.8,gpuarray.preallocated=1,optimizer=fast_compile"
     out, err = report(THEANO_FLAGS=flags)
     assert out.endswith("floatX=float32 float32")
@@ -183,7 +181,7 @@ def test_compiled_code_goes_where_the_flags_say(tmp_path):
 
 
 @pytest.mark.parametrize("name, version", [("pytensor", "2.18.6"), ("theano", "1.1.2")])
-def test_another_version_than_dlt_works_with_is_named(tmp_path, name, version):
+def test_a_wrong_version_is_named(tmp_path, name, version):
     (tmp_path / name / "tensor").mkdir(parents=True)
     (tmp_path / name / "tensor" / "__init__.py").write_text("")
     (tmp_path / name / "__init__.py").write_text(
@@ -221,7 +219,7 @@ def test_only_jax_has_a_gpu(linker):
 
 
 def test_a_missing_compiler_is_named_with_its_package(tmp_path):
-    """Theano works on without, and says so; a linker that was asked for is refused."""
+    """Theano works without one, and says so; choosing the C linker fails."""
     if sys.platform == "darwin":
         pytest.skip("there the compiler is clang++")
     for name in ("sh", "uname", "ldconfig", "objdump"):  # what a shell needs
@@ -231,9 +229,8 @@ def test_a_missing_compiler_is_named_with_its_package(tmp_path):
     status, out, err = run(code, PATH=tmp_path)
     assert status == 1
     assert err.splitlines()[-1].startswith(
-        "dlt.errors.EngineError: linker c: found no g++; "
-        "expected a compiler and Python's headers; install g++ (as "
-        "Debian and Ubuntu call it)"
+        "dlt.errors.EngineError: linker c: found no g++; expected a compiler and Python's headers; "
+        "install g++ (as Debian and Ubuntu call it)"
     )
     if engine.NAME == "Theano":
         assert out.endswith("python linker, cpu, floatX=float64")

@@ -1,8 +1,8 @@
-"""PyTensor: its flags, its linkers, and what lies where."""
+"""PyTensor: its flags, its linkers, and where it keeps arrays."""
 
 import numpy as np
 import pytest
-from test_engine import report
+from test_engine import report, run
 
 from dlt import engine
 from dlt.engine import T, theano
@@ -11,7 +11,7 @@ from dlt.errors import EngineError, SettingsError
 if engine.NAME != "PyTensor":
     pytest.skip("about PyTensor only", allow_module_level=True)
 
-from dlt.engine import _pytensor
+from dlt.engine import _jax, _pytensor
 
 
 @pytest.fixture
@@ -37,9 +37,19 @@ def test_flags_are_honoured(theano_flags, own, expected):
 
 
 def test_jax_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(_pytensor, "_has_jax", lambda: False)
+    monkeypatch.setattr(_pytensor, "_HAS_JAX", False)
     with pytest.raises(EngineError, match="linker jax: found no jax; pip install jax"):
         engine.set_linker("jax")
+
+
+@pytest.mark.parametrize("choose", ["", "engine.set_device('cpu'); "])
+def test_platforms_that_are_not_there_are_refused_in_one_line(choose):
+    if pytest.importorskip("jax").default_backend() != "cpu":
+        pytest.skip("this machine has a GPU")
+    code = f"from dlt import engine; {choose}engine.describe()"
+    status, _, err = run(code, JAX_PLATFORMS="cuda")
+    assert status == 1
+    assert ": found none that JAX can use (JAX_PLATFORMS=cuda); unset it" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("linker", ["numba"], indirect=True)
@@ -63,19 +73,19 @@ def test_shared_arrays_begin_on_a_64_byte_boundary(linker):
 )
 def test_lengths_that_do_not_depend_on_the_index_are_found(ends, length):
     start, stop = (T.as_tensor_variable(end) for end in ends(T.lscalar("i")))
-    assert _pytensor._constant_difference(stop, start) == length
+    assert _jax.constant_difference(stop, start) == length
 
 
 def test_a_window_can_be_computed_without_compiling():
-    window = _pytensor.Window(2)(T.as_tensor_variable(np.arange(5)), T.as_tensor_variable(1))
+    window = _jax.Window(2)(T.as_tensor_variable(np.arange(5)), T.as_tensor_variable(1))
     np.testing.assert_array_equal(window.eval(mode="FAST_COMPILE"), [1, 2])
     assert window.type.shape == (2,)
 
 
-# --- What lies where -----------------------------------------------------------------------
+# --- Where arrays are ----------------------------------------------------------------------
 
 
-def test_data_lies_on_the_device_and_stays_there(rng, jax):
+def test_data_goes_to_the_device_and_stays_there(rng, jax):
     """Reaches into PyTensor as the engine does: written for PyTensor 3.0 and 3.3."""
     assert theano.__version__.split(".")[0] == "3"
     shared = engine.shared_resident(rng.random((6, 2)), name="x")
@@ -92,7 +102,7 @@ def test_data_lies_on_the_device_and_stays_there(rng, jax):
         plain.set_value(np.zeros(5000))
 
 
-def test_pixels_are_read_as_bytes_and_come_out_the_same(jax, floatX, rng):
+def test_pixels_are_read_as_bytes_without_a_difference(jax, floatX, rng):
     pixels = rng.integers(0, 256, (9, 4))
     shared = engine.shared_resident((pixels / 256).astype(floatX), name="x", compact=True)
     np.testing.assert_array_equal(shared.tag.bytes.get_value(), pixels)

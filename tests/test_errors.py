@@ -1,4 +1,4 @@
-"""The one exception for data that cannot be used: its parts, and how it is shown."""
+"""The errors that `dlt` raises on purpose: their parts, and how they are shown."""
 
 import pickle
 

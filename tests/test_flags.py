@@ -1,4 +1,4 @@
-"""Flags: what the environment says, put in order for each engine."""
+"""Flags: what the environment says, prepared for each engine."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.once
         ("nonsense", {}),
     ],
 )  # fmt: skip
-def test_flags_are_taken_apart_as_the_engines_do(text, expected):
+def test_flags_are_parsed_as_the_engines_do(text, expected):
     found = flags.parse(text)
     assert {name.strip(): value.strip() for name, value in found.items()} == expected
 
@@ -70,10 +70,11 @@ def test_flags_without_a_value_are_named():
         flags.prepare_pytensor({"THEANO_FLAGS": "device=cpu, fast ,x"})
 
 
-#: What every process on Theano is told, unless the user said otherwise.
+# Set for every process on Theano, unless the user said otherwise.
 TURNS = "compile.wait=1,compile.timeout=120"
 
 
+THEANORC = "[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n[compile]\nwait = 9\n"
 USERS = "blas.ldflags=-lblas,cxx=/opt/g++,compile.wait=9"
 
 
@@ -96,17 +97,12 @@ def site(tmp_path, monkeypatch):
         ("1.21.6", "", "compile__wait=7", "compile__wait=7"),
         # What the user set is not overridden, wherever it was set.
         ("1.22.4", "", USERS, USERS),
-        (
-            "1.22.4",
-            "[global]\ncxx = /opt/g++\n[blas]\nldflags = -lblas\n[compile]\nwait = 9\n",
-            "",
-            "",
-        ),
+        ("1.22.4", THEANORC, "", ""),
         # A broken settings file is left to Theano.
         ("1.21.6", "no section\n", "blas.ldflags=", "blas.ldflags=," + TURNS),
     ],
 )
-def test_theano_is_told_what_it_needs(site, monkeypatch, numpy_version, rc, given, expected):
+def test_theano_s_flags_are_completed(site, monkeypatch, numpy_version, rc, given, expected):
     monkeypatch.setattr(np, "__version__", numpy_version)
     missing = ["g++"] if "/opt/g++" in rc + given else []
     monkeypatch.setattr(flags, "missing_compiler", lambda: missing)
@@ -128,7 +124,7 @@ def library(path, function):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="numpy's wheels for Linux")
 @pytest.mark.parametrize("name", ["site", "my site"])  # flags cannot name the second
 def test_the_blas_that_numpy_or_scipy_bring_is_linked(tmp_path, monkeypatch, name):
-    # As in numpy 1.22: its own OpenBLAS calls the function otherwise, scipy's does not.
+    # As in numpy 1.22: its own OpenBLAS has another name for the function, scipy's has not.
     numpys, scipys = tmp_path / name / "numpy.libs", tmp_path / name / "scipy.libs"
     library(numpys / "libopenblas64_p-0.so", "sgemm_64_")
     (numpys / "libopenblas-broken.so").write_bytes(b"no library")
@@ -141,9 +137,7 @@ def test_the_blas_that_numpy_or_scipy_bring_is_linked(tmp_path, monkeypatch, nam
     assert environ["THEANO_FLAGS"] == f"{TURNS},blas.ldflags='{linked}'"
 
 
-def test_without_a_compiler_theano_is_told_so_and_the_user_what_to_install(
-    site, tmp_path, monkeypatch
-):
+def test_without_a_compiler_a_note_names_what_to_install(site, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     environ = {"THEANO_FLAGS": "blas.ldflags="}

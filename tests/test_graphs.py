@@ -1,4 +1,4 @@
-"""Graphs as text: the same in every process, and another one for whatever computes otherwise."""
+"""Graphs as text: the same in every process, and different if they compute something else."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def program(prefix=""):
     return [list(describe_graph(output, roles)) for output in (loss, *updates)]
 
 
-def test_it_is_the_same_in_every_process():
+def test_a_description_is_the_same_in_every_process():
     code = "import json, test_graphs; print(json.dumps(test_graphs.program()))"
     paths = f"{ROOT}:{ROOT / 'tests'}"
     found = [
@@ -52,7 +52,7 @@ def test_it_is_the_same_in_every_process():
     assert len({structure for structure, _ in first}) == 3
 
 
-def test_names_of_variables_and_what_was_made_before_do_not_count():
+def test_names_of_variables_and_earlier_graphs_do_not_count():
     assert program() == program("renamed_") == program("W")
 
 
@@ -85,7 +85,7 @@ def described(output, roles=()):
         (X * HALF + HALF, X * HALF + np.float64(0.25), (["0.5", "0.5"], ["0.5", "0.25"])),
     ],
 )  # fmt: skip
-def test_another_constant_shows_in_the_constants_alone(before, after, constants):
+def test_another_constant_changes_the_constants_alone(before, after, constants):
     (structure, here), (same, there) = described(before), described(after)
     assert structure == same
     assert (here, there) == constants
@@ -118,7 +118,7 @@ def test_a_constant_inside_a_loop_is_one_of_them(before, after):
         (ONE * OTHER, ONE * ONE),
     ],
 )
-def test_what_computes_otherwise_is_another_structure(before, after):
+def test_another_operation_changes_the_structure(before, after):
     assert described(before)[0] != described(after)[0]
 
 
@@ -142,7 +142,7 @@ def test_a_loop_counts_by_its_taps_and_by_what_is_inside():
     assert len({tuple(constants) for _, constants in found}) == 1
 
 
-def test_a_large_graph_is_told_in_few_words():
+def test_a_large_graph_has_a_short_description():
     def long(last):
         total = X
         for _ in range(499):

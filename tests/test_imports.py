@@ -25,12 +25,12 @@ LAYERS = [
 
 
 def module(path):
-    """Name a module as others see it: a package is one."""
+    """Return the name of a module or of its package."""
     return path.relative_to(ROOT / "dlt").parts[0].replace(".py", "")
 
 
 def imported(path):
-    """Names of all modules a file imports, at its top or inside functions."""
+    """Return the names of all modules a file imports, at its top or inside functions."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

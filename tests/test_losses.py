@@ -10,7 +10,7 @@ from dlt.losses import negative_log_likelihood, zero_one_loss
 
 
 def losses_of_scores(rng, loss, shape, floatX):
-    """Give what `loss` makes of random scores, and each row's negative log-likelihood."""
+    """Return the loss of random scores, and each row's negative log-likelihood."""
     scores, y = T.matrix("scores"), T.ivector("y")
     f = theano.function([scores, y], loss(softmax(scores), y))
     rows, labels = rng.normal(0, 3, shape).astype(floatX), rng.integers(0, shape[1], shape[0])
@@ -71,7 +71,7 @@ def test_zero_one_loss_reductions(floatX, reduction, expected):
 
 
 @pytest.mark.parametrize("loss", [negative_log_likelihood, zero_one_loss])
-def test_guards_say_what_was_found(loss):
+def test_bad_arguments_are_refused(loss):
     p, y = T.matrix("p"), T.ivector("y")
     for args, message in (
         ((p, T.imatrix("one_hot")), r"y: found rank 2; expected rank 1 .*argmax\(axis=1\)"),
@@ -84,7 +84,7 @@ def test_guards_say_what_was_found(loss):
 
 
 def test_batches_of_changing_sizes_can_be_sent_as_arrays(rng):
-    # PyTensor 3.0's JAX linker refused T.arange(y.shape[0]) above 127: see dlt.engine.
+    # PyTensor 3.0's JAX linker refused T.arange(y.shape[0]) above 127: see dlt.engine._jax.
     scores, y = T.matrix("scores"), T.ivector("y")
     p = softmax(scores)
     as_printed = -T.sum(T.log(p)[T.arange(y.shape[0]), y])

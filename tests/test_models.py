@@ -60,7 +60,7 @@ def test_gradient_descent_finds_scikit_learn_s_solution(float64, blobs):
     np.testing.assert_allclose(model.W.get_value().T, peer.coef_, atol=1e-4)
 
 
-def test_a_model_is_described_by_its_class_and_what_numbers_it_has_of_sizes():
+def test_a_model_is_described_by_its_class_and_its_sizes():
     namespace = types.SimpleNamespace
     for model, sizes in (
         (namespace(n_in=np.int32(6), n_out=4), {"n_in": 6, "n_out": 4}),

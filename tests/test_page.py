@@ -156,7 +156,7 @@ def test_saving_and_loading(linker, floatX, model, tmp_path):
 
 
 def losses_of_rows(p_y_given_x, labels, reduction):
-    """Give dlt's two losses of hand-made rows of probabilities."""
+    """Return dlt's two losses of hand-made rows of probabilities."""
     p, y = T.matrix("p_y_given_x"), T.ivector("y")
     of_p = 1 * p  # an expression, but no softmax
     losses = [loss(of_p, y, reduction) for loss in (dlt.negative_log_likelihood, dlt.zero_one_loss)]

@@ -1,24 +1,18 @@
-"""The engine: the one module that knows what stands behind ``theano``.
+"""The engine: the only package that imports PyTensor or Theano.
 
-Everything else, the notebooks included, says ``from dlt import theano, T`` and
-writes Theano as the page prints it. `theano` is one of two packages:
+Everything else says ``from dlt import theano, T`` and writes Theano as the page does. The
+functions below are all that `dlt` asks of an engine; ``_pytensor`` and ``_theano`` implement
+them under the same names. What differs between the two for you: docs/engines.md.
 
-- PyTensor, the maintained continuation of Theano, with its JAX linker where jax is
-  installed: that starts in seconds, while PyTensor's own default (Numba) compiles for
-  most of a minute;
-- classic Theano 1.0.5, which the page was written for, on the Pythons it still runs on.
-
-Here it is chosen, and here is said what `dlt` asks of either; how each does that is
-said in ``_pytensor`` and ``_theano``, which know nothing of one another. The flags of the
-environment are `dlt.engine.flags`' business. What differs for their users: docs/engines.md.
-
-Source: page "Getting Started", section "Theano/Python Tips" and "Notation" (the
-namespaces ``theano`` and ``T``).
+Source: page "Getting Started", sections "Theano/Python Tips" and "Notation".
 """
+
+from __future__ import annotations
 
 import importlib
 import numbers
 import os
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
@@ -30,49 +24,36 @@ from dlt.errors import EngineError, SettingsError
 
 _engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))
 
-theano = _engine.theano
-T = theano.tensor
+theano: Any = _engine.theano
+T: Any = theano.tensor
 
-#: Which engine runs, as people write it.
-NAME = _engine.NAME
+#: "PyTensor" or "Theano".
+NAME: str = _engine.NAME
 
-#: The linkers that are tested on it, best first.
-LINKERS = _engine.LINKERS
+#: Name and version.
+VERSION = f"{NAME} {theano.__version__}"
+
+#: The linkers this engine has, best first.
+LINKERS: tuple[str, ...] = _engine.LINKERS
 
 #: Where functions may run.
 DEVICES = ("auto", "cpu", "gpu")
 
 
-def describe():
-    """Say in one line which engine, linker, device and floatX are in use.
-
-    Examples
-    --------
-    >>> "floatX=" in describe()
-    True
-    """
-    return (
-        f"{NAME} {theano.__version__}, {linker()} linker, {device()}, floatX={theano.config.floatX}"
-    )
+def describe() -> str:
+    """Return one line that names the engine, linker, device and floatX in use."""
+    return f"{VERSION}, {linker()} linker, {device()}, floatX={theano.config.floatX}"
 
 
-def versions():
-    """Name everything that results depend on to their last bit.
+def versions() -> dict[str, str]:
+    """Return everything that the last bit of a result depends on.
 
-    Returns
-    -------
-    dict of str to str
-        ``engine`` (name and version), ``linker``, ``optimizer``, ``device``, ``floatX``, and
-        the versions of the libraries that do the arithmetic.
-
-    Examples
-    --------
-    >>> versions()["floatX"] == theano.config.floatX
-    True
+    These are ``engine``, ``linker``, ``optimizer``, ``device``, ``floatX``, and the versions of
+    the libraries that do the arithmetic.
     """
     return dict(
         _engine.libraries(),
-        engine=f"{NAME} {theano.__version__}",
+        engine=VERSION,
         linker=linker(),
         optimizer=theano.config.optimizer,
         device=device(),
@@ -80,25 +61,17 @@ def versions():
     )
 
 
-def linker():
-    """Name what turns graphs into programs.
+def linker() -> str:
+    """Return the name of the linker, which turns graphs into programs.
 
-    Returns
-    -------
-    str
-        ``"jax"``, ``"numba"`` or ``"c"`` on PyTensor, ``"c"`` on Theano, where it is
-        ``"python"`` as long as there is no compiler; another if the flags chose it.
-
-    Examples
-    --------
-    >>> linker() == linker().lower()
-    True
+    One of `LINKERS`, unless the flags chose another, such as ``"python"`` on Theano without a
+    compiler.
     """
     return _engine.linker()
 
 
-def set_linker(name):
-    """Choose what turns graphs into programs from now on.
+def set_linker(name: str) -> None:
+    """Choose the linker for every function compiled from now on.
 
     Parameters
     ----------
@@ -106,82 +79,50 @@ def set_linker(name):
 
     Raises
     ------
-    SettingsError
-        For any other name.
     EngineError
-        This engine has no such linker, or what the linker needs is not installed.
-
-    Examples
-    --------
-    >>> before = linker()
-    >>> set_linker("c")
-    >>> linker()
-    'c'
-    >>> set_linker(before)
+        The engine lacks this linker, or the linker lacks something it needs.
     """
-    names = ("jax", "numba", "c")
-    one_of("linker", name, names)
+    one_of("linker", name, ("jax", "numba", "c"))
     if name not in LINKERS:
-        raise EngineError(
-            "linker",
-            f"{name!r}, which {NAME} {theano.__version__} does not have",
-            " or ".join(LINKERS),
-            "PyTensor has it (Python 3.11 or newer)",
-        )
+        found = f"{name!r}, which {VERSION} does not have"
+        remedy = "PyTensor has it (Python 3.11 or newer)"
+        raise EngineError("linker", found, " or ".join(LINKERS), remedy)
     _engine.set_linker(name)
 
 
-def device():
-    """Name where functions run: ``"cpu"``, or ``"gpu"`` and what kind it is.
-
-    Examples
-    --------
-    >>> device().split()[0] in ("cpu", "gpu")
-    True
-    """
+def device() -> str:
+    """Return where functions run: ``"cpu"``, or ``"gpu"`` followed by its model."""
     return _engine.device()
 
 
-def set_device(name):
+def set_device(name: str) -> None:
     """Choose where functions run. Only PyTensor's JAX linker can use a GPU.
+
+    Call this before you make a shared variable: data that is on a device stays there.
 
     Parameters
     ----------
     name : {"auto", "cpu", "gpu"}
-        ``"auto"``: a GPU if JAX finds one, else the CPU. Call this before the first
-        shared variable is made: what is on a device stays there.
+        ``"auto"`` takes a GPU if JAX finds one, else the CPU.
 
     Raises
     ------
-    SettingsError
-        For any other name.
     EngineError
-        ``"gpu"``, and there is none, or the linker is not JAX.
-
-    Examples
-    --------
-    >>> set_device("cpu")
-    >>> device()
-    'cpu'
+        ``"gpu"`` without a GPU, or with another linker than JAX.
     """
     one_of("device", name, DEVICES)
     _engine.set_device(name)
 
 
-def set_floatX(floatX):
-    """Choose the dtype of every array and every symbolic variable made from now on.
+def set_floatX(floatX: str) -> None:
+    """Choose the dtype of every array and symbolic variable made from now on.
+
+    Call this before you make the first symbolic variable. A function works only under the
+    floatX it was compiled with.
 
     Parameters
     ----------
     floatX : {"float32", "float64"}
-        Call this before the first symbolic variable is made. Graphs that mix the
-        two are cast to the wider one, and a function compiled under one floatX is
-        for that one only.
-
-    Raises
-    ------
-    SettingsError
-        For any other name.
 
     Examples
     --------
@@ -191,29 +132,15 @@ def set_floatX(floatX):
     'float32'
     >>> set_floatX(before)
     """
-    if floatX not in FLOAT_TYPES:
-        raise SettingsError("floatX", repr(floatX), " or ".join(FLOAT_TYPES))
+    one_of("floatX", floatX, FLOAT_TYPES)
     theano.config.floatX = floatX
     _engine.floatX_changed()
 
 
-def as_scalar(value, dtype):
-    """Return a number, or a symbolic scalar, in a certain dtype.
+def as_scalar(value, dtype: str):
+    """Return a number or a symbolic scalar as a symbolic scalar of this float dtype.
 
-    Parameters
-    ----------
-    value : float or Theano scalar
-    dtype : str
-        A float dtype. Python's and numpy's floats would otherwise widen what they meet.
-
-    Returns
-    -------
-    Theano scalar
-
-    Examples
-    --------
-    >>> (T.fvector("x") * as_scalar(np.float64(0.1), "float32")).dtype
-    'float32'
+    Python's and numpy's floats would widen a float32 expression.
     """
     if isinstance(value, numbers.Real):
         return T.constant(np.asarray(value, dtype=dtype))
@@ -221,44 +148,25 @@ def as_scalar(value, dtype):
 
 
 def softmax(scores):
-    """Turn each row of scores into probabilities.
+    """Return the probabilities of each row of scores; each row adds up to 1.
 
     Parameters
     ----------
     scores : Theano matrix, shape (B, L)
-        Any finite values; each row's largest is subtracted first, so none is too large.
-
-    Returns
-    -------
-    Theano matrix, shape (B, L)
-        Rows that add up to 1.
-
-    Examples
-    --------
-    >>> scores = T.matrix("scores")
-    >>> f = theano.function([scores], softmax(scores))
-    >>> f(np.asarray([[0.0, 0.0]], dtype=theano.config.floatX)).tolist()
-    [[0.5, 0.5]]
+        Any finite values: the largest of each row is subtracted first.
     """
     return _engine.softmax(scores)
 
 
 def log_probability(p_y_given_x):
-    """Return log P(Y|x), from the scores themselves where `p_y_given_x` is a softmax of them.
+    """Return the natural logarithm of probabilities.
 
-    ``T.log(softmax(scores))`` is -inf as soon as a probability is too small for
-    floatX, though its logarithm is an ordinary number. A graph optimizer may see
-    that and mend it, or may not; here it is not left to chance.
+    For a softmax it is computed from the scores: ``T.log(softmax(scores))`` is -inf where a
+    probability is too small for floatX, unless a graph optimizer happens to repair it.
 
     Parameters
     ----------
     p_y_given_x : Theano matrix, shape (B, L)
-        Probabilities, one row for each example.
-
-    Returns
-    -------
-    Theano matrix, shape (B, L)
-        Natural logarithms.
 
     Examples
     --------
@@ -270,96 +178,43 @@ def log_probability(p_y_given_x):
     return _engine.log_probability(p_y_given_x)
 
 
-def shared_resident(array, name=None, borrow=True, compact=False):
-    """Make a shared variable whose array lies where the engine computes.
+def shared_resident(
+    array: np.ndarray, name: str | None = None, borrow: bool = True, compact: bool = False
+):
+    """Return a shared variable whose array stays where the engine computes.
 
-    Theano copied a shared variable to the GPU when it was made. PyTensor hands a numpy
-    array to JAX at every call: 156 MB a call for MNIST's training images, on a CPU too
-    unless it begins on a 64-byte boundary. Here it is put on the device once, now and
-    whenever ``set_value`` is called.
+    Theano copied a shared variable to the GPU once. PyTensor hands a numpy array to JAX at
+    every call, which copies it unless it is on the CPU and begins on a 64-byte boundary. Here
+    the array goes to the device once, and again whenever ``set_value`` is called.
 
     Parameters
     ----------
     array : ndarray
-        Its dtype and shape are kept.
-    name : str, optional
+    name : str
         Name of the shared variable.
     borrow : bool
-        True: the shared variable may use the memory of `array`, as ``theano.shared`` has it.
+        Whether the shared variable may use the memory of `array`.
     compact : bool
-        True: where all values are k/256, k = 0..255, keep them as bytes too, for
-        `row_window` to read: a quarter or an eighth of the memory traffic. Other values
-        cannot be set then.
-
-    Returns
-    -------
-    Theano shared variable
-
-    Examples
-    --------
-    >>> shared_resident(np.arange(3.0)).get_value().tolist()
-    [0.0, 1.0, 2.0]
+        Whether to keep bytes too, if all values are k/256, k = 0..255. `row_window` and
+        `take_rows` then read a quarter or an eighth of the memory, but ``set_value`` takes no
+        other values.
     """
-    if not borrow:
-        array = aligned_copy(array)
-    return _engine.shared_resident(array, name, compact)
+    return _engine.shared_resident(array if borrow else aligned_copy(array), name, compact)
 
 
 def shared_copy(variable):
-    """Make a shared variable of the same type and name, with a copy of the value of another.
-
-    Parameters
-    ----------
-    variable : Theano shared variable
-
-    Returns
-    -------
-    Theano shared variable
-
-    Examples
-    --------
-    >>> b = theano.shared(np.zeros(2), name="b")
-    >>> copy = shared_copy(b)
-    >>> copy.set_value(np.ones(2))
-    >>> copy.name, b.get_value().tolist()
-    ('b', [0.0, 0.0])
-    """
+    """Return a new shared variable with the type, the name and a copy of the value of another."""
     return _engine.shared_copy(variable)
 
 
-def leaves(outputs):
-    """List the variables that expressions are made of, but for constants, each once.
-
-    Parameters
-    ----------
-    outputs : list of Theano variables
-
-    Returns
-    -------
-    list of Theano variables
-        Symbolic inputs, and shared variables.
-
-    Examples
-    --------
-    >>> leaves([2 * T.dscalar("x")])
-    [x]
-    """
+def leaves(outputs: list) -> list:
+    """Return the symbolic inputs and shared variables that expressions are made of, each once."""
     found = (v for v in _engine.ancestors(outputs) if v.owner is None and not hasattr(v, "data"))
     return list(dict.fromkeys(found))
 
 
-def substitute(outputs, replacements):
-    """Rewrite expressions with some of their variables replaced.
-
-    Parameters
-    ----------
-    outputs : list of Theano variables
-    replacements : dict of Theano variable to Theano variable
-        Shared variables may be replaced as well.
-
-    Returns
-    -------
-    list of Theano variables
+def substitute(outputs: list, replacements: dict) -> list:
+    """Return expressions with some of their variables, shared ones included, replaced.
 
     Examples
     --------
@@ -371,114 +226,51 @@ def substitute(outputs, replacements):
     return _engine.substitute(outputs, replacements)
 
 
-def random_variables(outputs):
-    """Name the random variables that expressions depend on.
-
-    A variable counts as random if it comes from a generator, or from a shared variable with a
-    ``default_update``: that is how random streams move on.
-
-    Parameters
-    ----------
-    outputs : list of Theano variables
-
-    Returns
-    -------
-    list of str
-        Sorted; the name of the operation for a variable without a name.
-
-    Examples
-    --------
-    >>> random_variables([T.exp(T.matrix("x"))])
-    []
-    """
-
-    def is_generator(variable):
-        moves_on = getattr(variable, "default_update", None) is not None
-        return moves_on or isinstance(variable.type, _engine.RandomType)
-
-    nodes = ((v.name, v.owner) for v in _engine.ancestors(outputs) if v.owner is not None)
-    return sorted(
-        {
-            name or getattr(node.op, "name", None) or type(node.op).__name__
-            for name, node in nodes
-            if any(map(is_generator, node.inputs))
-        }
-    )
-
-
-def row_window(data, start, length):
-    """Take `length` rows of `data` from row `start` on, the number of rows being known.
+def row_window(data, start, length: int):
+    """Return `length` rows of `data` from row `start` on.
 
     Parameters
     ----------
     data : Theano variable, shape (N, ...)
     start : Theano integer scalar
-        0..N - length; the JAX linker takes the nearest of these for any other.
+        0..N - length; the JAX linker clips any other.
     length : int
-
-    Returns
-    -------
-    Theano variable, shape (length, ...)
-
-    Examples
-    --------
-    >>> start = T.lscalar("start")
-    >>> f = theano.function([start], row_window(T.arange(10), start, 3))
-    >>> f(4).tolist()
-    [4, 5, 6]
     """
     return _engine.row_window(data, start, length)
 
 
 def take_rows(data, rows):
-    """Take rows of `data` by their numbers, in any order.
+    """Return rows of `data` by their numbers, in any order.
 
     Parameters
     ----------
     data : Theano variable, shape (N, ...)
     rows : Theano vector, int32, shape (B,)
         0..N-1.
-
-    Returns
-    -------
-    Theano variable, shape (B, ...)
-
-    Examples
-    --------
-    >>> rows = T.ivector("rows")
-    >>> f = theano.function([rows], take_rows(10 * T.arange(4), rows))
-    >>> f(np.asarray([3, 0], dtype="int32")).tolist()
-    [30, 0]
     """
     return _engine.take_rows(data, rows)
 
 
-def index_loop(step, state=()):
+def index_loop(step: Callable[..., list], state: Sequence = ()) -> Callable:
     """Compile a loop over indices.
 
-    The loop runs inside the compiled function where the engine is faster so (PyTensor), and
-    calls a compiled function for each index where it is not (Theano). The results are the same,
-    and do not depend on how a sequence of indices is cut into calls.
+    PyTensor runs the loop inside the compiled function; Theano calls a compiled function for
+    each index, which is faster there. How a sequence of indices is cut into calls does not
+    change the results.
 
     Parameters
     ----------
     step : callable
         ``step(index, *values)`` returns a list of expressions: the new values of `state`,
-        and one output, a scalar.
+        then one scalar output.
     state : sequence of shared variables
-        What the loop changes. `values` stand for theirs.
+        What the loop updates; `values` stand for them. Random variables are refused.
 
     Returns
     -------
     callable
         ``run(indices)`` goes through a sequence of integers, updates `state`, and returns an
-        array of the outputs. Its ``compiled`` is the Theano function, to look into
-        (``theano.printing.debugprint``). Nothing but the indices is sent to the device.
-
-    Raises
-    ------
-    SettingsError
-        An expression has a random variable in it: the loop would not move its generator on.
+        array of the outputs. ``run.compiled`` is the Theano function.
 
     Examples
     --------
@@ -496,23 +288,26 @@ def index_loop(step, state=()):
     return _engine.index_loop(step_without_draws, list(state))
 
 
-def refuse_draws(outputs):
-    """Refuse expressions with random variables in them: a compiled loop would repeat their draws.
+def refuse_draws(outputs: list) -> None:
+    """Raise a SettingsError if expressions contain random variables: a loop would repeat them.
 
-    Parameters
-    ----------
-    outputs : list of Theano variables
-
-    Raises
-    ------
-    SettingsError
-        It names the variables.
-
-    Examples
-    --------
-    >>> refuse_draws([T.exp(T.matrix("x"))])
+    Random variables come from a generator, or from a shared variable with a ``default_update``,
+    which is how random streams advance.
     """
-    found = random_variables(outputs)
+
+    def is_generator(variable):
+        advances = getattr(variable, "default_update", None) is not None
+        return advances or isinstance(variable.type, _engine.RandomType)
+
+    found = sorted(
+        {
+            variable.name
+            or getattr(variable.owner.op, "name", None)
+            or type(variable.owner.op).__name__
+            for variable in _engine.ancestors(outputs)
+            if variable.owner is not None and any(map(is_generator, variable.owner.inputs))
+        }
+    )
     if found:
         raise SettingsError(
             "loss or updates",
@@ -522,12 +317,11 @@ def refuse_draws(outputs):
         )
 
 
-_flagged_device = flags.device(os.environ)
-if _flagged_device is not None:  # cuda, cuda0 and gpu mean the GPU
-    set_device("gpu" if flags.is_gpu(_flagged_device) else _flagged_device)
-    if flags.is_gpu(_flagged_device) and set("123456789") & set(_flagged_device):
+_flagged = flags.device(os.environ)
+if _flagged is not None:
+    set_device("gpu" if flags.is_gpu(_flagged) else _flagged)
+    if flags.is_gpu(_flagged) and set("123456789") & set(_flagged):
         logger.warning(
-            f"THEANO_FLAGS: found device={_flagged_device}; the first GPU is used; "
-            "for another one set "
-            "CUDA_VISIBLE_DEVICES"
+            f"THEANO_FLAGS: found device={_flagged}; dlt uses the first GPU; "
+            "set CUDA_VISIBLE_DEVICES for another one"
         )

@@ -1,4 +1,4 @@
-"""Importing an engine: what goes wrong with it, or with its flags, becomes one line."""
+"""Importing an engine: what goes wrong becomes one line."""
 
 import importlib
 import logging
@@ -16,83 +16,36 @@ logger = logging.getLogger("dlt")
 
 
 def import_engine(name, title, given, remedy):
-    """Import a package that is Theano in all but its name.
-
-    Parameters
-    ----------
-    name, title : str
-        What it is called by Python and by people.
-    given : str
-        The flags as the user gave them, for the messages.
-    remedy : str
-        How to get it.
-
-    Returns
-    -------
-    module
-        With its ``tensor`` imported, and its settings checked.
-
-    Raises
-    ------
-    EngineError
-        It cannot be imported, or refuses its flags, or floatX is none of `FLOAT_TYPES`.
-    """
+    """Import and check the package `name`; `given` are the flags as the user wrote them."""
     where = "THEANO_FLAGS" if name == "theano" else "THEANO_FLAGS or PYTENSOR_FLAGS"
-    # Said below, for all flags in one line.
+    # Repeated below, for all flags in one line.
     warnings.filterwarnings("ignore", message=".*does not recognise this flag")
     try:
         package = importlib.import_module(name)
         importlib.import_module(name + ".tensor")
         package.compile.mode.get_default_mode()  # reads mode, linker and optimizer
     except ImportError as error:
-        raise EngineError(
-            "engine",
-            f"{title}, which could not be imported ({_one_line(error)})",
-            remedy=remedy,
-        ) from error
+        found = f"{title}, which could not be imported ({_one_line(error)})"
+        raise EngineError("engine", found, remedy=remedy) from error
     except Exception as error:  # of many kinds: a numpy it does not know, a flag, a full disk
-        raise EngineError(
-            title,
-            f"{given!r} in {where}",
-            f"flags that it accepts; it says: {_one_line(error) or type(error).__name__}",
-        ) from error
-    if package.config.floatX not in FLOAT_TYPES:
-        found = f"{package.config.floatX!r} (in {where})"
-        raise EngineError("floatX", found, " or ".join(FLOAT_TYPES))
+        expected = f"flags that it accepts; it says: {_one_line(error) or type(error).__name__}"
+        raise EngineError(title, f"{given!r} in {where}", expected) from error
+    floatX = package.config.floatX
+    if floatX not in FLOAT_TYPES:
+        raise EngineError("floatX", f"{floatX!r} (in {where})", " or ".join(FLOAT_TYPES))
     unknown = [flag for flag in flags.parse(given) if not _is_known(package.config, flag)]
     if unknown:
         logger.warning(
             f"{where}: found {', '.join(unknown)}, which {title} {package.__version__} does not "
-            "have; "
-            "without effect"
+            "have; without effect"
         )
     return package
 
 
 def wrong_version(title, package, expected):
-    """Say that an engine is too old, or something else under its name.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> str(wrong_version("NumPy", numpy, "0.1"))[:20]
-    'NumPy: found version'
-    """
+    """Return the error for an engine that is too old, or something else under its name."""
     found = f"version {package.__version__}"
     return EngineError(title, found, expected, "install what dlt needs: pip install .")
-
-
-def no_compiler(missing, instead=""):
-    """Say what the C linker lacks, and what to do.
-
-    Examples
-    --------
-    >>> print(no_compiler(["g++"], ", or use jax"))  # doctest: +ELLIPSIS
-    linker c: found no g++; expected a compiler and Python's headers; install g++ (...), or use jax
-    """
-    found = f"no {' and no '.join(missing)}"
-    remedy = flags.how_to_install(missing) + instead
-    return EngineError("linker c", found, "a compiler and Python's headers", remedy)
 
 
 def _is_known(config, flag):

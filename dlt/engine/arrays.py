@@ -1,48 +1,27 @@
-"""Arrays as an engine reads them fastest: on an aligned address, and pixels as bytes.
+"""Arrays as an engine reads them fastest: at an aligned address, and pixels as bytes.
 
 Source: measured (docs/performance.md).
 """
+
+from __future__ import annotations
 
 import numpy as np
 
 # XLA takes a numpy array without copying it only from an address like this.
 ALIGNMENT = 64  # bytes
 
-_ROWS = 1000  # converted at a time, so that what is made on the way stays small
+_ROWS = 1000  # converted at a time, to keep temporary arrays small
 
 
-def aligned(array):
-    """Return the array, or a copy of it in C order, on a boundary of `ALIGNMENT` bytes.
-
-    Parameters
-    ----------
-    array : ndarray
-
-    Returns
-    -------
-    ndarray
-        Of the same dtype, shape and values.
-
-    Examples
-    --------
-    >>> aligned(np.arange(3.0)[::-1]).tolist()
-    [2.0, 1.0, 0.0]
-    """
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Return the array, or a copy in C order if it does not begin on a 64-byte boundary."""
     if array.flags.c_contiguous and not array.ctypes.data % ALIGNMENT:
         return array
     return aligned_copy(array)
 
 
-def aligned_copy(array):
-    """Copy into memory that begins on a boundary of `ALIGNMENT` bytes.
-
-    Parameters
-    ----------
-    array : ndarray
-
-    Returns
-    -------
-    ndarray, in C order
+def aligned_copy(array: np.ndarray) -> np.ndarray:
+    """Return a copy in C order that begins on a 64-byte boundary.
 
     Examples
     --------
@@ -57,16 +36,8 @@ def aligned_copy(array):
     return copy
 
 
-def as_bytes(array):
-    """Return 256 times the array as bytes, or None where these are no whole numbers 0..255.
-
-    Parameters
-    ----------
-    array : ndarray
-
-    Returns
-    -------
-    ndarray of uint8, or None
+def as_bytes(array: np.ndarray) -> np.ndarray | None:
+    """Return 256 times the array as uint8, or None if a value is not k/256, k = 0..255.
 
     Examples
     --------

@@ -1,20 +1,18 @@
-"""Flags: what the environment says about the engine, put in order before one is imported.
-
-Both engines read their flags once, when they are imported, so whatever they need has to be
-in the environment by then. This module knows the spelling of flags and what today's
-machines lack; it imports no engine.
+"""Flags: reads and completes what the environment says about the engine, before it is imported.
 
 ===================  ==============================================================
 variable             what it says
 ===================  ==============================================================
 ``DLT_ENGINE``       ``theano`` or ``pytensor``, where both could be imported
 ``THEANO_FLAGS``     the page's flags (``floatX=float32,device=cuda``), on any engine
-``PYTENSOR_FLAGS``   PyTensor's own, which win over the former
+``PYTENSOR_FLAGS``   PyTensor's own flags, which override those of ``THEANO_FLAGS``
 ===================  ==============================================================
 
 Source: page "Getting Started", section "Theano/Python Tips"; Theano's documentation of its
-``config`` (names, precedence of THEANO_FLAGS over ``.theanorc``).
+``config``.
 """
+
+from __future__ import annotations
 
 import configparser
 import ctypes
@@ -25,32 +23,33 @@ import re
 import shutil
 import sys
 import sysconfig
+from typing import Callable, MutableMapping
 
 import numpy as np
 
 from dlt.errors import EngineError
 
+Environ = MutableMapping[str, str]
+
 #: The engines, best first.
 ENGINES = ("pytensor", "theano")
 
-#: Processes that compile take turns, and look every 1 to 2 seconds whether theirs has come;
-#: left alone, Theano looks every 5 to 10. It still takes 120 s for a turn to count as lost.
+# Processes take turns at compiling. Theano looks every 5 to 10 seconds whether its turn has come;
+# this makes it look every 1 to 2, and still wait 120 s before it gives a turn up as lost.
 _TAKE_TURNS = {"compile.wait": "1", "compile.timeout": "120"}
 
 _PYTHON_H = "Python.h"
-#: What Debian and Ubuntu call what is missing, and the rest of the world.
+# What Debian and Ubuntu, and macOS, call the packages.
 _PACKAGES = {"g++": "g++", "clang++": "Xcode's command line tools", _PYTHON_H: "python3-dev"}
 
 
-def parse(text):
-    """Turn flags into a dict, names as Theano spells them; quotes may hold commas.
+def parse(text: str) -> dict[str, str]:
+    """Return flags as a dict, names as Theano spells them; quotes may hold commas.
 
     Examples
     --------
-    >>> parse("floatX=float32, device=cpu, blas.ldflags='-lm,-lc'")
-    {'floatX': 'float32', 'device': 'cpu', 'blas.ldflags': "'-lm,-lc'"}
-    >>> parse("gcc__cxxflags=-O3")
-    {'gcc.cxxflags': '-O3'}
+    >>> parse("floatX=float32, gcc__cxxflags=-O3, blas.ldflags='-lm,-lc'")
+    {'floatX': 'float32', 'gcc.cxxflags': '-O3', 'blas.ldflags': "'-lm,-lc'"}
     """
     pairs = [part.split("=", 1) for part in _parts(text) if "=" in part]
     return {name.replace("__", "."): value for name, value in pairs}
@@ -60,68 +59,31 @@ def _parts(text):
     return [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
 
 
-def choose_engine(environ, is_there=importlib.util.find_spec):
-    """Name the engine to import: DLT_ENGINE's, or the best one that is installed.
+def choose_engine(environ: Environ, is_there: Callable = importlib.util.find_spec) -> str:
+    """Return the engine to import: the one in DLT_ENGINE, or the best one installed.
 
-    Parameters
-    ----------
-    environ : dict of str to str
-        Such as ``os.environ``.
-    is_there : callable
-        Says whether a package could be imported.
-
-    Returns
-    -------
-    {"pytensor", "theano"}
-
-    Raises
-    ------
-    EngineError
-        DLT_ENGINE names none of these, or none is installed.
-
-    Examples
-    --------
-    >>> choose_engine({}, is_there=lambda name: name == "theano")
-    'theano'
+    `is_there` returns something true for the name of a package that is installed.
     """
     named = environ.get("DLT_ENGINE", "")
-    if named:
-        if named not in ENGINES:
-            raise EngineError("DLT_ENGINE", repr(named), " or ".join(ENGINES))
-        return named
-    for name in ENGINES:
-        if is_there(name):
-            return name
-    raise EngineError(
-        "engine",
-        "neither PyTensor nor Theano",
-        "one of them",
-        "install what dlt needs: pip install .",
-    )
+    if named and named not in ENGINES:
+        raise EngineError("DLT_ENGINE", repr(named), " or ".join(ENGINES))
+    chosen = named or next(filter(is_there, ENGINES), None)
+    if chosen is None:
+        remedy = "install what dlt needs: pip install ."
+        raise EngineError("engine", "neither PyTensor nor Theano", "one of them", remedy)
+    return chosen
 
 
-def device(environ):
-    """Return the device that THEANO_FLAGS names, or None.
-
-    Examples
-    --------
-    >>> device({"THEANO_FLAGS": "floatX=float32,device=cuda0"})
-    'cuda0'
-    """
+def device(environ: Environ) -> str | None:
+    """Return the device that THEANO_FLAGS names, or None."""
     return parse(environ.get("THEANO_FLAGS", "")).get("device")
 
 
-def in_theanorc(environ):
-    """Return the flags in Theano's own settings files, which THEANO_FLAGS override.
-
-    Examples
-    --------
-    >>> in_theanorc({"THEANORC": "no/such/file"})
-    {}
-    """
+def in_theanorc(environ: Environ) -> dict[str, str]:
+    """Return the flags in Theano's own settings files, which THEANO_FLAGS override."""
     paths = environ.get("THEANORC", os.path.join("~", ".theanorc")).split(os.pathsep)
     parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str  # floatX is not floatx
+    parser.optionxform = str  # type: ignore  # floatX is not floatx
     try:
         parser.read([os.path.expanduser(path) for path in paths])
     except (configparser.Error, UnicodeDecodeError):  # Theano will say what is wrong with it
@@ -133,27 +95,16 @@ def in_theanorc(environ):
     }
 
 
-def is_gpu(name):
-    """Return whether a device's name means a GPU, as Theano spelled it: cuda, cuda0, gpu, opencl.
-
-    Examples
-    --------
-    >>> is_gpu("cuda0"), is_gpu("cpu")
-    (True, False)
-    """
+def is_gpu(name: str | None) -> bool:
+    """Return whether Theano's name of a device means a GPU: cuda, cuda0, gpu, opencl."""
     return name is not None and name.startswith(("cuda", "gpu", "opencl"))
 
 
-def prepare_pytensor(environ):
-    """Put what THEANO_FLAGS says before PYTENSOR_FLAGS, where the last word wins.
+def prepare_pytensor(environ: Environ) -> None:
+    """Put THEANO_FLAGS in front of PYTENSOR_FLAGS, where the last one wins.
 
-    ``device`` is left out: PyTensor has no such flag. What is compiled goes where
-    ``compiledir`` says; PyTensor keeps a part of it (Numba's) under ``base_compiledir``.
-
-    Parameters
-    ----------
-    environ : dict of str to str
-        Changed in place.
+    PyTensor has no flag ``device``, so this drops it. ``compiledir`` sets ``base_compiledir``
+    too, where PyTensor keeps what Numba compiles.
 
     Examples
     --------
@@ -163,79 +114,54 @@ def prepare_pytensor(environ):
     'floatX=float32,compiledir=/cache,base_compiledir=/cache,cxx='
     """
     text = environ.get("THEANO_FLAGS", "")
-    flags = parse(text)
     nameless = [part for part in _parts(text) if part and "=" not in part]
     if nameless:
-        raise EngineError(
-            "THEANO_FLAGS", repr(", ".join(nameless)), "name=value, such as floatX=float32"
-        )
+        found = repr(", ".join(nameless))
+        raise EngineError("THEANO_FLAGS", found, "name=value, such as floatX=float32")
+    flags = parse(text)
     flags.pop("device", None)
     if "compiledir" in flags:
         flags.setdefault("base_compiledir", flags["compiledir"])
     if flags:
-        text = ",".join(f"{n.replace('.', '__')}={v}" for n, v in flags.items())
-        own = environ.get("PYTENSOR_FLAGS", "")
-        environ["PYTENSOR_FLAGS"] = text + "," + own if own else text
+        translated = [f"{n.replace('.', '__')}={v}" for n, v in flags.items()]
+        own = environ.get("PYTENSOR_FLAGS")
+        environ["PYTENSOR_FLAGS"] = ",".join(translated + ([own] if own else []))
 
 
-def prepare_theano(environ):
-    """Put into THEANO_FLAGS what Theano needs on today's machines, unless the user said it.
+def prepare_theano(environ: Environ) -> str | None:
+    """Add what Theano needs on today's machines to THEANO_FLAGS, unless the user set it.
 
-    ``blas.ldflags``: the BLAS that numpy or scipy brings along. Theano 1.0.5 looks for one in
-    ways that numpy has since given up, from numpy 1.22 on fails at that, and otherwise works
-    without: an epoch in minibatches of 20 took 176 ms so, and 88 ms with numpy's OpenBLAS.
-
-    ``cxx``: none, where there is no compiler or nothing to compile with.
-
-    ``compile.wait``: look more often than Theano would whether another process still compiles.
-
-    Parameters
-    ----------
-    environ : dict of str to str
-        Changed in place.
+    ``blas.ldflags`` is the BLAS that numpy or scipy brings along. Theano 1.0.5 looks for one in
+    ways that numpy has since given up; without one, an epoch in minibatches of 20 takes 176 ms,
+    not 88. ``cxx`` is empty where the compiler or Python's headers are missing.
 
     Returns
     -------
     str or None
-        What the user should know: that the slow way is used, and what to install.
+        What the user should know: functions run the slow way, and what to install.
     """
-    said = dict(in_theanorc(environ), **parse(environ.get("THEANO_FLAGS", "")))
-    flags, note = [], None
-    if "compile.wait" not in said:
-        flags += [f"{n}={v}" for n, v in _TAKE_TURNS.items() if n not in said]
-    if "blas.ldflags" not in said:
-        found = _bundled_blas()
-        if found is not None:
-            flags.append(f"blas.ldflags='{found}'")
-    missing = missing_compiler()
+    own = environ.get("THEANO_FLAGS", "")
+    said = {**in_theanorc(environ), **parse(own)}
+    needed = {} if "compile.wait" in said else dict(_TAKE_TURNS)
+    blas = None if "blas.ldflags" in said else _bundled_blas()
+    if blas is not None:
+        needed["blas.ldflags"] = f"'{blas}'"
+    missing, note = missing_compiler(), None
     if missing and "cxx" not in said:
-        flags.append("cxx=")
+        needed["cxx"] = ""
         note = (
             f"Theano finds no {' and no '.join(missing)}: functions run in Python, some 15 times "
             f"slower; {how_to_install(missing)}"
         )
-    if flags:
-        own = environ.get("THEANO_FLAGS", "")
-        environ["THEANO_FLAGS"] = ",".join(([own] if own else []) + flags)
+    added = [f"{name}={value}" for name, value in needed.items() if name not in said]
+    environ["THEANO_FLAGS"] = ",".join(([own] if own else []) + added)
     return note
 
 
-def missing_compiler(cxx=""):
-    """List what is missing to compile C++ for Python: the compiler, Python's headers, or both.
+def missing_compiler(cxx: str = "") -> list[str]:
+    """Return what is missing to compile C++ for Python: the compiler, Python's headers, or both.
 
-    Parameters
-    ----------
-    cxx : str
-        A compiler that was found already.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> set(missing_compiler()) <= {"g++", "clang++", "Python.h"}
-    True
+    `cxx` is a compiler that was found already.
     """
     compiler = "clang++" if sys.platform == "darwin" else "g++"
     missing = [] if cxx or shutil.which(compiler) else [compiler]
@@ -245,8 +171,20 @@ def missing_compiler(cxx=""):
     return missing
 
 
-def how_to_install(missing):
-    """Name the packages to install for what `missing_compiler` found.
+def demand_compiler(cxx: str, instead: str = "") -> None:
+    """Raise an EngineError if something is missing to compile; `instead` ends its message."""
+    missing = missing_compiler(cxx)
+    if missing:
+        raise EngineError(
+            "linker c",
+            f"no {' and no '.join(missing)}",
+            "a compiler and Python's headers",
+            how_to_install(missing) + instead,
+        )
+
+
+def how_to_install(missing: list[str]) -> str:
+    """Return which packages to install for what `missing_compiler` found.
 
     Examples
     --------
@@ -260,24 +198,16 @@ def how_to_install(missing):
 
 
 def _bundled_blas():
-    """Return the flags that link numpy's or scipy's own OpenBLAS, or what avoids an error.
-
-    Their wheels for Linux carry one. From numpy 1.22 on, numpy's calls its functions
-    otherwise (``sgemm_64_``), and scipy's has to do.
-
-    Returns
-    -------
-    str or None
-        None: leave it to Theano to look for one.
-    """
+    """Return the flags that link numpy's or scipy's own OpenBLAS; None leaves it to Theano."""
+    # Wheels for Linux carry one. From numpy 1.22 on, numpy's has other names for its functions
+    # (sgemm_64_), which leaves scipy's, and Theano's own search fails with an error.
     site = os.path.dirname(os.path.dirname(np.__file__))
     if sys.platform.startswith("linux") and not set(site) & set(" ,'\""):
         for package in ("numpy", "scipy"):
             folder = os.path.join(site, package + ".libs")
             for path in sorted(glob.glob(os.path.join(folder, "lib*openblas*.so"))):
                 if _has_sgemm(path):
-                    name = os.path.basename(path)
-                    return f"-L{folder} -l:{name} -Wl,-rpath,{folder}"
+                    return f"-L{folder} -l:{os.path.basename(path)} -Wl,-rpath,{folder}"
     return None if numpy_version() < (1, 22) else ""
 
 
@@ -288,12 +218,6 @@ def _has_sgemm(path):
         return False
 
 
-def numpy_version():
-    """Return numpy's version as two numbers.
-
-    Examples
-    --------
-    >>> numpy_version() >= (1, 20)
-    True
-    """
+def numpy_version() -> tuple[int, ...]:
+    """Return numpy's version as two numbers."""
     return tuple(int(part) for part in np.__version__.split(".")[:2])

@@ -1,34 +1,36 @@
 """Graphs: what an expression computes, as text that is the same in every process.
 
-A resumed run asks whether its loss and its updates are those of the checkpoint. Their graphs are
-walked as they were written, before anything is compiled, with numbers for nodes: no names of
-intermediate variables and no addresses take part.
+A resumed run compares its loss and its updates with those of the checkpoint. Their graphs are
+walked as they were written, before compilation; nodes are numbered, so that neither names of
+intermediate variables nor addresses count.
 """
+
+from __future__ import annotations
 
 import hashlib
 import re
 
 import numpy as np
 
-_SHOWN = 4  # elements of a constant that is shown; a larger one is told by its hash
-_LISTED = 100  # constants of an expression that are listed; the rest is told by one hash
+_SHOWN = 4  # elements of a constant that is written out; a larger one becomes a hash
+_LISTED = 100  # constants of an expression that are listed; the rest become one hash
 
 
-def describe_graph(output, roles):
+def describe_graph(output, roles: dict) -> tuple[str, list[str]]:
     """Describe what an expression computes.
 
     Parameters
     ----------
     output : Theano variable
     roles : dict of Theano variable to str
-        What leaves are called: inputs, parameters. Others count by their types only.
+        Names for inputs and parameters. Of other leaves only the types count.
 
     Returns
     -------
     structure : str
         SHA-256 of everything but the values of constants, in hexadecimal.
     constants : list of str
-        These values, in the order of the graph; those of a large one end in a hash.
+        These values, in the order of the graph.
 
     Examples
     --------
@@ -39,7 +41,8 @@ def describe_graph(output, roles):
     >>> describe_graph(3 * x, {x: "x"})[1]
     ['3']
     """
-    lines, constants = [], []
+    lines: list[str] = []
+    constants: list[str] = []
     _walk([output], roles, lines, constants)
     listed, rest = constants[:_LISTED], constants[_LISTED:]
     return _hash(lines), listed + ([_hash(rest)] if rest else [])
@@ -50,14 +53,12 @@ def _hash(lines):
 
 
 def _walk(outputs, roles, lines, constants):
-    """Add one line for each leaf and node that the outputs need, inputs first.
-
-    A constant is told wherever it is used: whether equal ones are one variable depends on the
-    engine, and on what it did before.
-    """
+    """Add one line for each leaf and node that the outputs need, inputs first."""
     numbers = {}  # variable -> its number
 
-    def told(variable):
+    def reference(variable):
+        # A constant is written wherever it is used: whether equal ones are one variable depends
+        # on the engine, and on what it did before.
         if not _is_constant(variable):
             return str(numbers[variable])
         constants.append(_value(variable.data))
@@ -79,11 +80,11 @@ def _walk(outputs, roles, lines, constants):
             lines.append(_leaf(variable, roles))
             numbers[variable] = len(numbers)
         else:
-            lines.append(" ".join([_name(node.op), *map(told, inputs)]))
+            lines.append(" ".join([_name(node.op), *map(reference, inputs)]))
             _walk_inside(node.op, lines, constants)
             for output in node.outputs:
                 numbers[output] = len(numbers)
-    lines.append(" ".join(["return", *map(told, outputs)]))
+    lines.append(" ".join(["return", *map(reference, outputs)]))
 
 
 def _is_constant(variable):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure an epoch of dlt and of its peers: the same work, in turn, each in its own process."""
+"""Measure an epoch of dlt and its peers: the same work, in turn, each in its own process."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ from dlt.commandline import Parser, positive_int, script
 from dlt.errors import SettingsError
 from dlt.files.writing import prepare_output_dir
 
-# Sums are rounded differently: an example on the border between two labels may change sides.
+# Sums are rounded differently: an example between two labels may change sides.
 TOLERANCE = 2  # examples
 
 
@@ -26,17 +26,13 @@ def parse(argv):
         "--batch-size",
         default="600,20",
         metavar="N,N",
-        help="examples in a minibatch; one table for each",
+        help="examples in a minibatch; a table each",
     )
     add("--rounds", type=positive_int, default=7, metavar="N", help="turns of each, of ten epochs")
-    add("--peers", metavar="NAME,NAME", help="who takes part (default: all that are installed)")
+    add("--peers", metavar="NAME,NAME", help="competitors (default: all that are installed)")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="where they compute")
-    add(
-        "--output-dir",
-        default=os.path.join("runs", "benchmark"),
-        metavar="FOLDER",
-        help="where benchmark.md, benchmark.json and benchmark.png go",
-    )
+    folder, files = os.path.join("runs", "benchmark"), "benchmark.md, benchmark.json, benchmark.png"
+    add("--output-dir", default=folder, metavar="FOLDER", help=f"where {files} go")
     return parser.parse_args(argv)
 
 
@@ -50,18 +46,17 @@ def main(argv=None):
 
     from peers import machine, report
 
-    facts = {
-        "benchmark": settings(args),
-        "machine": machine.describe(args.device),
-        "data": None,
-        "results": [],
-    }
     with tempfile.TemporaryDirectory() as folder:
-        facts["data"] = load(args.dataset, sizes, folder, say)
+        facts = {
+            "benchmark": settings(args),
+            "machine": machine.describe(args.device),
+            "data": load(args.dataset, sizes, folder, say),
+            "results": [],
+        }
         for batch_size in sizes:
             say(f"batch size {batch_size}")
             facts["results"].append(measure(names, args, batch_size, folder, say))
-            report.write(facts, args.output_dir)  # after each: an hour's work is not lost
+            report.write(facts, args.output_dir)  # after each: it may take an hour
     say("\n" + report.markdown(facts))
     report.draw(facts, args.output_dir)
     say(f"saved in {args.output_dir}")
@@ -81,7 +76,7 @@ def settings(args):
 
 
 def peer_names(text):
-    """Turn ``"a,b"`` into names of competitors, in the order of the table; None means all."""
+    """Return the names in ``"a,b"``, in the order of the table; None means all."""
     from peers import PEERS
 
     asked = list(PEERS) if text is None else text.split(",")
@@ -99,7 +94,7 @@ def batch_sizes(text):
 
 
 def load(dataset, sizes, folder, say):
-    """Load the data and leave it in `folder` for the competitors; say what it is."""
+    """Load the data, write it to `folder` for the competitors, and return facts about it."""
     from peers.race import write_data
 
     from dlt.datasets import load_data
@@ -110,9 +105,8 @@ def load(dataset, sizes, folder, say):
     (train_x, train_y), (_, valid_y), _ = datasets
     for size in sizes:
         if size > len(train_y):
-            raise SettingsError(
-                "batch_size", size, f"at most {len(train_y)}, the number of training examples"
-            )
+            expected = f"at most {len(train_y)}, the number of training examples"
+            raise SettingsError("batch_size", size, expected)
     write_data(datasets, folder)
     return {
         "name": dataset,
@@ -124,7 +118,7 @@ def load(dataset, sizes, folder, say):
 
 
 def measure(names, args, batch_size, folder, say):
-    """Run the race with one batch size and sum it up."""
+    """Run and summarize the race with one batch size."""
     from peers.race import largest_difference, race
     from peers.report import summarize
 
@@ -134,18 +128,14 @@ def measure(names, args, batch_size, folder, say):
     with Progress(args.rounds, "round", log=say) as bar:
         found = race(names, given, args.rounds, bar.say, bar)
     if not found.competitors:
-        raise SettingsError(
-            "peers",
-            f"none that can run on the {args.device} "
-            f"({'; '.join('{}: {}'.format(*item) for item in found.skipped.items())})",
-            "at least one",
-            "choose others, or another --device",
-        )
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.skipped.items())
+        none = f"none that can run on the {args.device} ({reasons})"
+        raise SettingsError("peers", none, "at least one", "choose others, or another --device")
     return summarize(found, batch_size, largest_difference(found.competitors))
 
 
 def check(results):
-    """Tell whether all did the same work; the exit code."""
+    """Return the exit code: 1 if the competitors did not do the same work."""
     for result in results:
         difference, epoch, fewest, most = result["largest_difference"]
         if difference > TOLERANCE:

@@ -19,15 +19,11 @@ SIZES = ((196, 10), (784, 10), (784, 40), (3136, 10), (3136, 40))  # n_in, n_out
 
 def parse(argv):
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "--most-examples", type=positive_int, default=EXAMPLES[-1], metavar="N", help="leave out "
-        "larger sets (a million needs 8 GB of memory)"
-    )  # fmt: skip
-    parser.add_argument("--epochs", type=positive_int, default=7, metavar="N", help="timed epochs")
-    parser.add_argument(
-        "--output-dir", default=os.path.join("runs", "scaling"), metavar="FOLDER",
-        help="where scaling.json and scaling.png go",
-    )  # fmt: skip
+    add, folder = parser.add_argument, os.path.join("runs", "scaling")
+    memory = "leave out larger sets (a million needs 8 GB of memory)"
+    add("--most-examples", type=positive_int, default=EXAMPLES[-1], metavar="N", help=memory)
+    add("--epochs", type=positive_int, default=7, metavar="N", help="timed epochs")
+    add("--output-dir", default=folder, metavar="FOLDER", help="for scaling.json and scaling.png")
     return parser.parse_args(argv)
 
 
@@ -59,7 +55,7 @@ def main(argv=None):
 
 
 def epoch_seconds(n, n_in, n_out, epochs):
-    """Give the median time of an epoch of minibatch SGD on random pixels."""
+    """Return the median time of an epoch of minibatch SGD on random pixels."""
     import numpy as np
 
     import dlt

@@ -1,18 +1,18 @@
-"""The competitors of ``scripts/benchmarks/benchmark.py``, and what they have in common.
+"""The competitors of ``scripts/benchmarks/benchmark.py``, and what they share.
 
-Each module here does the same work with other means: softmax regression by minibatch SGD, W
-and b zero at the start, whole minibatches in the order of the data, mean negative
-log-likelihood, float32. Each has one function::
+Each competitor's module does the same work: softmax regression by minibatch SGD, W and b zero at
+the start, whole minibatches in the order of the data, mean negative log-likelihood, float32. It
+has one function::
 
-    epoch = prepare(datasets, batch_size, device)   # some take an option more
-    n_errors = epoch()                              # trains one epoch, validates, int
+    epoch = prepare(datasets, batch_size, device)   # some take another option
+    n_errors = epoch()                              # trains one epoch, validates
 
 ``datasets`` are the training and the validation set, (x, y) pairs of numpy arrays: x float32,
-shape (N, D); y int64, shape (N,). ``epoch`` returns when all of its work is done, which a GPU
-would otherwise finish later: reading the number of errors, and the sum of the losses, waits.
+shape (N, D); y int64, shape (N,). ``epoch`` reads the number of errors and the sum of the
+losses, and so waits until a GPU has finished.
 
-The other modules here: `worker` is the process a competitor runs in, `race` starts such
-processes and takes their times, `report` writes them down, `machine` says where they were taken.
+Of the other modules, `worker` is a competitor's process, `race` starts and times such processes,
+`report` writes the times down, and `machine` describes the computer.
 """
 
 import collections
@@ -28,16 +28,14 @@ Fields
 ------
 title : str
     Its name in the table.
-module : str
-    The module here that has its `prepare`.
-options : dict
-    Further arguments of `prepare`.
+module, options : str, dict
+    The module with its `prepare`, and further arguments of that.
 requires : tuple of str
-    Modules that must be importable, named in the table with their versions.
+    Modules that must be importable; the table shows their versions.
 gpu : bool
     Whether it can run on a GPU.
 same_work : bool
-    False: it does something else, is shown for orientation, and its errors are not compared.
+    False: it does something else, and its errors are not compared.
 """
 
 
@@ -68,11 +66,7 @@ class Unavailable(Exception):
 
 
 def why_not(name, device):
-    """Say why a competitor cannot run on `device`, as far as that shows without running it.
-
-    Returns
-    -------
-    str or None
+    """Return why a competitor cannot run on `device`, or None if it seems to be able to.
 
     Examples
     --------
@@ -86,20 +80,7 @@ def why_not(name, device):
 
 
 def whole_minibatches(data_set, batch_size):
-    """Arrange a set as minibatches, without the examples that fill none.
-
-    Parameters
-    ----------
-    data_set : (x, y)
-        Shapes (N, D) and (N,).
-    batch_size : int
-        B, from 1 to N.
-
-    Returns
-    -------
-    x : ndarray, shape (N // B, B, D)
-    y : ndarray, shape (N // B, B)
-        Views, where the arrays are contiguous.
+    """Return x and y of shapes (N // B, B, D) and (N // B, B), for minibatches of B examples.
 
     Examples
     --------
@@ -117,41 +98,18 @@ def whole_minibatches(data_set, batch_size):
 
 
 def sizes(train_set):
-    """Give the number of inputs and of labels, D and L.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sizes((np.zeros((3, 4)), np.array([0, 2, 1])))
-    (4, 3)
-    """
+    """Return the number of inputs and of labels, D and L."""
     return train_set[0].shape[1], int(train_set[1].max()) + 1
 
 
 def check_loss(total):
-    """Use the sum of an epoch's losses, so that nobody can do without computing them.
-
-    Raises
-    ------
-    FloatingPointError
-        It is not a finite number.
-
-    Examples
-    --------
-    >>> check_loss(12.5)
-    """
+    """Check the sum of an epoch's losses, so that every competitor has to compute them."""
     if not math.isfinite(total):
         raise FloatingPointError(f"training diverged: the sum of the losses is {total}")
 
 
 def demand_jax_gpu():
-    """Make sure that JAX computes on a GPU.
-
-    Raises
-    ------
-    Unavailable
-        It does not.
-    """
+    """Raise `Unavailable` unless JAX computes on a GPU."""
     import jax
 
     if jax.default_backend() != "gpu":

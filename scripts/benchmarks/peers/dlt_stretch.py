@@ -1,10 +1,10 @@
-"""dlt itself, with a linker of one's choice: an epoch is one stretch of compiled updates."""
+"""dlt itself, on one of its linkers: an epoch is one stretch of compiled updates."""
 
 from peers import LEARNING_RATE, check_loss, sizes
 
 
 def prepare(datasets, batch_size, device, linker):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     import dlt
     from dlt import engine
 

@@ -1,6 +1,6 @@
-"""A kernel in C, ``fused.c``: about what one thread of this processor can do.
+"""A kernel in C, ``fused.c``: about the most that one thread of this processor can do.
 
-gcc builds it for the processor it runs on, in a folder that is gone when it has been loaded.
+gcc builds it for the processor it runs on, in a temporary folder.
 """
 
 import ctypes
@@ -14,8 +14,8 @@ import numpy as np
 from peers import LEARNING_RATE, Unavailable, check_loss, sizes
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fused.c")
-# What -ffast-math allows, by name: that option also links code which makes the whole process
-# flush subnormal numbers to 0.
+# What -ffast-math allows, one by one: that option also makes the whole process flush subnormal
+# numbers to 0.
 OPTIONS = (
     "-O3 -march=native -fassociative-math -freciprocal-math -fno-signed-zeros "
     "-fno-trapping-math -fno-math-errno -ffinite-math-only -shared -fPIC"
@@ -24,7 +24,7 @@ _VECTOR, _LABELS = 8, 10  # pixels and labels come in multiples of these
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     n_in, n_out = sizes(datasets[0])
     n_columns, n_rows = _round_up(n_in, _VECTOR), _round_up(n_out, _LABELS)
     library = _build(P=n_columns, L=n_out, LP=n_rows)
@@ -56,7 +56,7 @@ def _wide(x, n_columns):
 def _build(**sizes):
     if shutil.which("gcc") is None:
         raise Unavailable("gcc is not installed")
-    defines = ["-D{}={}".format(*item) for item in sizes.items()]
+    defines = [f"-D{name}={size}" for name, size in sizes.items()]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "fused.so")
         command = ["gcc", *OPTIONS, *defines, "-o", path, SOURCE, "-lm"]

@@ -1,4 +1,4 @@
-"""JAX by hand: the epoch is one compiled ``lax.scan``, W is stored as (L, D), the better layout."""
+"""JAX by hand: an epoch is one compiled ``lax.scan``; W is stored as (L, D), the better layout."""
 
 import functools
 
@@ -6,7 +6,7 @@ from peers import LEARNING_RATE, check_loss, demand_jax_gpu, sizes, whole_miniba
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     import jax.numpy as jnp
 
     if device == "gpu":
@@ -58,5 +58,5 @@ def _compiled():
 
 
 def _narrow(pair):
-    """JAX's integers have 32 bits unless told otherwise."""
+    """Return x and y with labels of 32 bits, JAX's default."""
     return pair[0], pair[1].astype("int32")

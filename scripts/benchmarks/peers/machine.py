@@ -1,10 +1,10 @@
-"""The machine: what a time means nothing without."""
+"""The computer that times were measured on."""
 
 import datetime
 import os
 import platform
 
-# Settings that change how fast somebody is; those that are set are reported.
+# Settings that change the speed; the report lists those that are set.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -18,18 +18,7 @@ VARIABLES = (
 
 
 def describe(device):
-    """Describe this machine and the day.
-
-    Returns
-    -------
-    dict
-        cpu, cores, system, python, date, environment, and gpu where `device` is that.
-
-    Examples
-    --------
-    >>> describe("cpu")["cores"] >= 1
-    True
-    """
+    """Return date, cpu, cores, system, python, environment, and gpu if `device` is that."""
     facts = {
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu(),
@@ -42,7 +31,7 @@ def describe(device):
 
 
 def n_cores():
-    """Count the cores this process may use."""
+    """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """numpy by hand: buffers made once, every operation in place, two matrix products a minibatch.
 
-Scores are kept as (L, B): reductions over the labels then run along whole rows, and both
-products, ``W x'`` and ``g x``, are in an order the BLAS is good at. It uses its own threads.
+Scores are kept as (L, B): reductions over the labels then run along whole rows, and the BLAS is
+fast at both products, ``W x'`` and ``g x``. It uses its own threads.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from peers import LEARNING_RATE, check_loss, sizes, whole_minibatches
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     train_set, (valid_x, valid_y) = datasets
     n_in, n_out = sizes(train_set)
     batches_x, batches_y = whole_minibatches(train_set, batch_size)
@@ -29,7 +29,7 @@ def prepare(datasets, batch_size, device):
 
 
 def _step(W, b, batch_size):
-    """Make the function of one update; W and b change in place."""
+    """Return the function of one update, which changes W and b in place."""
     n_out, n_in = W.shape
     scores = np.empty((n_out, batch_size), np.float32)
     largest = np.empty(batch_size, np.float32)

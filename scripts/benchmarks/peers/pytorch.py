@@ -1,4 +1,4 @@
-"""PyTorch as one writes it: tensors on the device, autograd, an update in place, no DataLoader."""
+"""PyTorch as usual: tensors on the device, autograd, an update in place; no DataLoader."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from peers import LEARNING_RATE, Unavailable, check_loss, sizes, whole_minibatch
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     import torch
     from torch.nn.functional import cross_entropy, linear
 
@@ -23,7 +23,7 @@ def prepare(datasets, batch_size, device):
 
 
 def prepare_with(update, datasets, batch_size, device, requires_grad):
-    """The same for any ``update(W, b, x, y)`` that changes W and b and returns the loss."""
+    """Prepare any ``update(W, b, x, y)`` that changes W and b and returns the loss."""
     import torch
     from torch.nn.functional import linear
 
@@ -56,7 +56,7 @@ def _device(device):
 
 
 def _tensors(pair, where):
-    """Bring a set to the device, as views of one tensor each: what a loop slices."""
+    """Return x and y as tensors on the device."""
     import torch
 
     return [torch.from_numpy(np.ascontiguousarray(array)).to(where) for array in pair]

@@ -8,7 +8,7 @@ from peers.pytorch import prepare_with
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     import torch
     from torch.nn.functional import cross_entropy, linear
 

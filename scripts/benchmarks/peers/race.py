@@ -1,8 +1,7 @@
 """The race: one process for each competitor, some epochs of each in turn, round after round.
 
-Whatever else the machine does, it does to all of them alike. Before the rounds, each is
-started twice alone, to take the time to its first epoch: with an empty folder for what it
-compiles, and again with what the first start left there.
+Whatever else the computer does then affects all alike. Before the rounds, each competitor runs
+its first epoch alone, twice: with an empty folder for compiled code, and with a full one.
 """
 
 import collections
@@ -18,7 +17,7 @@ import numpy as np
 from peers import PEERS, why_not
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
-# Threads of some libraries keep a core busy for a while after their work, waiting for more.
+# Threads of some libraries keep a core busy for a while after their work.
 PAUSE = 0.1  # seconds between one competitor's turn and the next one's
 
 Race = collections.namedtuple("Race", "competitors skipped")
@@ -27,27 +26,19 @@ Race.__doc__ = """What was measured with one batch size.
 Fields
 ------
 competitors : list of dict
-    name, first_epoch (start to seconds), loading_seconds, seconds (of an epoch, in each
-    round), n_errors (after each epoch, the first one included), peak_bytes, versions, threads.
+    name, first_epoch (cold and warm), loading_seconds, seconds (of an epoch, in each round),
+    n_errors (after every epoch), peak_bytes, versions, threads.
 skipped : dict of str to str
     Why a competitor has no times.
 """
 
 
 class Stopped(Exception):
-    """A competitor's process ended, or said that it cannot run; the message says why."""
+    """A competitor's process ended, or cannot run; the message says why."""
 
 
 def write_data(datasets, folder):
-    """Write the training and the validation set so that a process reads them at once.
-
-    Parameters
-    ----------
-    datasets : (x, y) pairs
-        At least two; a third is left out.
-    folder : str
-        Gets four .npy files: x float32, y int64.
-    """
+    """Write the training and the validation set as four .npy files: x float32, y int64."""
     for name, (x, y) in zip(("train", "valid"), datasets):
         np.save(os.path.join(folder, name + "_x.npy"), np.ascontiguousarray(x, np.float32))
         np.save(os.path.join(folder, name + "_y.npy"), np.ascontiguousarray(y, np.int64))
@@ -56,14 +47,8 @@ def write_data(datasets, folder):
 class Competitor:
     """A competitor's process.
 
-    Parameters
-    ----------
-    name : str
-        One of `peers.PEERS`.
-    settings : dict
-        device, batch_size, and data (the folder of `write_data`).
-    cache : str
-        Folder for what it compiles.
+    `settings` are device, batch_size, and data (the folder of `write_data`); compiled code goes
+    to the folder `cache`.
     """
 
     def __init__(self, name, settings, cache):
@@ -80,13 +65,9 @@ class Competitor:
         )
 
     def first_epoch(self):
-        """Train the first epoch.
+        """Train the first epoch, and return the worker's facts and the seconds since its start.
 
-        Returns
-        -------
-        dict
-            What the worker says, and ``first_epoch``: seconds since the process was started,
-            imports and compilation included, reading the data (``loading_seconds``) not.
+        These include imports and compilation, but not reading the data (``loading_seconds``).
         """
         loading = self._answer()["loading_seconds"]
         facts = self.turn()
@@ -94,12 +75,12 @@ class Competitor:
         return dict(facts, first_epoch=seconds, loading_seconds=loading)
 
     def turn(self):
-        """Train on, and return what the worker says of it."""
+        """Train a turn, and return the worker's facts."""
         try:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended: the answer says so
+            pass  # it has ended, which the answer shows
         return self._answer()
 
     def _answer(self):
@@ -118,7 +99,7 @@ class Competitor:
         return f"ended with code {code}: {lines[-1] if lines else 'no message'}"
 
     def close(self):
-        """End the process and wait for that."""
+        """End the process and wait for its end."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._log):
@@ -129,10 +110,7 @@ class Competitor:
 
 
 def environment(device, cache):
-    """Make a worker's environment: compiled files go to `cache`, the device is said to all.
-
-    Nothing is switched on that a user would not have: the folders only move.
-    """
+    """Return a worker's environment: the user's, with the device and moved cache folders."""
     flags = [os.environ.get("PYTENSOR_FLAGS"), "base_compiledir=" + os.path.join(cache, "pytensor")]
     moved = ["NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_CACHE_PATH"]
     moved += [name for name in ("JAX_COMPILATION_CACHE_DIR",) if os.environ.get(name)]
@@ -148,23 +126,9 @@ def environment(device, cache):
 
 
 def race(names, settings, n_rounds, say, bar=None):
-    """Measure competitors with one batch size.
+    """Measure competitors with one batch size, and return a `Race`.
 
-    Parameters
-    ----------
-    names : list of str
-    settings : dict
-        See `Competitor`.
-    n_rounds : int
-        Turns of each, after the first epoch.
-    say : callable
-        Takes a line of text before anything slow.
-    bar : dlt.progress.Progress, optional
-        Advanced by 1 for each round.
-
-    Returns
-    -------
-    Race
+    `say` gets a line of text before anything slow; `bar` advances by 1 for each round.
     """
     skipped, results, runners = {}, {}, []
     with tempfile.TemporaryDirectory() as cache:
@@ -191,7 +155,7 @@ def race(names, settings, n_rounds, say, bar=None):
 
 
 def _first_epochs(name, settings, cache, results, say):
-    """Take the times of a cold and a warm start; return why that failed, or None."""
+    """Time a cold and a warm start; return why that failed, or None."""
     seconds = {}
     own_cache = os.path.join(cache, name)
     os.mkdir(own_cache)
@@ -210,7 +174,7 @@ def _first_epochs(name, settings, cache, results, say):
 
 
 def _start(results, settings, cache, skipped):
-    """Start those that take part, one after the other, each with its first epoch."""
+    """Start the competitors one after the other, each with its first epoch."""
     runners = []
     for name, facts in results.items():
         runner = Competitor(name, settings, os.path.join(cache, name))
@@ -223,7 +187,7 @@ def _start(results, settings, cache, skipped):
 
 
 def _round(runners, number, results, skipped):
-    """A turn of each; every other round the other way, so neighbours change sides."""
+    """Run a turn of each; every other round goes the other way, so neighbours change sides."""
     for runner in runners if number % 2 == 0 else reversed(runners):
         if runner.name in skipped:
             continue
@@ -239,21 +203,10 @@ def _round(runners, number, results, skipped):
 
 
 def largest_difference(competitors):
-    """Compare the validation errors of those that do the same work, epoch by epoch.
+    """Compare the validation errors of all competitors that do the same work.
 
-    Parameters
-    ----------
-    competitors : list of dict
-        See `Race`.
-
-    Returns
-    -------
-    difference : int
-        The largest between any two after the same epoch, in examples.
-    epoch : int
-        The first epoch (from 1) it was seen after.
-    fewest, most : str
-        The names of the two.
+    Returns the largest difference between any two after the same epoch, in examples; the first
+    epoch (from 1) with that difference; and the names of the two, fewer errors first.
 
     Examples
     --------

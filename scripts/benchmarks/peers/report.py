@@ -8,27 +8,16 @@ import numpy as np
 from peers import PEERS
 
 TABLE_NAME, JSON_NAME, PICTURE_NAME = "benchmark.md", "benchmark.json", "benchmark.png"
-# Okabe and Ito's colours: apart for every kind of colour vision.
+# Okabe and Ito's colours, distinct for every kind of colour vision.
 COLOURS = {"dlt": "#0072B2", "peer": "#E69F00"}
 LEGEND = {"dlt": "dlt", "peer": "peers, same work"}
 
 
 def summarize(race, batch_size, difference):
-    """Reduce a `peers.race.Race` to what is reported.
+    """Return the results of a `peers.race.Race` with one batch size, fastest competitor first.
 
-    Parameters
-    ----------
-    race : Race
-    batch_size : int
-    difference : tuple
-        See `peers.race.largest_difference`.
-
-    Returns
-    -------
-    dict
-        batch_size, largest_difference, dlt_best, skipped, and competitors: those of the race,
-        fastest first, each with median, q25 and q75 (seconds) and ratio (its median by that
-        of the fastest dlt; None without one).
+    Each competitor gets median, q25 and q75 (seconds) and ratio (its median divided by that of
+    the fastest dlt; None without one). `difference` is `peers.race.largest_difference`'s.
     """
     competitors = []
     for facts in race.competitors:
@@ -48,30 +37,14 @@ def summarize(race, batch_size, difference):
 
 
 def kind(name):
-    """Sort a competitor: ``"dlt"``, ``"peer"`` or ``"other"`` (other work).
-
-    Examples
-    --------
-    >>> [kind(name) for name in ("dlt_c", "jax_scan", "scikit_learn")]
-    ['dlt', 'peer', 'other']
-    """
+    """Return a competitor's kind: ``"dlt"``, ``"peer"`` or ``"other"`` (other work)."""
     if name.startswith("dlt_"):
         return "dlt"
     return "peer" if PEERS[name].same_work else "other"
 
 
 def markdown(facts):
-    """Write everything as Markdown.
-
-    Parameters
-    ----------
-    facts : dict
-        What `write` stores as JSON: benchmark, machine, data and results.
-
-    Returns
-    -------
-    str
-    """
+    """Return the facts (benchmark, machine, data and results) as Markdown."""
     lines = ["# Benchmark", "", _work(facts), "", *_machine(facts), ""]
     for result in facts["results"]:
         lines += _section(result, facts)
@@ -94,19 +67,14 @@ def _machine(facts):
     machine = facts["machine"]
     where = "{date}; {cpu}, {cores} cores; {system}; Python {python}".format(**machine)
     yield "- " + "; ".join([where] + (["GPU: " + machine["gpu"]] if "gpu" in machine else []))
-    yield "- " + ", ".join("{} {}".format(*item) for item in sorted(versions(facts).items()))
-    settings = ["{}={}".format(*item) for item in sorted(machine["environment"].items())]
+    yield "- " + ", ".join(f"{library} {v}" for library, v in sorted(versions(facts).items()))
+    settings = [f"{name}={value}" for name, value in sorted(machine["environment"].items())]
     yield "- environment: " + (", ".join(settings) or "nothing set that concerns speed")
     yield f"- data loaded in {facts['data']['loading_seconds']:.2f} s, before all else"
 
 
 def versions(facts):
-    """Collect the versions of the libraries that took part.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Return the versions of the libraries that took part."""
     found = {}
     for result in facts["results"]:
         for competitor in result["competitors"]:
@@ -146,7 +114,7 @@ def _section(result, facts):
 
 def _row(facts):
     peak = facts["peak_bytes"]
-    threads = ", ".join("{} {}".format(*item) for item in sorted(facts["threads"].items()))
+    threads = ", ".join(f"{library} {n}" for library, n in sorted(facts["threads"].items()))
     cells = [
         PEERS[facts["name"]].title + (" (*)" if kind(facts["name"]) == "other" else ""),
         f"{1000 * facts['median']:.1f}",
@@ -162,15 +130,7 @@ def _row(facts):
 
 
 def write(facts, folder):
-    """Write the table and the raw times.
-
-    Parameters
-    ----------
-    facts : dict
-        benchmark, machine, data and results.
-    folder : str
-        Where benchmark.md and benchmark.json go.
-    """
+    """Write benchmark.md, the table, and benchmark.json, the raw times."""
     from dlt.files.writing import write_atomically
 
     for name, text in ((TABLE_NAME, markdown(facts)), (JSON_NAME, json.dumps(facts, indent=1))):
@@ -179,19 +139,19 @@ def write(facts, folder):
 
 
 def draw(facts, folder):
-    """Draw benchmark.png: a bar for each that did the same work, whiskers at the quartiles."""
+    """Draw benchmark.png: a bar for each that did the same work, with whiskers at the quartiles."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    # Other work takes another time, and its bar would dwarf the rest: it is in the table only.
+    # Other work is in the table only: its bar would dwarf the rest.
     results = [
         dict(r, competitors=[c for c in r["competitors"] if kind(c["name"]) != "other"])
         for r in facts["results"]
     ]
     heights = [1.1 + 0.32 * len(result["competitors"]) for result in results]
-    # 6 inches are 600 pixels at 100 dots an inch: so large is the type meant to be read.
+    # 6 inches: the type is sized for 600 pixels at 100 dots an inch.
     figure, panels = pyplot.subplots(
         len(results), 1, figsize=(6, sum(heights) + 0.5), squeeze=False,
         gridspec_kw={"height_ratios": heights},
@@ -199,8 +159,8 @@ def draw(facts, folder):
     for panel, result in zip(panels[:, 0], results):
         _draw_panel(panel, result)
     panels[-1, 0].set_xlabel("milliseconds an epoch, validation included (less is better)")
-    kinds = [k for k in COLOURS if any(kind(c["name"]) == k for r in results for c in
-                                       r["competitors"])]  # fmt: skip
+    shown = {kind(c["name"]) for result in results for c in result["competitors"]}
+    kinds = [k for k in COLOURS if k in shown]
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLOURS[k]) for k in kinds]
     figure.legend(handles, [LEGEND[k] for k in kinds], loc="lower center", ncol=3, frameon=False)
     figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 1))

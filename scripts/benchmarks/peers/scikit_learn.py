@@ -1,8 +1,7 @@
-"""scikit-learn's SGDClassifier: other work, shown for orientation.
+"""scikit-learn's SGDClassifier: other work, for orientation.
 
-It fits one logistic regression for each label against the rest, and moves after every single
-example. Its rate is ours divided by the size of a minibatch, so that an epoch goes about as
-far.
+It fits one logistic regression for each label against the rest, and updates after every single
+example. Its rate is ours divided by the batch size, which makes an epoch about as effective.
 """
 
 import numpy as np
@@ -11,7 +10,7 @@ from peers import LEARNING_RATE, sizes, whole_minibatches
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     from sklearn.linear_model import SGDClassifier
 
     train_set, (valid_x, valid_y) = datasets

@@ -1,6 +1,6 @@
-"""The tutorial's own script on classic Theano: one call for each minibatch, ``givens`` slices.
+"""The tutorial's own script on classic Theano: one call for each minibatch, sliced by ``givens``.
 
-One thing differs: the validation set is counted to its last example.
+Unlike the tutorial's, it validates on the whole validation set.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from peers import LEARNING_RATE, check_loss, sizes
 
 
 def prepare(datasets, batch_size, device):
-    """Give a function that trains one epoch and returns the number of validation errors."""
+    """Return a function that trains one epoch and returns the number of validation errors."""
     import theano
     import theano.tensor as T
 

@@ -1,8 +1,8 @@
 """The process of one competitor: it trains some epochs for each line it reads.
 
-Started by `peers.race` with one argument, a JSON object (name, device, batch_size, data). It
-writes one JSON line when it has read the data, one after its first epoch, one after each turn,
-and ends with its input. Between two turns it waits for a line: it takes no time from the others.
+`peers.race` starts it with one argument, a JSON object (name, device, batch_size, data). It
+writes a JSON line when it has read the data, after its first epoch and after each turn, and
+exits at the end of its input. Between two turns it waits for a line and uses no time.
 """
 
 import importlib
@@ -13,14 +13,14 @@ import sys
 import time
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-# Epochs in a turn. After a pause the threads of a library have to be woken, which shows in the
-# first ones: XLA's take twice the time.
+# Epochs in a turn. After a pause the threads of a library have to wake up, which slows the first
+# epochs down: XLA's take twice the time.
 UNCOUNTED, COUNTED = 2, 8
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
-    # The answers have the pipe for themselves: what a library prints goes to stderr.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent ends this
+    # The pipe is for answers only: what a library prints goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # This folder's modules are peers.something; next to it, the dlt of this checkout.
@@ -49,7 +49,7 @@ def _serve(settings, answer):
     sys.stdin.readline()
     module = importlib.import_module("peers." + peer.module)
     epoch = module.prepare(datasets, settings["batch_size"], settings["device"], **peer.options)
-    del datasets  # what an engine copied elsewhere need not be kept twice
+    del datasets  # an engine may have copied them
     answer(n_errors=epoch(), **_about(peer))
     while sys.stdin.readline():
         n_errors = [epoch() for _ in range(UNCOUNTED)]
@@ -84,13 +84,7 @@ def _version(module):
 
 
 def threads():
-    """Say how many threads the libraries that are loaded by now may use.
-
-    Returns
-    -------
-    dict of str to int
-        Empty where nothing can tell.
-    """
+    """Return how many threads each library loaded by now may use, as far as that is known."""
     found = {}
     try:
         import threadpoolctl
@@ -105,13 +99,7 @@ def threads():
 
 
 def peak_bytes():
-    """Read the most memory this process ever had resident; None where the system has no /proc.
-
-    Examples
-    --------
-    >>> peak_bytes() is None or peak_bytes() > 1e6
-    True
-    """
+    """Return the most memory this process ever had resident; None without a /proc."""
     try:
         with open("/proc/self/status") as file:
             (line,) = [line for line in file if line.startswith("VmHWM:")]

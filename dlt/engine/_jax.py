@@ -1,0 +1,220 @@
+"""PyTensor's JAX linker: its devices, its loop, and the rewrites that the page's code needs.
+
+JAX has to know every shape before it compiles. Written for PyTensor 3.0 and 3.3.
+"""
+
+import collections
+import functools
+import math
+import os
+
+import numpy as np
+from pytensor import config
+from pytensor import tensor as T
+from pytensor.compile import optdb
+from pytensor.compile.mode import get_mode
+from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
+from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+from pytensor.graph.traversal import graph_inputs
+from pytensor.scalar.basic import Add, Cast, Mul, Sub
+from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar
+from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
+
+from dlt.errors import EngineError
+
+
+def configured():
+    """Return jax, set to floatX: by default it makes float32 of everything.
+
+    PyTensor sets it too, but only once, when its JAX linker is first used.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", config.floatX == "float64")
+    return jax
+
+
+def device():
+    chosen = configured().config.jax_default_device or _first_device(None)
+    return chosen.platform if chosen.platform == "cpu" else f"gpu ({chosen.device_kind})"
+
+
+def set_device(name):
+    chosen = None if name == "auto" else _first_device(name)
+    configured().config.update("jax_default_device", chosen)
+
+
+def _first_device(name):
+    """Return the first of JAX's devices of a kind; of None, the first of all."""
+    try:
+        return configured().devices(name)[0]
+    except (RuntimeError, AssertionError) as error:  # the latter for JAX_PLATFORMS without a device
+        reason = " ".join(str(error).split())
+        remedy = "install its GPU support with: pip install .[gpu], or use the device cpu"
+        if not reason:
+            reason, remedy = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}", "unset it"
+        found = f"none that JAX can use ({reason})"
+        raise EngineError(f"device {name or 'auto'}", found, remedy=remedy) from error
+
+
+# --- Loops ---------------------------------------------------------------------------------
+
+# Rounds that one call of a loop can make.
+_CAPACITY = 4096
+
+
+def loop(step, carried):
+    """Return inputs, new state and outputs of a loop that XLA compiles once for any length."""
+    from jax import lax
+    from jax import numpy as jnp
+    from pytensor.link.jax.dispatch import jax_funcify
+    from pytensor.link.jax.ops import JAXOp
+
+    index, state = T.lscalar("index"), [variable.type() for variable in carried]
+    step_outputs = step(index, *state)
+    fixed = [v for v in graph_inputs(step_outputs) if hasattr(v, "container")]  # shared variables
+    graph = FunctionGraph([index, *state, *fixed], step_outputs, clone=True)
+    # That rewrite would turn the row numbers of a minibatch into bytes, which XLA gathers slowly.
+    get_mode("JAX").excluding("local_uint_constant_indices").optimizer.rewrite(graph)
+    one_round = jax_funcify(graph)
+    output_type = T.TensorType(step_outputs[-1].dtype, shape=(_CAPACITY,))
+
+    def rounds(n, indices, *values):
+        fixed_values = values[len(state) :]
+
+        def body(i, carry):
+            before, outputs = carry
+            *after, output = one_round(indices[i], *before, *fixed_values)
+            after = [jnp.asarray(new, old.dtype) for new, old in zip(after, before)]
+            return after, outputs.at[i].set(output)
+
+        outputs = jnp.zeros(_CAPACITY, output_type.dtype)
+        after, outputs = lax.fori_loop(0, n, body, (list(values[: len(state)]), outputs))
+        return (*after, outputs)
+
+    n, indices = T.lscalar("n"), T.lvector("indices")
+    inputs = [n, indices, *carried, *fixed]
+    op = JAXOp([v.type for v in inputs], [*(v.type for v in carried), output_type], rounds)
+    *after, outputs = op.make_node(*inputs).outputs
+    return [n, indices], after, outputs
+
+
+def call_loop(compiled, indices):
+    """Call a compiled loop as often as its capacity demands."""
+    put, found = configured().device_put, []
+    indices = np.asarray(indices, dtype="int64")
+    for start in range(0, max(1, len(indices)), _CAPACITY):
+        piece = indices[start : start + _CAPACITY]
+        padded = np.pad(piece, (0, _CAPACITY - len(piece)))
+        found.append(np.asarray(compiled(put(len(piece)), put(padded)))[: len(piece)])
+    return np.concatenate(found)
+
+
+# --- Windows -------------------------------------------------------------------------------
+
+
+class Window(Op):
+    """Rows ``start`` to ``start + length`` of a tensor; the length is fixed, the start is not."""
+
+    __props__ = ("length",)
+
+    def __init__(self, length):
+        self.length = length
+
+    def make_node(self, data, start):
+        """Return the node with its output."""
+        output = data.type.clone(shape=(self.length, *data.type.shape[1:]))()
+        return Apply(self, [data, start], [output])
+
+    def perform(self, node, inputs, output_storage):
+        """Compute the rows in numpy, as PyTensor does for constants."""
+        data, start = inputs
+        output_storage[0][0] = data[int(start) : int(start) + self.length]
+
+
+def window(data, start, length):
+    """Return `length` rows of `data` from `start` on."""
+    _translate_windows()
+    return Window(length)(data, T.as_tensor_variable(start))
+
+
+@functools.lru_cache(maxsize=None)
+def _translate_windows():
+    """Translate `Window` for JAX, which this imports."""
+    from jax import lax
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    @jax_funcify.register(Window)
+    def jax_window(op, **kwargs):
+        return lambda data, start: lax.dynamic_slice_in_dim(data, start, op.length)
+
+
+@node_rewriter([Subtensor])
+def slice_to_window(fgraph, node):
+    """Rewrite ``x[index * batch_size : (index + 1) * batch_size]``, which JAX refuses.
+
+    The ends depend on the index, but their difference does not.
+    """
+    x, *flat = node.inputs
+    indices = indices_from_subtensor(flat, node.op.idx_list)
+    ends = indices[0]
+    if len(indices) > 1 or not isinstance(ends, slice) or ends.step is not None:
+        return None
+    if ends.start is None or ends.stop is None or isinstance(ends.start, Constant):
+        return None
+    length = constant_difference(ends.stop, ends.start)
+    return [window(x, ends.start, length)] if length and length > 0 else None
+
+
+def constant_difference(stop, start):
+    """Return ``stop - start`` if it is one number whatever the variables are, else None."""
+    terms = collections.Counter(_linear_terms(stop))
+    terms.subtract(_linear_terms(start))
+    constant = terms.pop(None, 0)
+    return None if any(terms.values()) else constant
+
+
+def _linear_terms(value):
+    """Return an integer expression as {variable: factor}, with its constant under None."""
+    if isinstance(value, Constant):
+        return {None: int(value.data)}
+    op = getattr(value.owner, "op", None)
+    op = getattr(op, "scalar_op", op)
+    if isinstance(op, (ScalarFromTensor, TensorFromScalar, Cast)):
+        return _linear_terms(value.owner.inputs[0])
+    if not isinstance(op, (Add, Sub, Mul)):
+        return {value: 1}
+    parts = [_linear_terms(part) for part in value.owner.inputs]
+    if isinstance(op, Mul):
+        *constants, other = sorted(parts, key=lambda part: set(part) != {None})
+        if any(set(part) != {None} for part in constants):
+            return {value: 1}
+        factor = math.prod(part[None] for part in constants)
+        return {variable: factor * n for variable, n in other.items()}
+    terms = collections.Counter(parts[0])
+    for part in parts[1:]:
+        (terms.subtract if isinstance(op, Sub) else terms.update)(part)
+    return terms
+
+
+@node_rewriter([ARange])
+def widen_bounds(fgraph, node):
+    """Give ``T.arange(y.shape[0])`` bounds of its own dtype.
+
+    PyTensor 3.0 makes the implicit start 0 an int8, and JAX then refuses every stop above 127:
+    the page's own NLL fails for minibatches of 128 examples and more.
+    """
+    dtype = node.op.dtype
+    narrow = [isinstance(i, Constant) and i.dtype != dtype for i in node.inputs]
+    if not any(narrow):
+        return None
+    bounds = [T.constant(i.data, dtype=dtype) if n else i for i, n in zip(node.inputs, narrow)]
+    return [node.op(*bounds)]
+
+
+# Before anything else: ShapeFeature, which otherwise comes first, would note the slice's shape as
+# an expression of the index, and later rewrites would make the ends harder to compare.
+optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.05)
+optdb.register("dlt_widen_bounds_of_arange", dfs_rewriter(widen_bounds), "jax", position=100)
