@@ -1,22 +1,13 @@
 """Datasets: three (x, y) pairs of numpy arrays, whatever file they come from.
 
-`load_data` reads
-
-- the page's pickle, ``mnist.pkl.gz``: a tuple of the training, validation and test
-  set, each a pair of images and labels (Python 2 or 3, gzipped or not);
-- a folder with MNIST's four IDX files (gzipped or not);
-- Keras's ``mnist.npz``;
-- by name, ``"mnist"`` (found or fetched) and ``"digits"`` (comes with `dlt`).
-
-Where a file has a training and a test set only, the last sixth of the training set
-becomes the validation set: MNIST's 60 000 become 50 000 and 10 000, in order, as the
-page divides them. Whole-number pixels are divided by 256, as in the page's file.
-
 Source: page "Getting Started", sections "Datasets" and "MNIST Dataset".
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
+from typing import Callable
 
 import numpy as np
 
@@ -36,34 +27,40 @@ NAMES = ("mnist", "digits")
 _SET_NAMES = ("training", "validation", "test")
 _PICKLE_NAMES = ("mnist.pkl.gz", "mnist.pkl")
 _NPZ_NAME = "mnist.npz"
-# The names of MNIST's files, and the spelling some archives unpack to.
-_IDX_STEMS = (
-    ("train-images-idx3-ubyte", "train-images.idx3-ubyte"),
-    ("train-labels-idx1-ubyte", "train-labels.idx1-ubyte"),
-    ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"),
-    ("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"),
+_IDX_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
 )
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # SHA-256 of MNIST: of each set in turn, the pixels and then the labels, one byte each.
 _MNIST_SHA256 = "c97a2c607853b499a01d274c02fa5de533f80f6f09404e77aa0e02ec99b4c1f5"
-# More labels than that, and more than there are training examples, are no classes.
+# A label above this and above the number of training examples is not a class.
 _MANY_LABELS = 1000
-# Where the validation set comes from if a file has none.
+# Where the validation set comes from.
+_OWN_SETS = "the file's own sets"
 _LAST_SIXTH = "the last sixth of the training set for validation"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # A clone has data/ beside the package; an installed package carries the digits within.
 _DATA_FOLDERS = (os.path.join(os.path.dirname(_PACKAGE), "data"), os.path.join(_PACKAGE, "_data"))
 
 
-def load_data(path_or_name="mnist", log=silent):
+def load_data(
+    path_or_name: str | os.PathLike = "mnist", log: Callable[[str], object] = silent
+) -> tuple[Examples, Examples, Examples]:
     """Load a data set.
 
     Parameters
     ----------
     path_or_name : str or os.PathLike
-        ``"mnist"``, ``"digits"``, or the path of a file or folder as listed above.
-        MNIST is looked for in the folder that the environment variable ``DLT_DATA``
-        names, in ``data/``, and in the user's cache; then it is fetched.
+        - ``"mnist"``: looked for in the folder that the environment variable ``DLT_DATA`` names,
+          in ``data/``, and in the user's cache; then fetched;
+        - ``"digits"``: comes with `dlt`;
+        - the page's pickle, ``mnist.pkl.gz``: a tuple of the training, validation and test set,
+          each a pair of images and labels (Python 2 or 3, gzipped or not);
+        - a folder with MNIST's four IDX files (gzipped or not);
+        - Keras's ``mnist.npz``.
     log : callable, optional
         Takes a line of text before anything slow, such as `print`.
 
@@ -71,21 +68,22 @@ def load_data(path_or_name="mnist", log=silent):
     -------
     train_set, valid_set, test_set : Examples
         Each unpacks as ``x, y``. x : float32 or float64, shape (N, D), values in [0, 1];
-        y : int64, shape (N,), labels 0..L-1. ``description`` tells what they are.
+        y : int64, shape (N,), labels 0..L-1. Whole-number pixels are divided by 256, as in the
+        page's file. Where a file has no validation set, the last sixth of its training set becomes
+        one: of MNIST's 60 000, the page's 10 000.
 
     Raises
     ------
     DataError
-        The file is missing or broken, or what is in it cannot be used: x and y of
-        different lengths, pixels outside [0, 1] or not finite, labels that are
-        negative, fractional or not in the training set.
+        The file is missing or broken, or has x and y of different lengths, pixels outside [0, 1]
+        or not finite, or labels that are negative, fractional or not in the training set.
     FetchError
-        MNIST is not here and no mirror could give it.
+        MNIST is not here, and no mirror works.
 
     Notes
     -----
-    Memory: a file gives at most `dlt.files.reading.MAX_BYTES` (1 GiB), which as float32 take 4 GiB
-    where they were one byte each: 6 GiB in all.
+    A file may hold `dlt.files.reading.MAX_BYTES` (1 GiB). As float32, bytes take four times as
+    much: 6 GiB of memory in all.
 
     Examples
     --------
@@ -97,25 +95,20 @@ def load_data(path_or_name="mnist", log=silent):
         return _load_path(_find_digits())
     if path_or_name != "mnist":
         return _load_path(os.fspath(path_or_name))
-    path = find_mnist() or fetch_mnist(log=log)
+    path = os.fspath(find_mnist() or fetch_mnist(log=log))
     log(f"loading MNIST from {path} ...")
-    datasets = _load_path(os.fspath(path))
+    datasets = _load_path(path)
     _check_mnist(path, datasets)
     return datasets
 
 
-def choose_dataset(log=silent):
-    """Choose MNIST if it is here or can be fetched, and the embedded digits if not.
+def choose_dataset(log: Callable[[str], object] = silent) -> str:
+    """Return "mnist" if it is here or can be fetched, and "digits" if not.
 
     Parameters
     ----------
     log : callable, optional
-        Takes a line of text, such as `print`: says why it is the digits.
-
-    Returns
-    -------
-    {"mnist", "digits"}
-        A name for `load_data`.
+        Takes a line of text with the reason for the digits, such as `print`.
     """
     if find_mnist() is None:
         try:
@@ -126,8 +119,8 @@ def choose_dataset(log=silent):
     return "mnist"
 
 
-def find_mnist():
-    """Look for MNIST where it may lie, without fetching it.
+def find_mnist() -> str | None:
+    """Look for MNIST where `load_data` does, without fetching it.
 
     Returns
     -------
@@ -141,114 +134,89 @@ def find_mnist():
     """
     named = os.environ.get("DLT_DATA")
     if named and not os.path.isdir(named):
-        raise SettingsError(
-            "DLT_DATA",
-            f"{named!r}, which is no folder",
-            "the folder that MNIST lies in",
-            "correct it or unset it",
-        )
-    for folder in ([named] if named else []) + [_DATA_FOLDERS[0], user_cache()]:
-        found = _mnist_in(os.fspath(folder))
-        if found:
-            return found
-    return None
+        found = f"{named!r}, which is no folder"
+        raise SettingsError("DLT_DATA", found, "the folder with MNIST", "correct it or unset it")
+    folders = ([named] if named else []) + [_DATA_FOLDERS[0], os.fspath(user_cache())]
+    return next(filter(None, map(_mnist_in, folders)), None)
 
 
 def _mnist_in(folder):
-    for name in _PICKLE_NAMES:
-        if os.path.isfile(os.path.join(folder, name)):
-            return os.path.join(folder, name)
-    if all(_idx_file(folder, stems) for stems in _IDX_STEMS):
+    pickled = _first_file(folder, _PICKLE_NAMES)
+    if pickled is None and all(_idx_files(folder)):
         return folder
-    path = os.path.join(folder, _NPZ_NAME)
-    return path if os.path.isfile(path) else None
+    return pickled or _first_file(folder, [_NPZ_NAME])
+
+
+def _idx_files(folder):
+    """Return the paths of MNIST's four files, None for those that are missing."""
+    # some archives unpack to train-images.idx3-ubyte
+    spellings = ([name, name.replace("-idx", ".idx")] for name in _IDX_NAMES)
+    return [_first_file(folder, [n + end for n in s for end in (".gz", "")]) for s in spellings]
+
+
+def _first_file(folder, names):
+    paths = (os.path.join(folder, name) for name in names)
+    return next(filter(os.path.isfile, paths), None)
 
 
 def _find_digits():
     paths = [os.path.join(folder, "digits.pkl.gz") for folder in _DATA_FOLDERS]
-    return next((path for path in paths if os.path.isfile(path)), paths[0])
-
-
-def _idx_file(folder, stems):
-    """Find one of the four files under any of its names."""
-    paths = [os.path.join(folder, stem + end) for stem in stems for end in (".gz", "")]
-    return next((path for path in paths if os.path.isfile(path)), None)
+    return next(filter(os.path.isfile, paths), paths[0])
 
 
 def _load_path(path):
     """Read a file or folder by what is in it, not by how it is called."""
     if not os.path.exists(path):
-        raise DataError(
-            path,
-            "no such file or folder",
-            f"a data set, or one of the names {', '.join(NAMES)}",
-            "check the path",
-        )
+        expected = f"a data set, or one of the names {', '.join(NAMES)}"
+        raise DataError(path, "no such file or folder", expected, "check the path")
     if os.path.isdir(path):
         return _load_folder(path)
     with open_regular(path, "a data set") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
-    if is_zip:
-        return _checked(path, _read_npz_pairs(path), _LAST_SIXTH)
-    return _checked(path, _read_pickled_pairs(path), "the file's own sets")
+    read, split = (_read_npz, _LAST_SIXTH) if is_zip else (_read_pickle, _OWN_SETS)
+    return _checked(path, read(path), split)
 
 
 def _load_folder(folder):
-    files = [_idx_file(folder, stems) for stems in _IDX_STEMS]
+    files = _idx_files(folder)
     if all(files):
-        x_train, y_train, x_test, y_test = (read_idx(file) for file in files)
-        return _checked(folder, _split(x_train, y_train, x_test, y_test), _LAST_SIXTH)
+        return _checked(folder, _split(*map(read_idx, files)), _LAST_SIXTH)
     path = _mnist_in(folder)
     if path is None:
-        missing = [stems[0] for stems, file in zip(_IDX_STEMS, files) if not file]
-        raise DataError(
-            folder,
-            f"neither {_PICKLE_NAMES[0]} nor {', '.join(missing)}(.gz)",
-            f"MNIST's four IDX files, {_PICKLE_NAMES[0]} or {_NPZ_NAME}",
-            "add what is missing",
-        )
+        missing = [name for name, file in zip(_IDX_NAMES, files) if not file]
+        found = f"neither {_PICKLE_NAMES[0]} nor {', '.join(missing)}(.gz)"
+        expected = f"MNIST's four IDX files, {_PICKLE_NAMES[0]} or {_NPZ_NAME}"
+        raise DataError(folder, found, expected, "add what is missing")
     return _load_path(path)
 
 
-def _read_npz_pairs(path):
+def _read_npz(path):
     arrays = read_npz(path)
     if not set(_NPZ_KEYS) <= set(arrays):
-        raise DataError(
-            path,
-            f"the arrays {', '.join(sorted(arrays)[:20]) or '(none)'}",
-            f"the arrays {', '.join(_NPZ_KEYS)}",
-        )
+        found = f"the arrays {', '.join(sorted(arrays)[:20]) or '(none)'}"
+        raise DataError(path, found, f"the arrays {', '.join(_NPZ_KEYS)}")
     return _split(*(arrays[key] for key in _NPZ_KEYS))
 
 
 def _split(x_train, y_train, x_test, y_test):
     """Set the last sixth of the training set aside for validation."""
     if np.ndim(x_train) == 0 or np.shape(y_train)[:1] != np.shape(x_train)[:1]:
-        return ((x_train, y_train),) * 2 + ((x_test, y_test),)  # refused by _checked
+        return (x_train, y_train), (x_train, y_train), (x_test, y_test)  # refused by _checked
     n = len(x_train) - len(x_train) // 6
     return (x_train[:n], y_train[:n]), (x_train[n:], y_train[n:]), (x_test, y_test)
 
 
-def _read_pickled_pairs(path):
+def _read_pickle(path):
     with open_capped(path) as file:
-        start = file.read(4)
-    if start[:2] == b"\0\0":
-        raise DataError(
-            path,
-            "one IDX file",
-            "all four of MNIST's in one folder",
-            "give the folder instead of the file",
-        )
+        if file.read(2) == b"\0\0":
+            expected = "all four of MNIST's in one folder"
+            raise DataError(path, "one IDX file", expected, "give the folder instead of the file")
     value = load_pickle(path)
     expected = "a tuple of three (x, y) pairs: training, validation and test set"
     if isinstance(value, dict):
-        keys = ", ".join(repr(key)[:60] for key in list(value)[:6])
-        raise DataError(
-            path,
-            f"a dict with the keys {keys}",
-            expected,
-            "this is another project's file: get the page's mnist.pkl.gz, or save the pairs",
-        )
+        found = f"a dict with the keys {', '.join(repr(key)[:60] for key in list(value)[:6])}"
+        remedy = "this is another project's file: get the page's mnist.pkl.gz, or save the pairs"
+        raise DataError(path, found, expected, remedy)
     if not _is_sequence(value, 3) or not all(_is_sequence(pair, 2) for pair in value):
         raise DataError(path, _kind(value), expected, "save the sets in that form")
     return value
@@ -276,22 +244,16 @@ def _checked(path, pairs, split):
     if len(known) < 2:
         raise DataError(path, "one label in the training set", "at least two")
     if known[-1] >= max(len(y_train), _MANY_LABELS):
-        raise DataError(
-            path,
-            f"label {known[-1]} in the training set of {len(y_train)} examples",
-            "class numbers from 0 on, without large gaps",
-            "number the classes anew",
-        )
+        found = f"label {known[-1]} in the training set of {len(y_train)} examples"
+        expected = "class numbers from 0 on, without large gaps"
+        raise DataError(path, found, expected, "number the classes anew")
     for name, (x, y) in zip(names[1:], others):
         rows_alike(name + ", x", x.shape[1:], x_train.shape[1:], "the training set has")
         unseen = np.setdiff1d(y, known)
         if unseen.size:
-            raise DataError(
-                name + ", y",
-                f"label {unseen[0]}",
-                "only labels that the training set has too",
-                "take these examples out, or add some to the training set",
-            )
+            expected = "only labels that the training set has too"
+            remedy = "take these examples out, or add some to the training set"
+            raise DataError(name + ", y", f"label {unseen[0]}", expected, remedy)
     return tuple(datasets)
 
 
@@ -306,8 +268,7 @@ def _examples(where, x, y, split):
     low, high, most = x.min(), x.max(), 255 if scale == 256 else 1
     if low < 0 or high > most:
         expected = "whole-number pixels from 0 to 255" if scale == 256 else "pixels from 0 to 1"
-        found = f"pixels from {low:g} to {high:g}"
-        raise DataError(where + ", x", found, expected, "rescale x")
+        raise DataError(where + ", x", f"pixels from {low:g} to {high:g}", expected, "rescale x")
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
         x = x.astype(np.float32)
     if scale == 256:
@@ -317,42 +278,32 @@ def _examples(where, x, y, split):
 
 def _bounded(where, values):
     """Refuse nested lists of other things than numbers, of which numpy makes huge arrays."""
-    if not isinstance(values, np.ndarray):
-        try:
-            fits = 8 * _count_numbers(values) <= 4 * MAX_BYTES
-        except TypeError:
-            fits = False
-        if not fits:
-            raise DataError(where, _kind(values), "numbers")
-    return values
-
-
-def _count_numbers(values):
-    """Count the numbers in nested lists."""
-    total, todo = 0, [values]
+    if isinstance(values, np.ndarray):
+        return values
+    count, todo = 0, [values]
     while todo:
         value = todo.pop()
         if isinstance(value, (tuple, list)):
             todo.extend(value)
         elif isinstance(value, (int, float, np.number, np.ndarray)):
-            total += np.size(value)
+            count += np.size(value)
         else:  # one text of a megabyte makes every item next to it that large
-            raise TypeError
-    return total
+            count = MAX_BYTES
+    if 8 * count > 4 * MAX_BYTES:
+        raise DataError(where, _kind(values), "numbers")
+    return values
 
 
 def _check_mnist(path, datasets):
     """Refuse other images under MNIST's name (Fashion-MNIST uses the same file names)."""
-    digest = hashlib.sha256()
-    remedy = f"delete it to fetch MNIST anew, or name it: --dataset {path}"
+    digest, found = hashlib.sha256(), None
     for x, y in datasets:
         scaled = x * np.float32(256)
         pixels = scaled.astype(np.uint8)
         if not np.array_equal(pixels, scaled):
-            raise DataError(
-                path, "pixels that are no multiples of 1/256", "MNIST divided by 256", remedy
-            )
+            found = "pixels that are not multiples of 1/256"
         digest.update(pixels.tobytes())
         digest.update(y.astype(np.uint8).tobytes())
     if digest.hexdigest() != _MNIST_SHA256:
-        raise DataError(path, "other images or labels than MNIST's", "MNIST", remedy)
+        remedy = f"delete it to fetch MNIST anew, or name it: --dataset {path}"
+        raise DataError(path, found or "other images or labels than MNIST's", "MNIST", remedy)

@@ -3,22 +3,34 @@
 Source: page "Getting Started", section "Datasets".
 """
 
+from __future__ import annotations
+
 import collections
+from typing import NamedTuple
 
-Description = collections.namedtuple("Description", "scale height width labels split")
-Description.__doc__ = """What is known of a data set besides its numbers; saved with a model.
+import numpy as np
 
-Fields
-------
-scale : int or None
-    What the stored values were divided by: 256 for bytes, 1 for values that are as they were.
-height, width : int or None
-    Of the pictures that the rows are, in pixels.
-labels : tuple of str or None
-    What the labels are called.
-split : str or None
-    Where the validation set comes from.
-"""
+
+class Description(NamedTuple):
+    """What is known of a data set besides its numbers; saved with a model.
+
+    Attributes
+    ----------
+    scale : int or None
+        What the stored values were divided by: 256 for bytes, 1 for values taken as they were.
+    height, width : int or None
+        Of the pictures in the rows, in pixels.
+    labels : tuple of str or None
+        What the labels are called.
+    split : str or None
+        Where the validation set comes from.
+    """
+
+    scale: int | None
+    height: int | None
+    width: int | None
+    labels: tuple[str, ...] | None
+    split: str | None
 
 
 class Examples(collections.namedtuple("Examples", "x y")):
@@ -39,9 +51,9 @@ class Examples(collections.namedtuple("Examples", "x y")):
     "the file's own sets"
     """
 
-    description = None
+    description: Description | None = None
 
-    def __new__(cls, x, y, description=None):
+    def __new__(cls, x: np.ndarray, y: np.ndarray, description: Description | None = None):
         made = super().__new__(cls, x, y)
         made.description = description
         return made

@@ -289,7 +289,7 @@ def array(shape, described, data=b"\0" * 8, fortran=False, version=1):
 
 
 def add_array_states(made):
-    """Add states of arrays and dtypes that say what cannot be."""
+    """Add impossible states of arrays and dtypes."""
     f4 = dtype("f4")
     shapes = {
         "huge": (1 << 40,),

@@ -2,7 +2,7 @@
 
 Each reader runs for a while in a process of its own. The fuzzer recombines its valid files and
 the attacks on it. Anything but valid values or a `DataError`, anything done besides reading, a
-hang or too much memory is a finding: the file is kept, and how to read it again is said.
+hang or too much memory is a finding: the file is kept, with a command to read it again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-# One byte in front of each input of the fuzzer says what is done to the rest.
+# The first byte of each input of the fuzzer stands for what is done to the rest.
 FORMS = (b"\0", b"\1", b"\2")  # nothing; checksums made right; gzipped
 
 

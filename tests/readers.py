@@ -301,7 +301,7 @@ ALLOWED = ("os.listdir", "os.scandir", "os.fwalk", "os.walk")
 
 
 class Watch:
-    """Notes what this process does besides reading, while it is told to watch.
+    """Notes what this process does besides reading, while it is on.
 
     Only one can be made in a process: audit hooks stay.
     """
@@ -332,7 +332,7 @@ class Watch:
 
 
 def run(reader, path):
-    """Read a file: return "DataError", "value", or a text that says what went wrong."""
+    """Read a file; return "DataError", "value", or what went wrong."""
     try:
         found = reader.read(path)
     except DataError as error:
@@ -376,7 +376,7 @@ def memory_mib(field):
 
 
 def reset_peak():
-    """Forget a peak that lies clearly above what is taken now; others are not worth the time."""
+    """Forget a peak well above what is taken now; smaller ones are not worth the time."""
     if memory_mib("VmHWM") - memory_mib("VmRSS") > 8:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -417,7 +417,7 @@ def one(watch, reader, folder, name, scratch):
 
 
 def again(path):
-    """Read one file by the readers that its name belongs to: say what they did, and raise it."""
+    """Read one file with the readers for its name; print what they did, and raise it."""
     watch = Watch()
     for reader in READERS:
         if reader.file == os.path.basename(path):

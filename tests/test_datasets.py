@@ -40,10 +40,10 @@ def dump(path, value):
     return path
 
 
-def write_idx(folder, arrays, spelling=0, opener=gzip.open, end=".gz"):
-    for stems, array in zip(datasets._IDX_STEMS, arrays):
+def write_idx(folder, arrays, spelling="-idx", opener=gzip.open, end=".gz"):
+    for name, array in zip(datasets._IDX_NAMES, arrays):
         header = struct.pack(f">4B{array.ndim}i", 0, 0, 8, array.ndim, *array.shape)
-        with opener(str(folder / (stems[spelling] + end)), "wb") as file:
+        with opener(str(folder / (name.replace("-idx", spelling) + end)), "wb") as file:
             file.write(header + array.astype(np.uint8).tobytes())
 
 
@@ -67,7 +67,8 @@ def test_pickles(tmp_path, sets, form):
 
 
 @pytest.mark.parametrize(
-    "write", [write_idx, functools.partial(write_idx, spelling=1, opener=open, end=""), write_npz]
+    "write",
+    [write_idx, functools.partial(write_idx, spelling=".idx", opener=open, end=""), write_npz],
 )
 def test_a_folder_with_a_training_and_a_test_set(tmp_path, rng, write):
     # 18 training images: the last sixth, 3, are for validation
@@ -147,7 +148,7 @@ X, Y = 0, 1
         (TRAIN, X, lambda x: "abc", "x: found a str; expected numbers"),
     ],
 )  # fmt: skip
-def test_arrays_that_cannot_be_used_are_told(tmp_path, sets, which, part, change, message):
+def test_arrays_that_cannot_be_used_are_refused(tmp_path, sets, which, part, change, message):
     changed = [list(pair) for pair in sets]
     changed[which][part] = change(changed[which][part])
     assert_refused(dump(tmp_path / "data.pkl.gz", changed), message)
@@ -165,12 +166,12 @@ def test_arrays_that_cannot_be_used_are_told(tmp_path, sets, which, part, change
         (b"PK\x03\x04 cut off", "data.pkl.gz: found "),
     ],
 )
-def test_files_that_are_something_else_are_told(tmp_path, content, message):
+def test_files_that_are_something_else_are_refused(tmp_path, content, message):
     (tmp_path / "data.pkl.gz").write_bytes(content)
     assert_refused(tmp_path / "data.pkl.gz", message)
 
 
-def test_a_pipe_is_not_waited_for_and_what_is_missing_is_named(tmp_path):
+def test_a_pipe_is_refused_and_what_is_missing_is_named(tmp_path):
     os.mkfifo(str(tmp_path / "pipe"))
     assert_refused(tmp_path / "pipe", "found a pipe or device")
     assert_refused("minst", "minst: found no such file or folder; .*mnist, digits")
@@ -224,16 +225,16 @@ def test_other_images_are_not_taken_for_mnist(nowhere, sets, monkeypatch):
     with pytest.raises(DataError, match="found other images or labels than MNIST's"):
         load_data("mnist")
     dump(nowhere / "mnist.pkl.gz", [(x * np.float32(256 / 255), y) for x, y in sets])
-    with pytest.raises(DataError, match="found pixels that are no multiples of 1/256"):
+    with pytest.raises(DataError, match="found pixels that are not multiples of 1/256"):
         load_data("mnist")
 
 
 def test_real_mnist_is_the_same_from_every_layout(mnist_folder, tmp_path):
-    for stems in datasets._IDX_STEMS:
-        source = os.path.join(mnist_folder, stems[0] + ".gz")
+    for name in datasets._IDX_NAMES:
+        source = os.path.join(mnist_folder, name + ".gz")
         if not os.path.isfile(source):
             pytest.skip("the four IDX files are not beside mnist.pkl.gz")
-        os.symlink(source, tmp_path / (stems[0] + ".gz"))
+        os.symlink(source, tmp_path / (name + ".gz"))
     from_idx = load_data(tmp_path)
     datasets._check_mnist(tmp_path, from_idx)
     from_pickle = load_data("mnist")

@@ -221,7 +221,7 @@ def test_every_failing_mirror_is_named_and_gives_way_to_the_next(serve, silent, 
         fetch_mnist(tmp_path, mirrors, timeout=1.0)
     assert time.monotonic() - start < 2.5, "one timeout for all of them"
     assert str(caught.value) == (
-        "MNIST: found no mirror that gives it ("
+        "MNIST: found no mirror that works ("
         + f"{missing.host}: HTTP 404; "
         + f"{page.host}: wrong checksum of images.gz; "
         + f"{cut.host}: connection lost; "

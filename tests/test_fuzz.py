@@ -22,7 +22,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dlt.files import pickles
+from dlt.files.pickle_machine import STEPS
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 
@@ -143,7 +143,7 @@ ND = b"cnumpy\nndarray\n"
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 F4 = b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
 PARTS = [
-    *sorted(pickles._STEPS), b".", b"K\x01", b"U\x01b", RECONSTRUCT, ND, F4, b"h\x01", b"q\x01",
+    *sorted(STEPS), b".", b"K\x01", b"U\x01b", RECONSTRUCT, ND, F4, b"h\x01", b"q\x01",
     b"((K\x02tS'<'\n", b"cnumpy.core.numeric\n_frombuffer\n", b"cnumpy.core.multiarray\nscalar\n",
     b"c_codecs\nencode\n", b"Vlatin1\n", b"U\x08abcdefgh", b"C\x04abcd", b"(I2\nt", b"(I0\nt",
     b"\x8c\x05numpy\x8c\x05dtype\x93", b"X\x03\0\0\0\xed\xa0\x80", b"cos\nsystem\n", b"U\1C",

@@ -3,7 +3,6 @@
 import io
 import itertools
 import json
-import sys
 import zipfile
 
 import attacks
@@ -108,7 +107,7 @@ def test_only_plain_arrays_are_written(value):
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"\x80\x02cnumpy", "a pickle of protocol 2; expected an npz file"),
+        (b"\x80\x02cnumpy", "a pickle; expected an npz file"),
         (b"\x93NUMPY\x01\x00", r"a numpy \.npy file; expected an npz file"),
         (b"\x1f\x8b\x08\x00", "a gzip file"),
         (b"\x00\x00\x08\x03\x00\x00", "an IDX file"),
@@ -125,23 +124,23 @@ def test_not_a_zip(tmp_path, data, found):
 ARCHIVES = attacks.light(attacks.add_npy_and_npz, attacks.add_zip_tricks, attacks.add_zip_sizes)
 ARCHIVES = {name[len("npz-") :]: data for name, data in ARCHIVES.items() if name[2] == "z"}
 HEADER = "a member 'x.npy' with the header"
-ELSEWHERE = "a member '.*' that is a link, or whose name leads elsewhere"
+ELSEWHERE = "a member '.*' that is a link, or leads out of the archive"
 
-# What is found in the attacks; the first line of which a name begins as it says is the one.
+# What the error names, by the start of the attack's name; the first line that fits counts.
 FOUND = {
     "header-shape-huge": "8 bytes of array data; expected 4000000000000 for shape",
-    "header-shape-o": "an array with a shape that is not one",
+    "header-shape-o": "an array of an impossible shape",
     "header-escape": HEADER + r" .*\\x1b\[2J",
     "header-empty": HEADER + " ''",
     "header-": HEADER,
-    "member-version-9": "a member 'x.npy' that is no .npy array",
+    "member-version-9": "a member 'x.npy' that is not a .npy array",
     "member-length-huge": HEADER,
     "member-cut": "7 bytes of array data; expected 8",
     "member-too-long": "9 bytes of array data; expected 8",
     "member-wrong-text": "text that is not Unicode",
     "member-surrogate": "text that is not Unicode",
-    "member-pickle": "a member 'x.npy' that is no .npy array",
-    "member-nothing": "a member 'x.npy' that is no .npy array",
+    "member-pickle": "a member 'x.npy' that is not a .npy array",
+    "member-nothing": "a member 'x.npy' that is not a .npy array",
     "symbolic-link": ELSEWHERE,
     "absolute-name": ELSEWHERE,
     "name-above": ELSEWHERE,
@@ -175,24 +174,18 @@ def test_attacks_are_refused_in_one_line(tmp_path, attack):
         (npy(header("'<U0'"), bytes(4)), HEADER),
         (npy(header("'<f4'", order="0"), bytes(4)), HEADER),
         (npy(header("'<f4'", "1"), bytes(4)), HEADER),
-        (npy(header("'<f4'", "(True,)"), bytes(4)), "an array with a shape that is not one"),
+        (npy(header("'<f4'", "(True,)"), bytes(4)), HEADER),
         (npy(header("'<U9000000'", "()"), bytes(4)), "4 bytes of array data; expected 36000000"),
         (npy("{'descr': '<f4', 'fortran_order': False}", bytes(4)), HEADER),
         (npy("{" + "[" * 3000 + "}", bytes(4)), HEADER),
         (npy(header() + " " * 5000, bytes(4)), HEADER + " ''"),
+        (npy(header("\u00e9", "(1,)")), HEADER),
         (GOOD[:9], r"a damaged zip archive \(unpack requires"),
         (GOOD[:40], HEADER),
     ],
 )
 def test_members_that_are_refused(tmp_path, member, found):
     refused(tmp_path, archive(("x.npy", member)), found)
-
-
-def test_a_header_makes_the_parser_import_nothing(tmp_path, monkeypatch):
-    # Python's parser imports unicodedata to compare names that are not ASCII
-    monkeypatch.delitem(sys.modules, "unicodedata", raising=False)
-    refused(tmp_path, archive(("x.npy", npy(header("\u00e9", "(1,)")))), HEADER)
-    assert "unicodedata" not in sys.modules
 
 
 @pytest.mark.parametrize("name", ["a/../x.npy", "\\\\server\\x.npy", "a//x.npy"])

@@ -17,8 +17,9 @@ from attacks import short
 from conftest import peak_below, saved
 
 from dlt.errors import DataError
-from dlt.files import pickles
-from dlt.files.pickles import iter_pickles, load_pickle, load_pickles
+from dlt.files import pickle_machine
+from dlt.files.pickled_arrays import DTYPES
+from dlt.files.pickles import load_pickle, load_pickles
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -97,7 +98,7 @@ VALUES = {
     "no dimensions": np.array(2.5),
     "empty": np.zeros((0, 784), np.float32),
     "booleans": np.array([True, False]),
-    "every dtype": [np.array([1, 0], code) for code in sorted(pickles._DTYPES)],
+    "every dtype": [np.array([1, 0], code) for code in sorted(DTYPES)],
     "rows": [row for row in X],
     "python lists": [[0.0, 0.5], [1, 2, -3, 2**40, -(2**70)], []],
     "numpy numbers": [np.float32(0.5), np.int64(-7), np.bool_(True), np.float64(0.1)],
@@ -161,10 +162,9 @@ def test_python_2_strings_and_numbers(tmp_path):
 
 
 def test_large_byte_strings_outside_arrays_are_bytearrays(tmp_path):
-    data = pickle.dumps([b"x" * 65536, bytearray(b"y")], 5)
-    assert_same(load_pickle(saved(tmp_path, data)), [bytearray(b"x" * 65536), bytearray(b"y")])
-    data = pickle.dumps(b"x" * 65536, 2)
-    assert_same(load_pickle(saved(tmp_path, data)), bytearray(b"x" * 65536))
+    for protocol in PROTOCOLS:
+        data = pickle.dumps(b"x" * 65536, protocol)
+        assert_same(load_pickle(saved(tmp_path, data)), bytearray(b"x" * 65536))
 
 
 def test_arrays_that_share_their_bytes_in_the_file_do_not_share_memory(tmp_path):
@@ -184,9 +184,6 @@ def test_w_v_u_one_after_another(tmp_path, protocol):
     values = [X, Y, {"u": 1}]
     path = saved(tmp_path, gzip.compress(b"".join(pickle.dumps(v, protocol) for v in values)))
     assert_same(load_pickles(path), values)
-    one_by_one = iter_pickles(path)
-    assert_same(next(one_by_one), X)
-    one_by_one.close()
     with pytest.raises(DataError, match=r"more bytes after the first pickle.*use load_pickles"):
         load_pickle(path)
 
@@ -197,10 +194,7 @@ def test_memo_and_marks_do_not_leak_into_the_next_pickle(tmp_path):
 
 def test_second_pickle_cut_short(tmp_path):
     whole = pickle.dumps(X, 2)
-    values = iter_pickles(saved(tmp_path, whole + whole[:-1]))
-    assert_same(next(values), X)
-    with pytest.raises(DataError, match="found a pickle that is cut short"):
-        next(values)
+    refused(tmp_path, whole + whole[:-1], "a pickle that is cut short", load_pickles)
 
 
 NAMES = """
@@ -232,7 +226,7 @@ def test_only_the_exact_names_of_numpy_arrays_are_known(tmp_path, name):
 
 def test_name_from_the_file_cannot_draw_on_the_terminal(tmp_path):
     line = refused(tmp_path, b"cos\x1b]0;x\x07\r\nsystem\xc3\xa9\n.", "a pickle that asks for os")
-    assert r"os\x1b]0;x\x07\r.system\xe9" in line
+    assert r"os\x1b]0;x\x07\r.systemé" in line
     refused(tmp_path, b"c" + b"o" * 990 + b"\ns\n.", "a pickle that asks for o{100}; expected")
 
 
@@ -259,30 +253,28 @@ ENCODE = b"c_codecs\nencode\n"
 NEW_F4 = DTYPE + b"(S'f4'\nI0\nI1\ntR"
 F4 = NEW_F4 + b"(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
 
-# What a pickle holds, and what is said of it; "..." stands for "a damaged pickle .".
+# What a pickle holds, and what the error names; "..." stands for "a damaged pickle .".
 REFUSED = [
     # Calling what is not a function of ours, or ours with other arguments.
-    (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray"),
+    (ND + b"(I3\ntR.", "a pickle that calls numpy.ndarray in a way"),
     (b"I1\n)R.", "a pickle that calls a int"),
-    (RECONSTRUCT + b"I1\nR.", "a pickle that calls _reconstruct"),
-    (RECONSTRUCT + b"(" + DTYPE + b"(I0\ntS'b'\ntR.", "...an array that does not begin as numpy's"),
-    (RECONSTRUCT + b"(" + ND + b"(I9\ntS'b'\ntR.", "...an array that does not begin as numpy's"),
-    (RECONSTRUCT + b"(" + ND + b"(I0\ntS'O'\ntR.", "...an array that does not begin as numpy's"),
+    (RECONSTRUCT + b"I1\nR.", "a pickle that calls _reconstruct in a way"),
+    (RECONSTRUCT + b"(" + DTYPE + b"(I0\ntS'b'\ntR.", "...an array that does not begin as in"),
     (ENCODE + b"(Vx\nVrot13\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
-    (ENCODE + b"(Vx\ntR.", "a pickle that calls _codecs.encode other than for latin1"),
+    (ENCODE + b"(Vx\ntR.", "a pickle that calls _codecs.encode in a way"),
     (ENCODE + b"(V\\u4e2d\nVlatin1\ntR.", "...'latin-1' codec can't"),
-    (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes with arguments"),
+    (b"c__builtin__\nbytes\n(I1000000000\ntR.", "a pickle that calls bytes in a way"),
     (DTYPE + b"(S'O8'\nI0\nI1\ntR.", "an array of dtype O8; .*plain booleans, integers"),
     (pickle.dumps(np.array(["a"])), "an array of dtype U1"),
     (DTYPE + b"(]I0\nI1\ntR.", "an array of dtype list"),
-    (DTYPE + b")R.", "an array of dtype NoneType"),
+    (DTYPE + b")R.", "a pickle that calls numpy.dtype in a way"),
     (SCALAR + b"(" + F4 + b"S'abc'\ntR.", "3 bytes of array data"),
-    (SCALAR + b"(" + F4 + b"tR.", "...a numpy number without its bytes"),
+    (SCALAR + b"(" + F4 + b"tR.", "a pickle that calls scalar in a way"),
     (SCALAR + b"(" + NEW_F4 + b"S'abcd'\ntR.", "...an array without a dtype"),
     (SCALAR + b"(I4\nS'abcd'\ntR.", "...an array without a dtype"),
-    (SCALAR + b"(" + F4 + b"]tR.", "...array data that are a list"),
-    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'Z'\ntR.", "...an array that is not described"),
-    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'K'\n(S'a'\nttR.", "...axes that are not those"),
+    (SCALAR + b"(" + F4 + b"]tR.", "...array data in a list"),
+    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'Z'\ntR.", "...an array not described"),
+    (FROMBUFFER + b"(S'abcd'\n" + F4 + b"(I1\ntS'K'\n(S'a'\nttR.", "...axes that do not fit"),
     # The state of other things than arrays, or an odd one.
     (b"I1\n}b.", "a pickle that sets the state of a int"),
     (ND + b"}(S'__setstate__'\nI1\nub.", "a pickle that sets the state of a Global"),
@@ -290,7 +282,7 @@ REFUSED = [
     (NEW_F4 + b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb.", "a dtype with fields or an unknown state"),
     (NEW_F4 + b"(I3\nS'<'\nN(S'a'\nt}I-1\nI-1\nI0\ntb.", "a dtype with fields"),
     (EMPTY + b"}b.", "an array state that is not"),
-    (EMPTY + b"(I2\n(I1\nt" + F4 + b"I00\nS'abcd'\ntb.", "an array state of an unknown version"),
+    (EMPTY + b"(I2\n(I1\nt" + F4 + b"I00\nS'abcd'\ntb.", "an array state that is not"),
     # Leftovers.
     (ND + b".", "a pickle with a bare Global in it"),
     (b"(l" + NEW_F4 + b"a.", "a pickle with a bare Dtype in it"),
@@ -304,15 +296,15 @@ REFUSED = [
     (b"}G" + bytes(8) + b"Ns.", "a dict with a float as key"),
     (b"}\x8a\x0a" + b"\x01" * 10 + b"Ns.", "a dict with a int as key"),
     # Lists that contain themselves.
-    (b"]q\x01h\x01a.", "a pickle of a list that contains itself"),
-    (b"}q\x01K\x05h\x01s.", "a pickle of a list that contains itself"),
-    (b"]q\x01h\x01\x85a.", "a pickle of a list that contains itself"),
-    (b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.", "a pickle of a list that contains itself|..."),
+    (b"]q\x01h\x01a.", "tuples and lists nested more than 100 deep, or in themselves"),
+    (b"}q\x01K\x05h\x01s.", "tuples and lists nested more than 100 deep, or in themselves"),
+    (b"]q\x01h\x01\x85a.", "tuples and lists nested more than 100 deep, or in themselves"),
+    (b"]q\x01]q\x02h\x01ah\x02h\x01ah\x02a\x86.", "tuples and lists nested more than 100 deep|..."),
     # Other files, and damaged bytes.
     (b"Hello", "a file that begins with 48 65 6c 6c"),
     (b"", "an empty file"),
     (b"\x80\x06N.", "a pickle of protocol 6"),
-    (b"N\xff.", "byte ff where a pickle opcode should be"),
+    (b"N\xff.", "a pickle with the opcode ff, which is not allowed"),
     (b"\x80\x02", "a pickle that is cut short"),
     (b"h\x09.", "...memo entry 9 was never made"),
     (b"q\x09.", "...it uses more values than it made"),
@@ -322,16 +314,16 @@ REFUSED = [
     (b"NNa.", "...it treats a NoneType as a list"),
     (b"NN(K\x01K\x02u.", "...it treats a NoneType as a dict"),
     (b"(K\x01d.", "...a dict key without a value"),
-    (b"NN\x93.", "...a name that is no text"),
-    (b"I1_0\n.", "...a number that is not one"),
+    (b"NN\x93.", "...a name that is not text"),
+    (b"I1x\n.", "...invalid literal for int"),
     (b"Fabc\n.", "...could not convert string to float"),
-    (b"g-1\n.", "...a memo number that is not one"),
+    (b"g-1\n.", "...memo entry -1 was never made"),
     (b"Sabc\n.", "...a string without quotes"),
     (b"S'\n.", "...a string without quotes"),
     (b"S'a\\q'\n.", "...an unknown escape"),
     (b"S'a\\x0'\n.", "....*escape"),
     (b"X\x01\x00\x00\x00\xff.", "...'utf-8' codec can't decode"),
-    (b"Vabc", "...a line that is cut short"),
+    (b"Vabc", "...a line that is cut short or too long"),
     (b"V\\u12\n.", "...'rawunicodeescape' codec can't decode"),
     (b"cos\xff\nx\n.", "...'utf-8' codec can't decode"),
 ]
@@ -346,13 +338,13 @@ DECLARED = attacks.light(attacks.add_array_states, attacks.add_lengths, attacks.
 DECLARED = {name[len("pickle-") :]: data for name, data in DECLARED.items()}
 FOUND = {
     "shape-huge-product": "8 bytes of array data; expected 4835703278458516698824704 for shape",
-    "shape-": "an array with a shape that is not one",
+    "shape-": "an array of an impossible shape",
     "length-FRAME": "a damaged pickle .it uses more values than it made",
     "length-LONG4": "a pickle with the opcode LONG4",
     "length-": r"a damaged pickle \((cut short: 3 of|a negative length)",
     "digits-": "a damaged pickle .a line that is cut short or too long",
     "nested-keys": "a dict with a tuple as key",
-    "nested-reduced": "an array of dtype tuple",
+    "nested-reduced": "a pickle that calls numpy.dtype in a way",
     "nested-": "tuples and lists nested more than 100 deep",
 }
 
@@ -421,16 +413,10 @@ def test_text_of_wide_letters_counts_as_what_it_takes(tmp_path, letter, protocol
 
 
 def test_number_of_opcodes_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
+    monkeypatch.setattr(pickle_machine, "MAX_OPCODES", 1000)
     assert len(load_pickle(saved(tmp_path, b"(" + b"N" * 998 + b"t."))) == 998
     refused(tmp_path, b"(" + b"N" * 999 + b"t.", "more than 1000 pickle opcodes; .*whole arrays")
     refused(tmp_path, b"N." * 1001, "more than 1000 pickle opcodes", load_pickles)
-
-
-def test_number_of_keys_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr(pickles, "_MAX_KEYS", 10)
-    assert len(load_pickle(saved(tmp_path, pickle.dumps(dict.fromkeys(range(10)))))) == 10
-    refused(tmp_path, pickle.dumps(dict.fromkeys(range(11))), "a dict of more than 10 keys")
 
 
 SMALL = [pickle.dumps(((X[:1, :2], Y[:1]), [0.5, np.float32(1)]), p) for p in PROTOCOLS]

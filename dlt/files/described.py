@@ -1,21 +1,17 @@
 """Described files: named numpy arrays and a description of them, nothing else.
 
-A file says what it holds: the names, shapes and dtypes of the arrays and, if given, the
-settings of the run they come from. No graph, no compiled function and no class is
-stored, so a file can be read years later, by any engine or by numpy alone.
-
-Two forms, chosen by the file's ending:
-
-- ``.npz`` : numpy's own archive, one member for each array, and ``__dlt__``,
-  the description as JSON text;
-- ``.pkl`` : the page's form, one pickled array after another, then the description.
-  Files without a description (written as the page shows) are read too.
+- ``.npz`` : an archive with a member for each array and ``__dlt__``, the description in JSON;
+- ``.pkl`` : the page's form, one pickled array after another, and the description last. Files
+  without one (written as the page shows) are read too.
 
 Source: page "Getting Started", section "Loading and Saving Models".
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -30,8 +26,14 @@ _LONGEST = 1 << 20  # characters of a description
 _MAX_DIGITS = 300  # of a whole number in it; int() takes quadratic time over long ones
 
 
-def with_ending(path):
-    """Return a path that ends in a known way, and that ending; .npz if there is none."""
+def with_ending(path: str | os.PathLike) -> tuple[str, str]:
+    """Return a path with its ending, .npz or .pkl, and that ending; add .npz if there is none.
+
+    Raises
+    ------
+    SettingsError
+        The path has another ending.
+    """
     path = os.fspath(path)
     ending = os.path.splitext(path)[1].lower()
     if not ending:
@@ -41,7 +43,13 @@ def with_ending(path):
     return path, ending
 
 
-def write_described(path, arrays, settings, previous=None, ending=".npz"):
+def write_described(
+    path: str | os.PathLike,
+    arrays: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    previous: str | os.PathLike | None = None,
+    ending: str = ".npz",
+) -> None:
     """Write named arrays and a description of them, whole or not at all.
 
     Parameters
@@ -49,31 +57,38 @@ def write_described(path, arrays, settings, previous=None, ending=".npz"):
     path : str or os.PathLike
     arrays : dict of str to ndarray
     settings : dict
-        What JSON can hold.
+        What JSON can hold: how the arrays came about.
     previous : str or os.PathLike, optional
-        The name that an existing file gets, see `dlt.files.writing.write_atomically`.
+        As `dlt.files.writing.write_atomically` takes it.
     ending : {".npz", ".pkl"}
         The form, whatever the path's own ending is.
 
     Raises
     ------
     SettingsError
-        A name or a setting that could not be read back; the file cannot be written.
+        A name or a setting could not be read back, or the file cannot be written.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    check_saveable(arrays, settings)
-    description = json.dumps(_describe(arrays, settings), sort_keys=True)
-    write = {".npz": _write_npz, ".pkl": _write_pkl}[ending]
-    write_atomically(path, lambda file: write(file, arrays, description), previous)
+    description = check_saveable(arrays, settings)
+
+    def write(file):
+        if ending == ".npz":
+            write_npz(file, {**arrays, _DESCRIPTION: np.array(description)})
+        else:
+            file.writelines(map(dumps_portable, [*arrays.values(), description]))
+
+    write_atomically(path, write, previous)
 
 
-def read_described(path, ending=".npz"):
+def read_described(
+    path: str | os.PathLike, ending: str = ".npz"
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write_described` wrote.
 
     Parameters
     ----------
     path : str or os.PathLike
-        It may come from a stranger: nothing in it is run.
+        May come from a stranger: nothing in it is run.
     ending : {".npz", ".pkl"}
 
     Returns
@@ -82,12 +97,11 @@ def read_described(path, ending=".npz"):
         In the order they were written. In a ``.pkl`` without description they are called
         ``param_0``, ``param_1``, ...
     settings : dict
-        Empty if there were none.
 
     Raises
     ------
     DataError
-        The file is missing, broken, or holds something else than it says.
+        The file is missing or broken, or does not hold what it describes.
 
     Examples
     --------
@@ -97,12 +111,36 @@ def read_described(path, ending=".npz"):
     >>> read_described(path)
     ({'b': array([0.])}, {'seed': 3})
     """
-    arrays, description = {".npz": _read_npz, ".pkl": _read_pkl}[ending](path)
-    return (arrays, {}) if description is None else _checked(path, arrays, description)
+    if ending == ".npz":
+        arrays = read_npz(path)
+        if _DESCRIPTION not in arrays:
+            found = f"the arrays {', '.join(list(arrays)[:20]) or '(none)'}"
+            expected = f"parameters saved by dlt, with their description {_DESCRIPTION}"
+            raise DataError(path, found, expected)
+        kinds, settings = _parse(path, arrays.pop(_DESCRIPTION).tolist())
+    else:
+        values = load_pickles(path)
+        description = values.pop() if isinstance(values[-1], str) else None
+        for value in values:
+            if not isinstance(value, np.ndarray):
+                found = f"a pickled {type(value).__name__}"
+                raise DataError(path, found, "pickled numpy arrays only")
+        if description is None:
+            return {f"param_{i}": value for i, value in enumerate(values)}, {}
+        kinds, settings = _parse(path, description)
+        names = [name for name, _, _ in kinds]
+        if len(names) != len(values):
+            names = list(range(len(values)))  # numbers, which are refused below
+        arrays = dict(zip(names, values))
+    if kinds != _kinds(arrays):
+        found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in arrays.items())
+        expected = f"what the file itself describes, {str(kinds)[:200]}"
+        raise DataError(path, found[:200], expected, "the file is damaged: use another copy")
+    return arrays, settings
 
 
-def check_saveable(arrays, settings):
-    """Refuse names and settings that could be written, but not read back.
+def check_saveable(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Return the description of arrays and settings, if both could be read back.
 
     Parameters
     ----------
@@ -113,6 +151,7 @@ def check_saveable(arrays, settings):
     Raises
     ------
     SettingsError
+        The name of an array is not plain, or the description is too long.
 
     Examples
     --------
@@ -124,71 +163,42 @@ def check_saveable(arrays, settings):
     for name in arrays:
         if name == _DESCRIPTION or not is_plain_name(name):
             raise SettingsError("params", f"the name {ascii(name)[:80]}", "letters, digits and _")
+    described = {"format": _FORMAT, "params": _kinds(arrays), "settings": settings}
+    description = json.dumps(described, sort_keys=True)
     try:
-        _parse("settings", json.dumps(_describe(arrays, settings), sort_keys=True))
+        _parse("settings", description)
     except DataError:
-        raise SettingsError(
-            "settings",
-            f"more than {_LONGEST} characters, or a whole number of more than {_MAX_DIGITS} digits",
-            "less",
-        ) from None
+        found = f"more than {_LONGEST} characters, or a whole number of over {_MAX_DIGITS} digits"
+        raise SettingsError("settings", found, "less") from None
+    return description
 
 
-def _describe(arrays, settings):
-    kinds = [[name, list(array.shape), array.dtype.name] for name, array in arrays.items()]
-    return {"format": _FORMAT, "params": kinds, "settings": settings}
-
-
-def _write_npz(file, arrays, description):
-    write_npz(file, dict(arrays, **{_DESCRIPTION: np.array(description)}))
-
-
-def _write_pkl(file, arrays, description):
-    for value in [*arrays.values(), description]:
-        file.write(dumps_portable(value))
-
-
-def _read_npz(path):
-    arrays = read_npz(path)
-    if _DESCRIPTION not in arrays:
-        raise DataError(
-            path,
-            f"the arrays {', '.join(list(arrays)[:20]) or '(none)'}",
-            f"parameters saved by dlt, with their description {_DESCRIPTION}",
-        )
-    return arrays, arrays.pop(_DESCRIPTION).tolist()
-
-
-def _read_pkl(path):
-    values = load_pickles(path)
-    description = values.pop() if values and isinstance(values[-1], str) else None
-    for value in values:
-        if not isinstance(value, np.ndarray):
-            raise DataError(path, f"a pickled {type(value).__name__}", "pickled numpy arrays only")
-    names = [f"param_{i}" for i in range(len(values))]
-    if description is not None:
-        names = [name for name, _, _ in _parse(path, description)["params"]]
-    if len(names) != len(values):
-        raise _mismatch(path, f"{len(values)} arrays", names)
-    return dict(zip(names, values)), description
+def _kinds(arrays):
+    return [[name, list(array.shape), array.dtype.name] for name, array in arrays.items()]
 
 
 def _parse(path, description):
-    """Decode the description and check its form."""
+    """Return the names, shapes and dtypes that a description lists, and its settings."""
     expected = f"a description of format {_FORMAT}, as save_params writes it"
     try:
         if not isinstance(description, str) or len(description) > _LONGEST:
             raise ValueError
         parsed = json.loads(description, parse_int=_whole_number, object_pairs_hook=_once_each)
-        entries = [_entry(*entry) for entry in parsed["params"]]
-        known = type(parsed["format"]) is int and parsed["format"] == _FORMAT
-        if not known or not isinstance(parsed["settings"], dict):
+        version, kinds, settings = (parsed[key] for key in ("format", "params", "settings"))
+        known = type(version) is int and version == _FORMAT and isinstance(settings, dict)
+        if not known or not all(_is_plain(*entry) for entry in kinds):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(path, f"something else in {_DESCRIPTION}", expected) from None
-    if len({name for name, _, _ in entries}) != len(entries):
+    if len({name for name, _, _ in kinds}) < len(kinds):
         raise DataError(path, "a parameter named twice", expected)
-    return dict(parsed, params=entries)
+    return kinds, settings
+
+
+def _is_plain(name, shape, kind):
+    """Return whether a parameter is described by text, whole numbers and text, nothing nested."""
+    texts = type(name) is str and type(kind) is str
+    return texts and type(shape) is list and all(type(n) is int for n in shape)
 
 
 def _whole_number(digits):
@@ -198,34 +208,8 @@ def _whole_number(digits):
 
 
 def _once_each(pairs):
-    """Make a dict of pairs, none of which hides another."""
+    """Make a dict of pairs, or refuse a key that comes twice."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError
     return made
-
-
-def _entry(name, shape, kind):
-    """Check one parameter's name, shape and dtype; what is nested here could end a recursion."""
-    plain = isinstance(name, str) and isinstance(kind, str) and isinstance(shape, list)
-    if not plain or not all(type(n) is int for n in shape):
-        raise ValueError
-    return name, tuple(shape), kind
-
-
-def _checked(path, arrays, description):
-    """Compare the arrays with what the file says of them."""
-    parsed = _parse(path, description)
-    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
-    if found != {name: (shape, kind) for name, shape, kind in parsed["params"]}:
-        raise _mismatch(path, found, parsed["params"])
-    return {name: arrays[name] for name, _, _ in parsed["params"]}, parsed["settings"]
-
-
-def _mismatch(path, found, expected):
-    return DataError(
-        path,
-        str(found)[:200],
-        f"what the file itself describes, {str(expected)[:200]}",
-        "the file is damaged: use another copy",
-    )

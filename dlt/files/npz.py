@@ -1,24 +1,21 @@
 r"""npz files: named numpy arrays in a zip archive, read without `numpy.load`.
 
-`dlt` keeps its own results in this form. Reading never unpickles, whatever
-the archive asks for, and checks every size before memory is taken.
+Nothing is unpickled, whatever the archive asks for, and every size is checked before memory is
+taken.
 
 Source: "The .npy format", numpy documentation of `numpy.lib.format`.
-
-Functions
----------
-- `read_npz` : all arrays of an archive.
-- `write_npz` : the same arrays give the same bytes, always.
 """
 
-import ast
+from __future__ import annotations
+
 import io
+import os
 import re
 import stat
 import struct
-import warnings
 import zipfile
 import zlib
+from typing import IO, Any, Mapping
 
 import numpy as np
 
@@ -35,25 +32,20 @@ from dlt.files.reading import (
 EXPECTED = "an npz file (a zip archive of numpy arrays)"
 MAX_MEMBERS = 10000
 
-_MAGIC = b"\x93NUMPY"
 _MAX_READ = 1 << 22  # of the directory in one go: room for MAX_MEMBERS, with long names
 _MAX_NAME = 200
 _MAX_HEADER = 4096  # the header of a plain array has about 120 bytes
-_KINDS = "biufU"
-# What the header of a plain array is made of: one pair of braces, one of parentheses, no signs and
-# no brackets. This keeps the parser of literals away from deep nesting. ASCII, because for other
-# letters the parser imports a module.
-_HEADER = re.compile(r"\{[\w\s'\":,<>|=()]*\}\s*", re.ASCII)
+_WIDTHS = {b"\x93NUMPY\1\0": "<H", b"\x93NUMPY\2\0": "<I", b"\x93NUMPY\3\0": "<I"}
 _DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6})")
+# One of the fields of {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+_FIELD = re.compile(r"""['"](\w+)['"]\s*:\s*(['"][^'"]*['"]|\w+|\([\dL, ]*\))\s*,?""", re.ASCII)
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
-    zipfile.LargeZipFile,
     zlib.error,
     struct.error,
     EOFError,
     OSError,
-    RuntimeError,  # an encrypted member
-    NotImplementedError,  # a compression or zip version that Python does not know
+    RuntimeError,  # an encrypted member, or a zip version that Python does not know
     ValueError,  # offsets below zero
     OverflowError,
     IndexError,
@@ -61,40 +53,35 @@ _ZIP_ERRORS = (
 )
 
 
-def read_npz(path, max_bytes=MAX_BYTES):
+def read_npz(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
     r"""Read all arrays of an npz file.
 
     Parameters
     ----------
     path : str or os.PathLike
     max_bytes : int, optional
-        Most bytes that all members together may hold once unpacked, 1 GiB by
-        default.
+        Most bytes that all members may hold together once unpacked.
 
     Returns
     -------
     dict of str to numpy.ndarray
-        In the order of the archive; names without ``.npy``. Booleans,
-        integers and floats of up to 8 bytes, and text ("U"); native byte
-        order, writable.
+        In the order of the archive; names without ``.npy``. Booleans, integers and floats of up
+        to 8 bytes, and text ("U"); native byte order, writable.
 
     Raises
     ------
-    dlt.errors.DataError
-        Not a zip archive (the message says what it is), damaged (CRC),
-        encrypted, a name twice or one that leads elsewhere, a link, a member
-        that is not a plain array (objects need pickle, which is never used), a
-        size that does not fit, more than `max_bytes` bytes or `MAX_MEMBERS`
-        members.
+    DataError
+        Not a zip archive, damaged, or encrypted; a member twice, that is a link, that leads out
+        of a folder, or that is not a plain array (objects need pickle, which is never used);
+        more than `max_bytes` bytes or `MAX_MEMBERS` members.
 
     Examples
     --------
     >>> import os, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "a.npz")
-    ...     with open(path, "wb") as file:
-    ...         write_npz(file, {"b": np.zeros(2), "meta": np.array("{}")})
-    ...     read_npz(path)
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.npz")
+    >>> with open(path, "wb") as file:
+    ...     write_npz(file, {"b": np.zeros(2), "meta": np.array("{}")})
+    >>> read_npz(path)
     {'b': array([0., 0.]), 'meta': array('{}', dtype='<U2')}
     """
     with open_regular(path, EXPECTED) as file:
@@ -103,14 +90,13 @@ def read_npz(path, max_bytes=MAX_BYTES):
             raise DataError(path, describe_head(head), EXPECTED, FETCH_AGAIN)
         file.seek(0)
         try:
-            with zipfile.ZipFile(_Piecewise(file)) as archive:
+            with zipfile.ZipFile(_Piecewise(file)) as archive:  # type: ignore[call-overload]
                 members = _checked_members(path, archive.infolist(), max_bytes)
                 return {name: _read_member(path, archive, info) for name, info in members.items()}
         except DataError:
             raise
         except _ZIP_ERRORS as error:
-            reason = ascii(str(error) or type(error).__name__)[1:-1][:100]
-            found = f"a damaged zip archive ({reason})"
+            found = f"a damaged zip archive ({(str(error) or type(error).__name__)[:100]})"
             raise DataError(path, found, EXPECTED, FETCH_AGAIN) from error
 
 
@@ -138,28 +124,26 @@ def _checked_members(path, infos, max_bytes):
     members = {}
     for info in infos:
         name = info.filename[: -len(".npy")]
-        problem = _member_problem(info, name in members)
+        problem = _problem(info) or ("twice" if name in members else None)
         if problem:
-            found = f"a member {_quoted(info.filename)} {problem}"
+            found = f"a member {info.filename[:60]!a} {problem}"
             raise DataError(path, found, "arrays (.npy), each name once", FETCH_AGAIN)
         members[name] = info
     return members
 
 
-def _member_problem(info, seen):
-    """Say what is wrong with the directory entry of a member, or return None."""
-    if info.flag_bits & 1:
-        return "that is encrypted"
+def _problem(info):
+    """Return what is wrong with the directory entry of a member, or None."""
     if not info.filename.endswith(".npy"):
         return "that is not an array"
     if _leads_elsewhere(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
-        return "that is a link, or whose name leads elsewhere"
+        return "that is a link, or leads out of the archive"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"with compression method {info.compress_type}"
-    return "twice" if seen else None
+    return "that is encrypted" if info.flag_bits & 1 else None
 
 
-def is_plain_name(name):
+def is_plain_name(name: str) -> bool:
     """Return whether an array of this name can be read back.
 
     Examples
@@ -177,68 +161,41 @@ def _leads_elsewhere(name):
     return wrong or not name.isprintable() or len(name) > _MAX_NAME
 
 
-def _quoted(text):
-    """Show text from a file: printable, on one line, short."""
-    return ascii(text[:60])
-
-
 def _read_member(path, archive, info):
     with archive.open(info) as member:
-        dtype, shape, fortran_order = _read_header(path, member, info)
+        descr, shape, fortran_order = _read_header(path, member, info)
         raw = bytearray()
-        while True:  # to the very end, where zipfile compares the CRC
-            piece = member.read(PIECE)
-            if not piece:
-                break
+        for piece in iter(lambda: member.read(PIECE), b""):  # to the end, where the CRC is checked
             raw += piece
-    return array_from_bytes(path, raw, dtype, shape, fortran_order, _KINDS)
+    return array_from_bytes(path, raw, descr, shape, fortran_order)
 
 
 def _read_header(path, member, info):
     """Return dtype, shape and order from the head of one ``.npy`` member."""
-    # Own parsing instead of numpy.lib.format.read_array_header_*: limits, warnings and exceptions
-    # of those differ between numpy versions, and they build any dtype that the file asks for.
-    start = member.read(len(_MAGIC) + 2)
-    version = start[-2:]
-    if start[:-2] != _MAGIC or version not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
-        found = f"a member {_quoted(info.filename)} that is no .npy array"
+    # numpy.lib.format.read_array_header_* would build any dtype that the file asks for, and its
+    # limits, warnings and exceptions differ between versions.
+    width = _WIDTHS.get(member.read(8))
+    if width is None:
+        found = f"a member {info.filename[:60]!a} that is not a .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
-    width, code = (2, "<H") if version == b"\x01\x00" else (4, "<I")
-    length = struct.unpack(code, member.read(width))[0]
-    text = member.read(length) if length <= _MAX_HEADER else b""
-    fields = _parse_header(text.decode("latin-1"))
-    if fields is None:
-        header = _quoted(text.decode("latin-1").strip())
-        found = f"a member {_quoted(info.filename)} with the header {header}"
-        expected = "a plain array of booleans, numbers or text (object arrays are refused)"
-        raise DataError(path, found, expected, "save the data as plain arrays")
-    return fields
+    (length,) = struct.unpack(width, member.read(struct.calcsize(width)))
+    text = member.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
+    fields = dict(_FIELD.findall(text))
+    plain = "".join(_FIELD.sub("", text).split()) == "{}"  # nothing but fields
+    if plain and set(fields) == {"descr", "fortran_order", "shape"}:
+        descr, order, shape = fields["descr"][1:-1], fields["fortran_order"], fields["shape"]
+        if _DESCR.fullmatch(descr) and order in ("True", "False") and shape[0] == "(":
+            sizes = re.findall(r"\d+", shape)  # Python 2 wrote 3L where one was a long integer
+            return descr, tuple(map(int, sizes)), order == "True"
+    found = f"a member {info.filename[:60]!a} with the header {text.strip()[:60]!a}"
+    expected = "a plain array of booleans, numbers or text (object arrays are refused)"
+    raise DataError(path, found, expected, "save the data as plain arrays")
 
 
-def _parse_header(text):
-    """Return (dtype, shape, fortran_order), or None when it is not a plain array."""
-    if not _HEADER.fullmatch(text) or text.count("(") != 1:
-        return None
-    try:
-        # Python 2 wrote sizes as 3L where they were long integers.
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of odd numbers such as 1or
-            fields = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text.strip()))
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, Warning):
-        return None
-    if type(fields) is not dict or set(fields) != {"descr", "fortran_order", "shape"}:
-        return None
-    descr, order = fields["descr"], fields["fortran_order"]
-    if type(descr) is not str or not _DESCR.fullmatch(descr) or type(order) is not bool:
-        return None
-    return descr, fields["shape"], order
+def write_npz(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    r"""Write named arrays as an npz archive: always the same bytes for the same arrays.
 
-
-def write_npz(file, arrays):
-    r"""Write named arrays as an npz archive, the same bytes for the same arrays.
-
-    Unlike `numpy.savez`, no name is reserved, nothing is ever pickled, and
-    nothing in the archive depends on the clock or the operating system.
+    Unlike `numpy.savez`, it reserves no name and never pickles.
 
     Parameters
     ----------
@@ -249,34 +206,23 @@ def write_npz(file, arrays):
 
     Raises
     ------
-    dlt.errors.DataError
+    DataError
         An array of another kind (objects, structures, bytes, dates, complex).
-
-    Examples
-    --------
-    >>> import io
-    >>> first, second = io.BytesIO(), io.BytesIO()
-    >>> write_npz(first, {"W": np.eye(2)})
-    >>> write_npz(second, {"W": np.eye(2)})
-    >>> first.getvalue() == second.getvalue()
-    True
     """
     plain = {name: _checked_array(name, array) for name, array in arrays.items()}
-    archive = None
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
     try:
-        archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
         for name, array in plain.items():
             info = zipfile.ZipInfo(name + ".npy")  # dated 1980-01-01, whatever the clock says
             info.create_system = 3  # what Unix writes, also on Windows
-            member = io.BytesIO()  # not in pieces: what is open when Ctrl-C comes would complain
+            member = io.BytesIO()  # whole, so that no member is open for long
             np.lib.format.write_array(member, array, allow_pickle=False)
             archive.writestr(info, member.getvalue())
         archive.close()
     except BaseException:
-        # Abandoned. Closing it would raise a ValueError in place of what really happened, such
-        # as a full disk or Ctrl-C, wherever a member is still open.
-        if archive is not None:
-            archive.fp = None
+        # With a member still open, closing would raise a ValueError and hide what happened, such
+        # as a full disk or Ctrl-C.
+        archive.fp = None
         raise
 
 
