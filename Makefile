@@ -2,7 +2,8 @@
 # make test  : lint, tests, doctests and every script as a process, on up to four cores
 # make test-quick : the same without what is long by nature, such as the browser and the soak
 # make test-engines : the tests on every Python found here, or on ONLY="newest oldest" or ONLY=3.12
-# make docs  : run the tutorial and build the HTML pages, the API reference among them
+# make docs  : run the tutorial and build the HTML pages, including the API reference
+# make notebook : run docs/getting_started.md and keep its results in docs/getting_started.ipynb
 # make bench : time dlt and its peers on the same work (docs/performance.md)
 # make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
 # make soak  : kill, starve and confuse 200 runs, and count what is lost (docs/reliability.md)
@@ -20,7 +21,7 @@ ARGS ?=
 PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 SECONDS ?= 60
 
-.PHONY: train test test-quick test-engines docs bench fuzz soak data lint format clean
+.PHONY: train test test-quick test-engines docs notebook bench fuzz soak data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -33,6 +34,10 @@ docs: $(VENV)/installed-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -E -d docs/_build/doctrees \
 		$(ARGS) docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+notebook: $(VENV)/installed-docs
+	@echo "running the tutorial (a minute) ..."
+	$(BIN)/python docs/make_notebook.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python scripts/benchmarks/benchmark.py $(ARGS)
@@ -81,7 +86,7 @@ $(VENV)/installed-engines: $(VENV)/created
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	@echo "installing what builds the documents (Python 3.9 and later) ..."
+	@echo "installing what builds the docs (Python 3.9 and later) ..."
 	$(INSTALL) --editable ".[docs]"
 	touch $@
 

@@ -1,7 +1,7 @@
 """How the HTML pages are built (`make docs`): Sphinx, MyST-NB, furo.
 
-The pages need nothing from the network, neither to be built nor to be read: formulas are MathML,
-which browsers draw themselves.
+The pages need no network, neither to build nor to read: formulas are MathML, which browsers draw
+themselves.
 """
 
 import logging
@@ -16,7 +16,7 @@ from docutils.utils.math import MathError, latex2mathml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# The pages are of the `dlt` beside them, here and in the process that runs the notebook.
+# Use the `dlt` of this checkout, here and in the process that runs the tutorial.
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT)] + [path for path in [os.environ.get("PYTHONPATH")] if path]
@@ -24,12 +24,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 import dlt  # noqa: E402
 
-# A package of furo's turns on the log of every library. Theirs has nothing to say here.
+# A package of furo's turns on the log of every library; these would fill the screen.
 for name in ("matplotlib", "pytensor", "traitlets"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 project = "dlt"
-author = "the authors of dlt"
+author = "the dlt authors"
 version = release = dlt.__version__
 html_title = f"dlt {release}"
 html_math_renderer = "mathml"
@@ -38,7 +38,7 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = html_show_sourcelink = False
 html_show_copyright = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "getting_started.ipynb"]  # made from getting_started.md
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 
@@ -50,6 +50,8 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_code_prompt_show = "Show the solution"  # only solutions are folded
+nb_code_prompt_hide = "Hide the solution"
 nb_output_stderr = "remove"  # progress bars, and what compilers say
 
 default_role = "py:obj"
@@ -62,7 +64,7 @@ napoleon_custom_sections = [("Fields", "params_style")]
 
 
 def skip_member(app, what, name, member, skip, options):
-    """Leave out the fields of namedtuples: the class's own docstring describes them."""
+    """Leave out the fields of namedtuples: the docstring of the class describes them."""
     return True if type(member).__name__ == "_tuplegetter" else skip
 
 
@@ -75,18 +77,18 @@ def visit_displaymath(translator, node):
 
 
 def write_mathml(translator, node, as_block=False):
-    """Write a formula as MathML. Lines of `cases` end in \\cr, as GitHub takes \\\\ for a \\."""
+    """Write a formula as MathML. Lines of `cases` end in \\cr, because GitHub reads \\\\ as \\."""
     tex = node.astext().replace(r"\cr", r"\\")
     try:
         html = latex2mathml.tex2mathml(tex, as_block=as_block)
     except MathError as error:
         sphinx.util.logging.getLogger(__name__).warning("%s", error, location=node)
         html = f"<code>{translator.encode(node.astext())}</code>"
-    # Bars are as high as letters: their stretching would take in the whole line.
+    # Bars must not stretch to the height of the line.
     html = re.sub(
         "<mo[^>]*>([|‖])</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', html
     )
-    # What stands after "log" or "max" should stand off a little
+    # A thin space after "log" or "max"
     html = html.replace("<mo>&ApplyFunction;</mo>", '<mspace width="0.17em"></mspace>')
     translator.body.append(f'<div class="math">{html}</div>' if as_block else html)
     raise nodes.SkipNode

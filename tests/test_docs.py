@@ -1,4 +1,4 @@
-"""The documents: what they name is there."""
+"""The docs: what they name exists."""
 
 import re
 
@@ -7,11 +7,15 @@ from conftest import ROOT, run_python
 
 import dlt
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / ".github" / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def names_of_tests(page):
-    """Pairs of a file and a test; a test without a file is of the file named before it."""
+    """Yield pairs of a file and a test; a test without a file is in the file named before it."""
     file = None
     for found in re.finditer(r"`(test_\w+\.py)?(?:::(test_\w+))?`", page.read_text("utf-8")):
         file = found.group(1) or file
@@ -36,7 +40,7 @@ def test_calls_in_the_text_run_in_a_fresh_interpreter(call):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files_and_no_line_is_a_place_left_to_fill(page):
+def test_links_lead_to_files_and_no_placeholder_is_left(page):
     text = page.read_text("utf-8")
     local = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
@@ -44,7 +48,7 @@ def test_links_lead_to_files_and_no_line_is_a_place_left_to_fill(page):
 
 
 @pytest.mark.parametrize("name, at_least", [("reliability.md", 25), ("getting_started.md", 18)])
-def test_every_promise_stands_beside_a_test_that_exists(name, at_least):
+def test_the_tests_that_the_docs_name_exist(name, at_least):
     named = list(names_of_tests(ROOT / "docs" / name))
     assert len(named) > at_least
     missing = [
@@ -61,6 +65,11 @@ def test_every_slip_of_the_page_names_its_test():
     assert len(rows) == 16
     assert [row for row in rows if not re.search(r"`test_\w+\.py::test_\w+`", row)] == []
     assert [row for row in rows if row.count("|") != 3] == []  # four columns
+
+
+def test_the_citation_names_this_version():
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {dlt.__version__}\n" in citation
 
 
 def test_every_public_name_is_in_the_api_reference():

@@ -1,7 +1,7 @@
-"""The tutorial, docs/getting_started.md: it runs, it covers the page, and `make docs` shows it.
+"""The tutorial, docs/getting_started.md: it runs, covers the page, and becomes HTML and a notebook.
 
-Its cells run once: by Sphinx where the HTML pages can be built, and as plain Python elsewhere.
-Some check their results themselves; the tests here read what the others print.
+Sphinx runs its cells where it can build the HTML pages; elsewhere they run as plain Python. The
+tests read what the cells print.
 """
 
 import html
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from browser import chromium
@@ -17,8 +18,10 @@ from conftest import MODE_FLAGS, ROOT
 
 TUTORIAL = ROOT / "docs" / "getting_started.md"
 TEXT = TUTORIAL.read_text("utf-8")
-CELL = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CELLS = CELL.findall(TEXT)
+CELL = re.compile(
+    r"^```\{code-cell\} ipython3\n(?::tags: \[([\w-]+)\]\n\n)?(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+TAGS, CELLS = zip(*CELL.findall(TEXT))
 FORMULAS = [
     " ".join(display.split() if display else inline.split())
     for display, inline in re.findall(
@@ -89,7 +92,7 @@ E(\theta, \mathcal{D}) = \text{NLL}(\theta, \mathcal{D}) + \lambda \lVert\theta\
 
 @pytest.fixture(scope="module", params=[pytest.param("executed", marks=pytest.mark.slow)])
 def tutorial(tmp_path_factory):
-    """What the cells printed, and the folder of the pages, or None where they cannot be built."""
+    """Return what the cells print, and the folder of the pages or None if they cannot be built."""
     folder = tmp_path_factory.mktemp("tutorial")
     has_tools = all(importlib.util.find_spec(name) for name in ("myst_nb", "furo"))
     if has_tools and not MODE_FLAGS:  # with the default linker, as `make docs` builds them
@@ -134,19 +137,32 @@ def test_the_small_examples_give_what_was_found_by_hand(printed):
         "[1, 1]",  # errors
         "0 errors; by hand we found 1",  # without axis=1
         "['1.5606', '1.5606']",  # NLL
+        "1 error, NLL 2.0715",  # with a third example
         "4.0\n3.0\n2.5\n2.25",  # gradient descent
         "[7.0, 7.0, 25.0, 25.0, 7.0, 7.0]",  # penalties
         "iter 14: patience 16\nstopped at iter 16; the best was seen at iter 11",
+        "iter 17: patience 34\nstopped at iter 17; the best was seen at iter 17",
     ):
         assert f"\n{lines}\n" in printed
 
 
-def test_the_descents_go_down(printed):
+def test_the_descents_go_down_with_and_without_dlt(printed):
     assert "\n2.3026\n" in printed  # log 10
-    losses = [float(loss) for loss in re.search(r"\n\[(2\.303 .*)\]", printed).group(1).split()]
+    found = re.findall(r"\n\[(2\.303 .*)\]", printed)
+    losses, ours = ([float(loss) for loss in line.split()] for line in found)
     assert losses == sorted(losses, reverse=True) and len(losses) == 10
-    ends = re.search(r"first and of the last 10 losses: ([\d.]+), ([\d.]+)\n", printed).groups()
-    assert float(ends[1]) < 0.5 * float(ends[0])
+    assert ours == pytest.approx(losses, abs=0.002)
+    for n, n_times in ((50, 2), (10, 4)):  # single examples, and minibatches in four ways
+        ends = re.findall(rf"first and of the last {n} losses: ([\d.]+), ([\d.]+)\n", printed)
+        ends = [[float(first), float(last)] for first, last in ends]
+        assert len(ends) == n_times and ends[0][1] < 0.5 * ends[0][0]
+        assert all(pair == pytest.approx(ends[0], abs=0.002) for pair in ends)
+
+
+def test_shared_variables_give_the_examples(printed):
+    assert re.search(r"\(100, 784\) float\d\d, int32 \[1 5 0", printed)
+    assert printed.count("[1 5 0 9 5 2 8 2 0 0]\n") == 2  # the third minibatch, by hand and by dlt
+    assert "12 minibatches; all labels seen in order: True" in printed
 
 
 def test_the_spread_of_the_gradient_falls_like_one_over_the_batch_size(printed):
@@ -169,7 +185,9 @@ def test_weight_decay_makes_weights_smaller(printed):
 
 
 def test_the_page_s_loop_and_train_see_the_same(printed):
-    """A cell compares their validation errors, updates and parameters."""
+    n_updates, ours = re.search(r"updates: (\d+) (\d+)\n", printed).groups()
+    assert n_updates == ours
+    assert "same validation errors: True, same best parameters: True" in printed
     epoch, error = re.search(
         r"stopped in epoch (\d+), best validation error (.+) %", printed
     ).groups()
@@ -187,6 +205,8 @@ def test_the_model_was_selected_by_validation(printed):
 
 
 def test_what_was_saved_was_used(printed):
+    assert "same values: True\n" in printed
+    assert re.search(r"\n(\d+) errors, as before: (.+) %\n", printed).group(2) in printed
     assert "\n20 snapshots, from iteration_000060.npz to iteration_001200.npz\n" in printed
     n_errors = re.search(r"\n(\d+) errors in 300 test examples\n", printed).group(1)
     assert 25 < int(n_errors) < 55  # 13 %, about
@@ -199,11 +219,16 @@ def test_what_was_saved_was_used(printed):
 def test_the_tutorial_shows_what_it_computed(site, printed):
     shown = page(site, "getting_started.html")
     assert [word for word in ("Traceback", "stderr", "widget") if word in shown] == []
-    assert shown.count('class="cell docutils container"') == len(CELLS)
+    assert (
+        len(re.findall('class="cell (tag_hide-cell )?docutils container"', shown)) == len(CELLS) - 1
+    )
+    assert (
+        shown.count("Show the solution") == TAGS.count("hide-cell") and "pip_install" not in shown
+    )
     assert "W (784, 10), b (10,)" in printed  # a result shows itself
     assert "minibatch/s" not in printed  # a progress bar
     pictures = re.findall(r'src="(_images/[0-9a-f]+\.png)"', shown)
-    assert len(pictures) == 9
+    assert len(pictures) == 11
     assert shown.count("The curve comes with") == 1  # in the cell: a curve stands in its place
     for picture in pictures:
         data = (site / picture).read_bytes()
@@ -285,6 +310,16 @@ def test_formulas_read_the_same_on_github():
 
 
 @pytest.mark.once
+def test_exercises_have_solutions_and_cells_only_show():
+    sections = [section for section in TEXT.split("\n## ") if "**Exercise.**" in section]
+    assert len(sections) == 8 and TAGS.count("hide-cell") == len(sections)
+    for section in sections:
+        solution = section.split("**Exercise.**")[1].split("```")[1]
+        assert solution.startswith("{code-cell} ipython3\n:tags: [hide-cell]\n")
+    assert "assert" not in "".join(CELLS)
+
+
+@pytest.mark.once
 def test_nothing_shown_is_pasted_and_lines_fit_the_page():
     fences = re.findall(r"^```(.*)$", TEXT, re.MULTILINE)
     assert set(fences) == {"{code-cell} ipython3", ""}
@@ -300,4 +335,63 @@ def test_it_opens_in_jupyter():
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert code == [cell.rstrip("\n") for cell in CELLS]
     assert notebook.metadata["kernelspec"]["name"] == "python3"
-    assert all(cell.outputs == [] for cell in notebook.cells if cell.cell_type == "code")
+
+
+# --- the notebook made from it -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def maker():
+    pytest.importorskip("jupytext")
+    pytest.importorskip("nbclient")
+    spec = importlib.util.spec_from_file_location("maker", str(ROOT / "docs" / "make_notebook.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def shown(notebook):
+    """Return each cell's kind and source, and the kinds of what it shows."""
+    cells = notebook.cells
+    outputs = [[sorted(out.get("data", ["text"])) for out in c.get("outputs", [])] for c in cells]
+    return [(c.cell_type, c.source, kinds) for c, kinds in zip(cells, outputs)]
+
+
+@pytest.mark.once
+def test_the_notebook_has_the_cells_of_the_text_and_their_results(maker):
+    import nbformat
+
+    committed = nbformat.read(maker.NOTEBOOK, as_version=4)
+    nbformat.validate(committed)
+    assert [cell[:2] for cell in shown(committed)] == [
+        cell[:2] for cell in shown(maker.read_text())
+    ]
+    code = [cell for cell in committed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [*range(1, len(CELLS) + 1)]
+    assert sum("image/png" in kind for *_, kinds in shown(committed) for kind in kinds) == 11
+    assert maker.NOTEBOOK.stat().st_size < 1e6
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows_what_was_committed(maker):
+    import nbformat
+
+    notebook = maker.read_text()
+    maker.run(notebook)
+    maker.shrink_pictures(notebook)
+    assert shown(notebook) == shown(nbformat.read(maker.NOTEBOOK, as_version=4))
+
+
+@pytest.mark.once
+def test_the_first_cell_installs_dlt_from_the_clone_it_is_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SystemExit, match=r"(?s)dlt is not installed.*pip install PATH_OF_THE_CLONE"
+    ):
+        exec(CELLS[0], {})
+    monkeypatch.chdir(ROOT / "docs")
+    with mock.patch.object(subprocess, "run") as run:
+        exec(CELLS[0], {})
+    assert run.call_args[0][0][1:] == ["-m", "pip", "install", "--quiet", str(ROOT)]

@@ -1,4 +1,4 @@
-"""The programs of docs/training.md: they print what it says, and resume to the bit."""
+"""The programs of docs/training.md print what it says, and resume bit for bit."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(TEXT)
 SECTIONS = dict(section.split("\n", 1) for section in re.split("^##+ ", TEXT, flags=re.MULTILINE))
 
-# Saved after every stretch, and slow enough to be killed between its first model and its end.
+# Saves after every stretch, and is slow enough to kill between its first model and its end.
 CHILD = """
 import sys, time
 from dlt.runs import saving
@@ -41,7 +41,7 @@ RunFolder = dlt.RunFolder
 
 
 def run_program(section, **options):
-    """Run a section's program, its `run` with more options, and return its result."""
+    """Run a section's program with more options for `run`, and return its result."""
 
     class Trainer(dlt.Trainer):
         def run(self, **given):
@@ -54,8 +54,8 @@ def run_program(section, **options):
     return names["result"]
 
 
-def told(result):
-    """All that a run found, but for the seconds."""
+def found(result):
+    """Return all that a run found, except the seconds."""
     best = {name: (array.dtype.str, array.tobytes()) for name, array in result.best_params.items()}
     return best, [row._replace(seconds=0) for row in result.history], result.best_validation
 
@@ -77,17 +77,17 @@ def test_a_program_killed_and_stopped_goes_on_to_the_same_bits(section, tmp_path
     child.kill()
     assert child.wait() == -signal.SIGKILL
 
-    expected = told(run_program(section))
+    expected = found(run_program(section))
     monkeypatch.setattr(training, "_STRETCH_SECONDS", 0.005)  # stops anywhere in an epoch
     asked, n_asked = itertools.count(), drawn.randint(2, 5)
     stop = {"should_stop": lambda: next(asked) >= n_asked}
     stopped = run_program(section, folder=folder, resume=True, **stop)
     assert stopped.stopped_by == "request"
-    assert told(run_program(section, folder=folder, resume=True)) == expected
+    assert found(run_program(section, folder=folder, resume=True)) == expected
 
 
 class FakeWriter:
-    """As much of TensorBoard's SummaryWriter as the page uses."""
+    """The part of TensorBoard's SummaryWriter that the page uses."""
 
     def __init__(self, log_dir):
         self.scalars, self.is_open = [], True
@@ -109,7 +109,7 @@ written = {}
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Run the page as one program; give its names, and what it printed."""
+    """Run the page as one program; return its names and what it printed."""
     tensorboard, mlflow = types.ModuleType("tensorboard"), mock.MagicMock()
     tensorboard.SummaryWriter = FakeWriter
     fakes = {"torch": types.ModuleType("torch"), "torch.utils": types.ModuleType("utils")}
@@ -123,7 +123,7 @@ def page(tmp_path_factory):
     return names, printed.getvalue().splitlines()
 
 
-def test_what_a_line_prints_stands_behind_it(page):
+def test_lines_print_what_their_comments_say(page):
     said = re.findall(r"^ *print\(.*\)  # (.*)$", "".join(BLOCKS), re.MULTILINE)
     assert page[1] == said and len(said) > 10
 
@@ -133,7 +133,7 @@ def test_each_program_is_short():
     assert max(lengths) <= 15 and max(lengths[-2:]) <= 10
 
 
-def test_tensorboard_and_mlflow_are_told_each_validation(page):
+def test_tensorboard_and_mlflow_get_each_validation(page):
     mlflow = page[0]["mlflow"]
     history = page[0]["result"].history
     assert [row.iteration for row in history] == [60, 120, 180, 240, 300]
