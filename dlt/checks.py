@@ -196,8 +196,7 @@ the classes from 0
     if n_out is not None and whole.max() >= n_out:
         row = int((whole >= n_out).argmax())
         found = f"label {whole[row]:g} in row {row}"
-        expected = f"labels from 0 to {n_out - 1}, as the classifier has {n_out} outputs"
-        raise DataError(name, found, expected)
+        raise DataError(name, found, f"labels from 0 to {n_out - 1}, as n_out is {n_out}")
     return whole.astype(np.int64)
 
 

@@ -68,7 +68,7 @@ def browser(tmp_path_factory):
 
 
 class Page:
-    """The page in the browser, and hands to use it."""
+    """The page in the browser, and ways to use it."""
 
     def __init__(self, browser, path):
         self.browser = browser
@@ -79,7 +79,7 @@ class Page:
         browser.get(path.as_uri())
 
     def prefer(self, **features):
-        """Show pages as to somebody who has set these media features, and no others."""
+        """Show pages as if these media features were set, and no others."""
         listed = [{"name": n.replace("_", "-"), "value": value} for n, value in features.items()]
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": listed})
 
@@ -158,7 +158,7 @@ class Page:
 
 @pytest.fixture
 def open_page(browser):
-    """Open a page in the browser; in the end there must be no word on its console."""
+    """Open a page in the browser; in the end its console must be empty."""
     yield functools.partial(Page, browser)
     assert browser.get_log("browser") == []
 
@@ -176,7 +176,7 @@ def page(open_page, exported):
 
 @pytest.fixture
 def open_model(open_page, tmp_path):
-    """Open the page of a model that is given by its arrays."""
+    """Open the page of a model, given as arrays."""
 
     def write_and_open(W, b, about=""):
         path = tmp_path / "model.html"
@@ -553,7 +553,7 @@ def test_ink_and_bars_are_seen_with_the_system_s_colours(page):
 
 
 def rgb(colour):
-    """Parts of "rgb(r, g, b)", from 0 to 1."""
+    """Return the parts of "rgb(r, g, b)", from 0 to 1."""
     return np.array([int(part) for part in colour[4:-1].split(",")]) / 255
 
 
@@ -688,5 +688,5 @@ def test_parameters_of_other_shapes_are_refused():
         (np.zeros((4, 2)), 0.0, r"W \(4, 2\) and b \(\)"),
     ):
         expected = r"; expected W \(n_in, n_out\) and b \(n_out,\)"
-        with pytest.raises(SettingsError, match="found " + found + expected):
+        with pytest.raises(DataError, match="found " + found + expected):
             page_html(W, b)

@@ -596,7 +596,7 @@ def test_arguments_that_do_not_fit_are_refused(points, options, error, message):
 
 def test_labels_that_the_classifier_cannot_give_are_refused_in_every_set(points):
     model, y, loss = regression()
-    message = "{} set, y: found label 3 in row 5; expected labels from 0 to 2, as the classifier"
+    message = "{} set, y: found label 3 in row 5; expected labels from 0 to 2, as n_out is 3"
     data_x, labels = points.pairs[0]
     wrong = (data_x, np.where(np.arange(len(labels)) == 5, 3, labels))
     with pytest.raises(DataError, match=message.format("training")):

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-import matplotlib.font_manager  # noqa: F401  makes its cache, which a script would tell of
+import matplotlib.font_manager  # noqa: F401  makes its cache, which a script would report
 import numpy as np
 import pytest
 from conftest import MODE_FLAGS, ROOT, bare_environment
@@ -12,7 +12,6 @@ from PIL import Image
 
 import dlt
 from dlt.errors import DltError
-from dlt.pictures import confusion, curves
 from dlt.pictures import run as visualization
 from dlt.runs.folder import list_snapshots, snapshot_name
 
@@ -42,7 +41,7 @@ def write_run(folder, params, n_snapshots, **settings):
 
 @pytest.fixture(params=[pytest.param("small", marks=pytest.mark.once)])
 def small_run(tmp_path, monkeypatch):
-    """Write ./run, on a small data set of 2 x 2 pixels and two labels; give its folder."""
+    """Write ./run, on a small data set of 2 x 2 pixels and two labels; return its folder."""
     monkeypatch.chdir(tmp_path)
     y = np.arange(8) % 2
     x = np.repeat(0.9 * y[:, None], 4, axis=1)
@@ -58,7 +57,7 @@ def small_run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def figures(monkeypatch):
-    """Write figures as empty files, and lay none out, which is quicker; give them by name."""
+    """Write figures as empty files, without layout, which is quicker; return them by name."""
     found = {}
 
     def keep(path, figure):
@@ -66,14 +65,13 @@ def figures(monkeypatch):
         open(str(path), "w").close()
 
     monkeypatch.setattr(visualization, "save_figure", keep)
-    for kind in (confusion, curves):
-        monkeypatch.setattr(kind, "_settle", lambda figure: None)
+    monkeypatch.setattr("dlt.pictures.figures.settle", lambda figure: None)
     return found
 
 
 @pytest.fixture
 def captions(monkeypatch):
-    """Make frames without drawing them; give their captions."""
+    """Make frames without drawing them; return their captions."""
     found = []
 
     def animate(weights, captions):
@@ -109,7 +107,7 @@ def drawn(tmp_path_factory):
     return folder / "runs" / "logreg", params, process
 
 
-def test_every_figure_is_written_and_told_without_the_training_code(drawn):
+def test_every_figure_is_written_and_listed_without_the_training_code(drawn):
     folder, params, process = drawn
     *told, loaded = process.stderr.splitlines()
     assert (process.returncode, told) == (0, [])
@@ -181,7 +179,7 @@ def test_patience_extended_at_the_first_validation_is_marked(small_run, figures,
     assert labels.count("patience extended") == n_marks
 
 
-def test_an_error_that_is_no_number_is_neither_told_nor_the_lowest(small_run, figures, captions):
+def test_a_nan_error_is_neither_shown_nor_the_lowest(small_run, figures, captions):
     folder = small_run(n_snapshots=2)
     rows = dlt.read_history(folder / "history.csv")
     rows[0] = rows[0]._replace(validation_error=float("nan"))
@@ -320,7 +318,7 @@ HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds\n"
 # The message, and what is wrong: a file's name and content, or an argument.
 REFUSED = {
     "best_params.npz: found no file there; expected": ("best_params.npz", None),
-    "best_params.npz, W: found pictures of 783 pixels;": ("best_params.npz", 783),
+    "best_params.npz, W: found 783 inputs; expected a square number": ("best_params.npz", 783),
     "history.csv: found no file there; expected a history": ("history.csv", None),
     "history.csv, history: found no rows; expected": ("history.csv", HEADER),
     "000060.npz: found a damaged zip archive": (SNAPSHOT, b"PK\3\4"),

@@ -3,6 +3,6 @@
 - `digits`, `curves`, `confusion` : figures by kind; `figures` is how they all look.
 - `tiles` : Pillow images and animations.
 - `run` : all of these from the files of a run, without the code that trained it.
-- `reading` : pictures of digits, made alike MNIST's.
-- `page` : one HTML file on which one draws a digit.
+- `reading` : pictures of digits, made like MNIST's by `normalizing`.
+- `page` : one HTML file to draw a digit on.
 """

@@ -1,119 +1,107 @@
-"""Figures: how every one of them looks, and how it is saved.
+"""Figures: how they all look, and how they are saved.
 
-A figure is 6 inches wide, and its smallest text can be read when it is shown 600 pixels wide.
-Nothing here trains or loads an engine. pyplot with its global state is not used, so a figure
-needs no display and does not depend on a matplotlibrc. Colour-blind eyes can tell its
-colours apart.
+A figure is 6 inches wide, and its smallest text is readable at 600 pixels. Colour-blind readers
+can tell its colours apart. pyplot is not used, so a figure needs no display.
 
-Sources: the colours of lines are those of Okabe and Ito, "Color Universal Design" (2008).
+Source: the colours of lines are those of Okabe and Ito, "Color Universal Design" (2008).
 """
+
+from __future__ import annotations
 
 import contextlib
 import io
 import math
+import os
+import textwrap
 import threading
 
+import matplotlib.figure
 import matplotlib.style
 import numpy as np
-from matplotlib.figure import Figure as _Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
+from dlt.checks import one_of
 from dlt.errors import SettingsError
 from dlt.files.writing import write_atomically
-from dlt.pictures.checks import _ending
 
-_WIDTH = 6.0  # inches of every figure
-_DPI = 100  # 600 pixels, as shown in a notebook; files have twice as many
-_SAVED_WIDTH = 1200  # pixels
-_TEXT = 9  # points: 12.5 pixels of 600
-_SMALL = 8  # points: 11 pixels of 600, the least that is used
-_BLUE, _VERMILLION, _PURPLE = "#0072B2", "#D55E00", "#CC79A7"  # Okabe and Ito's
-_DIVERGING = "RdBu"  # blue for, red against, as on the drawing page
-_SEQUENTIAL = "Blues"
-_FAINT = "0.45"  # what matters less, where it still can be read
+FORMATS = ("png", "svg", "pdf")
+WIDTH = 6.0  # inches of every figure
+DPI = 100  # 600 pixels, as shown in a notebook
+SAVED_WIDTH = 1200  # pixels of a PNG file
+TEXT = 9  # points: 12.5 pixels of 600
+SMALL = 8  # points: 11 pixels of 600, the smallest size used
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"  # Okabe and Ito's
+DIVERGING = "RdBu"  # blue for, red against, as on the drawing page
+SEQUENTIAL = "Blues"
+FAINT = "0.45"  # for what matters less; readable on white
+STEPS = [1, 2, 5, 10]  # between ticks, times any power of ten
 
 _STYLE = {
-    "font.size": _TEXT,
-    "axes.titlesize": _TEXT,
-    "axes.labelsize": _TEXT,
-    "xtick.labelsize": _SMALL,
-    "ytick.labelsize": _SMALL,
-    "legend.fontsize": _TEXT,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": TEXT,
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
     "svg.hashsalt": "dlt",  # names inside an SVG are random without it
 }
-
-_NO_DATES = {
-    "png": {"Software": None},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
-
-_STEPS = [1, 2, 5, 10]  # between ticks, and ten times as much and so on
+_NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def _style():
-    """Make or draw a figure with our settings, whatever the user's are.
-
-    matplotlib's settings are the process's. They are put back afterwards, and one thread at a
-    time changes them, or one would put back another's.
-    """
+def style():
+    """Make or draw a figure with our settings, whatever the user's are."""
+    # The settings belong to the process: one thread at a time changes them and puts them back.
     with _lock, matplotlib.style.context(["default", _STYLE]):
         yield
 
 
-class Figure(_Figure):
+class Figure(matplotlib.figure.Figure):
     """A matplotlib Figure that shows itself in notebooks, with or without pyplot.
 
-    It looks the same wherever it is drawn: settings of the user (a matplotlibrc, a style) do
-    not reach it.
+    It looks the same everywhere: the user's matplotlibrc and style do not change it.
     """
 
     def draw(self, renderer):
         """Draw with the settings it was made with."""
-        with _style():
+        with style():
             super().draw(renderer)
 
     def savefig(self, *args, **kwargs):
         """Save with the settings it was made with; see matplotlib."""
-        with _style():
+        with style():
             super().savefig(*args, **kwargs)
 
     def _repr_png_(self):
-        """Return IPython a PNG of twice the size that it is to be shown at, for sharp screens."""
+        """Return a PNG for IPython, with twice the pixels shown, for sharp screens."""
         png = io.BytesIO()
         self.savefig(png, format="png", dpi=2 * self.dpi, metadata=_NO_DATES["png"])
         width, height = (round(float(n)) for n in self.get_size_inches() * self.dpi)
         return png.getvalue(), {"width": width, "height": height}
 
 
-def _figure(height, **kwargs):
-    """Make a figure that is a whole number of pixels high for every release of matplotlib.
-
-    Some round what 4.6 inches of 100 pixels are, 459.99999999999994, and some cut it off.
-    """
-    n_pixels = round(height * _DPI)
-    height = n_pixels / _DPI
-    if height * _DPI < n_pixels:
-        height = float(np.nextafter(height, math.inf))
-    return Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white", **kwargs)
+def new_figure(height, **kwargs):
+    """Return an empty figure, a whole number of pixels high in every release of matplotlib."""
+    # Some cut off what others round: 4.6 inches of 100 pixels are 459.99999999999994.
+    height = float(np.nextafter(round(height * DPI) / DPI, math.inf))
+    return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", **kwargs)
 
 
-def _settle(figure):
-    """Lay a figure out now, once: laid out at every drawing, no two would be quite the same."""
+def settle(figure):
+    """Lay a figure out once and for all: laid out at each drawing, no two would be equal."""
     for _ in range(2):  # the first time moves what the second time measures
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
-def _plain_numbers():
-    """Write ticks so that no factor such as 1e-6 stands apart, where it would cover something."""
+def plain_numbers():
+    """Return a formatter of ticks that has no factor such as 1e-6 in a place of its own."""
     return FuncFormatter(_plain_number)
 
 
@@ -121,32 +109,37 @@ def _plain_number(value, _):
     return f"{value:.10g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _fitting(text, width, size):
-    """Shorten the lines of a text to what fits into a width, in inches; a $ begins no formula."""
+def wrapped(text, width):
+    """Return a text of the usual size in lines of a width in inches; a $ begins no formula."""
+    # Not by matplotlib, which before 3.8 lays figures out as if the text were not wrapped.
+    lines = [textwrap.fill(line, int(13 * width)) for line in text.split("\n")]
+    return fitting("\n".join(lines), width, TEXT)
+
+
+def fitting(text, width, size):
+    """Cut the lines of a text to a width in inches; a $ begins no formula."""
     lines = [_shortened(line, width, size) for line in text.split("\n")]
     return "\n".join(lines).replace("$", r"\$")
 
 
 def _shortened(line, width, size):
-    """Cut a line of text to as many characters as fit, with an ellipsis for the rest."""
-    if _text_width(line, size) <= width:
+    """Cut a line to as many characters as fit, with an ellipsis for the rest."""
+    font = FontProperties(size=size)
+
+    def fits(text):
+        points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+        return 1.05 * points / 72 + 0.05 <= width  # few pixels set letters wider than this
+
+    if fits(line):
         return line
     few, many = 0, min(len(line), 500)  # the first fits, the second does not
     while many - few > 1:
         middle = (few + many) // 2
-        fits = _text_width(line[:middle] + "…", size) <= width
-        few, many = (middle, many) if fits else (few, middle)
+        few, many = (middle, many) if fits(line[:middle] + "…") else (few, middle)
     return line[:few].rstrip() + "…"
 
 
-def _text_width(text, size):
-    """Measure a line of text, in inches."""
-    font = FontProperties(size=size)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return 1.05 * width / 72 + 0.05  # drawn with few pixels, letters are set wider than this
-
-
-def save_figure(path, figure):
+def save_figure(path: str | os.PathLike, figure: matplotlib.figure.Figure) -> None:
     """Save a figure, whole or not at all; the same figure gives the same bytes.
 
     Parameters
@@ -155,29 +148,25 @@ def save_figure(path, figure):
         Ends in ``.png`` (1200 pixels wide), ``.svg`` or ``.pdf``.
     figure : matplotlib.figure.Figure
 
-    Raises
-    ------
-    SettingsError
-        Another ending, no figure, or the file cannot be written.
-
     Examples
     --------
-    >>> import os, tempfile
+    >>> import tempfile
     >>> from dlt import plot_weights
-    >>> from PIL import Image
     >>> path = os.path.join(tempfile.mkdtemp(), "weights.png")
     >>> save_figure(path, plot_weights(np.eye(4)))
-    >>> with Image.open(path) as picture:
-    ...     picture.format, picture.width
-    ('PNG', 1200)
     """
-    kind = _ending(path, ("png", "svg", "pdf"))
-    if not isinstance(figure, _Figure):
-        raise SettingsError(
-            "figure", type(figure).__name__, "a matplotlib Figure, such as plot_weights gives"
-        )
+    kind = ending(path)
+    one_of(os.fspath(path), kind, FORMATS)
+    if not isinstance(figure, matplotlib.figure.Figure):
+        expected = "a matplotlib Figure, such as plot_weights returns"
+        raise SettingsError("figure", type(figure).__name__, expected)
     content = io.BytesIO()
-    with _style():
-        dpi = _SAVED_WIDTH / figure.get_figwidth()
+    with style():
+        dpi = SAVED_WIDTH / figure.get_figwidth()
         figure.savefig(content, format=kind, dpi=dpi, metadata=_NO_DATES[kind])
     write_atomically(path, lambda file: file.write(content.getvalue()))
+
+
+def ending(path):
+    """Return the ending of a file's name in lower case, without the dot."""
+    return os.path.splitext(os.fspath(path))[1].lower()[1:]

@@ -1,27 +1,27 @@
 """Visualization: what a saved run learned, as figures, without the code that trained it.
 
-The figures are those of the modules beside this one, drawn from the files of a run folder
-and from the data set the run was trained on, and written beside them.
-
 Source: page "Getting Started", section "Plotting Intermediate Results": training saves
 models, and a script of its own draws from what was saved.
 """
 
-import collections
+from __future__ import annotations
+
 import contextlib
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from dlt.checks import one_of
 from dlt.datasets import load_data
 from dlt.early_stopping import MOST_PATIENCE
-from dlt.errors import DataError, DltError, SettingsError
+from dlt.errors import DataError, DltError
 from dlt.files.writing import own_file, own_folder, prepare_output_dir
 from dlt.pictures.confusion import plot_confusion_matrix
 from dlt.pictures.curves import plot_learning_curves
 from dlt.pictures.digits import plot_digits, plot_mistakes, plot_weights
-from dlt.pictures.figures import save_figure
+from dlt.pictures.figures import FORMATS, save_figure
 from dlt.pictures.tiles import animate_weights, save_animation
 from dlt.prediction import Predictor, params_file, read_model
 from dlt.progress import silent
@@ -31,35 +31,44 @@ from dlt.runs.history import lowest_error, read_history
 #: The figures, in the order in which they are best looked at, and the animation.
 NAMES = ("digits", "weights", "learning_curves", "confusion_matrix", "mistakes")
 ANIMATION_NAME = "weights.gif"
-#: The folder within a run folder that figures go to.
+#: The folder of the figures within a run folder.
 FIGURES_NAME = "figures"
-FORMATS = ("png", "svg", "pdf")
-#: The examples whose mistakes can be drawn; the values are their places in `load_data`'s answer.
-EXAMPLES = {"valid": 1, "test": 2}
+#: The sets whose mistakes can be drawn: their places in what `load_data` returns, and their names.
+EXAMPLES = {"valid": (1, "validation examples"), "test": (2, "test examples")}
 
 _MAX_FRAMES = 100  # of the animation: 20 seconds
 _N_DIGITS = 50
-_WHAT = {"valid": "validation examples", "test": "test examples"}
-
-Visualized = collections.namedtuple("Visualized", "files missing")
-Visualized.__doc__ = """The figures of a run.
-
-Fields
-------
-files : dict of str to str
-    What each file shows, by its path.
-missing : str or None
-    Where the data set could not be had: what was not drawn, why, and what to do.
-"""
 
 
-def visualize(run_folder, output_dir=None, format="png", dataset=None, examples="test", log=silent):
-    """Draw what a run learned, from its saved files.
+class Visualized(NamedTuple):
+    """The figures of a run.
 
-    Everything is read and drawn before anything is written: a bad file leaves no half of the
-    figures behind. Figures in the run folder are as old as the model that they show; those of an
-    older one that this call does not draw are removed and told: all that are left show the
-    same model. In another `output_dir` nothing is removed. The run may still be going on.
+    Fields
+    ------
+    files : dict of str to str
+        What each file shows, by its path.
+    missing : str or None
+        Where the data set could not be loaded: what was not drawn, why, and what to do.
+    """
+
+    files: dict[str, str]
+    missing: str | None
+
+
+def visualize(
+    run_folder: str | os.PathLike,
+    output_dir: str | os.PathLike | None = None,
+    format: str = "png",
+    dataset: str | os.PathLike | None = None,
+    examples: str = "test",
+    log: Callable[[str], object] = silent,
+) -> Visualized:
+    """Draw what a run learned, from its saved files. The run may still be going on.
+
+    Everything is drawn before anything is written, so a bad file does not leave half the figures
+    behind. Figures in the run folder get the time of the model that they show. Those of an older
+    model are removed, so all that remain show the same one. In another `output_dir` nothing is
+    removed.
 
     Parameters
     ----------
@@ -70,25 +79,21 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     format : {"png", "svg", "pdf"}
         Of the figures; the animation of the snapshots is a GIF.
     dataset : str or os.PathLike, optional
-        For `dlt.load_data`. Default: what the model was trained on; where that cannot be had,
-        the figures that need no data are drawn all the same.
+        For `dlt.load_data`. Default: what the model was trained on; if that cannot be loaded,
+        the figures that need no data are still drawn.
     examples : {"test", "valid"}
         The examples whose mistakes are drawn.
     log : callable, optional
-        Takes a line of text before anything slow, one if there are no snapshots to animate,
-        and one for each figure that is removed; such as `print`.
-
-    Returns
-    -------
-    Visualized
+        Takes lines of text, such as `print`: before anything slow, if there are no snapshots to
+        animate, and for each figure that is removed.
 
     Raises
     ------
     DataError
-        A file of the run is missing or broken, or the data set that was named cannot be used.
+        A file of the run is missing or broken, the model's inputs are not the pixels of square
+        pictures, or the data set that was named cannot be used.
     SettingsError
-        An argument is none of the above, the model's inputs are not the pixels of square
-        pictures, ``figures`` is a link, or a file cannot be written.
+        ``figures`` is a link, or a file cannot be written.
 
     Examples
     --------
@@ -107,32 +112,35 @@ def visualize(run_folder, output_dir=None, format="png", dataset=None, examples=
     one_of("examples", examples, EXAMPLES)
     run_folder = os.fspath(run_folder)
     if os.path.isfile(run_folder):
-        raise DataError(run_folder, "a file", "a run folder", "name the folder that it lies in")
+        raise DataError(run_folder, "a file", "a run folder", "name the folder that holds it")
     model_path = params_file(run_folder)
     model_time = os.stat(model_path).st_mtime_ns
     predictor = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
-    with _said_of(run_folder):
-        frames, what = _draw_snapshots(run_folder, history, predictor.sides)
-    with _said_of(history_path):
+    frames, what = _draw_snapshots(run_folder, history, predictor.sides)
+    with _naming(history_path):
         drawn = {"learning_curves": _draw_history(history, predictor.settings)}
-    with _said_of(predictor.path):
+    with _naming(predictor.path):
         drawn["weights"] = _draw_weights(predictor.model.W.get_value(), predictor.sides)
     more, missing = _draw_examples(predictor, dataset, examples, log)
     drawn.update(more)
 
     ours = output_dir is None
-    output_dir = own_folder(run_folder, FIGURES_NAME) if ours else os.fspath(output_dir)
+    folder = own_folder(run_folder, FIGURES_NAME) if output_dir is None else os.fspath(output_dir)
     writes = {f"{name}.{format}": (save_figure, *drawn[name]) for name in NAMES if name in drawn}
     if frames:
         writes[ANIMATION_NAME] = (save_animation, frames, what)
     else:
         log(what)
-    prepare_output_dir(output_dir, "the figures")
+    prepare_output_dir(folder, "the figures")
     if ours:
-        _remove_older(output_dir, model_time, keep=writes, log=log)
-    files = _write(output_dir, writes)
+        _remove_older(folder, model_time, keep=writes, log=log)
+    files = {}
+    for name, (save, content, what) in writes.items():
+        path = own_file(folder, name)
+        save(path, content)
+        files[path] = what
     if ours:
         for path in files:
             os.utime(path, ns=(model_time, model_time))
@@ -152,24 +160,14 @@ def _remove_older(folder, model_time, keep, log):
                 log(f"removed {path}, which is older than the model")
 
 
-def _write(folder, writes):
-    """Write what was drawn into a folder; give what each file shows."""
-    files = {}
-    for name, (save, content, what) in writes.items():
-        path = own_file(folder, name)
-        save(path, content)
-        files[path] = what
-    return files
-
-
 @contextlib.contextmanager
-def _said_of(path):
-    """Put the name of the file before what drawing has against its content."""
+def _naming(path):
+    """Put the name of the file before an error that drawing its content raises."""
     try:
         yield
-    except SettingsError as error:
+    except DltError as error:
         what = f"{path}, {error.what}"
-        raise SettingsError(what, error.found, error.expected, error.remedy) from error
+        raise type(error)(what, error.found, error.expected, error.remedy) from error
 
 
 def _shaped(W, sides):
@@ -180,9 +178,8 @@ def _shaped(W, sides):
 
 def _draw_weights(W, sides):
     """Draw a model's weights: the Figure, and what it shows."""
-    return plot_weights(
-        _shaped(W, sides)
-    ), f"weights of {W.shape[1]} labels, {W.min():.2g} to {W.max():.2g}"
+    what = f"weights of {W.shape[1]} labels, {W.min():.2g} to {W.max():.2g}"
+    return plot_weights(_shaped(W, sides)), what
 
 
 def _draw_history(history, settings):
@@ -198,132 +195,81 @@ def _draw_history(history, settings):
 
 
 def _draw_snapshots(run_folder, history, sides):
-    """Draw the frames of the animation of a run's snapshots, at most 100.
-
-    Parameters
-    ----------
-    run_folder : str or os.PathLike
-    history : list of HistoryRow
-    sides : (int, int) or None
-        Height and width of the pictures that the model was trained on.
-
-    Returns
-    -------
-    frames : list of PIL.Image.Image
-    what : str
-        What they show, or why there are none.
-    """
+    """Draw the frames of the animation, and what they show, or why there are none."""
     snapshots = list_snapshots(run_folder)
     n_frames = min(len(snapshots), _MAX_FRAMES)
     chosen = np.linspace(0, len(snapshots) - 1, n_frames).round().astype(int)
     weights = {}
     for iteration, path in [snapshots[i] for i in chosen]:
-        W = _weights_if_there(path)
-        if W is not None:
-            weights[iteration] = _shaped(W, sides)
+        try:
+            (W, _), _ = read_model(path)
+        except DataError:
+            if os.path.lexists(path):
+                raise
+            continue  # a run that is going on has dropped it
+        weights[iteration] = _shaped(W, sides)
     if not weights:
-        return [], (
-            "no weights.gif: the run kept no snapshots; train with snapshot_every "
-            "(--snapshot-every 1)"
-        )
+        why = "the run kept no snapshots; train with snapshot_every (--snapshot-every 1)"
+        return [], f"no {ANIMATION_NAME}: {why}"
     errors = {row.iteration: row.validation_error for row in history}
     captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
-    frames = animate_weights(weights.values(), captions)
-    return (
-        frames,
-        f"{len(frames)} of {len(snapshots)} snapshots, "
-        f"after {min(weights)} to {max(weights)} updates",
-    )
+    with _naming(run_folder):
+        frames = animate_weights(weights.values(), captions)
+    counted = f"{len(frames)} of {len(snapshots)} snapshots"
+    return frames, f"{counted}, after {min(weights)} to {max(weights)} updates"
 
 
-def _weights_if_there(path):
-    """Read a snapshot's weights; None if a run that is going on has dropped it meanwhile."""
+def _draw_examples(predictor, dataset, examples, log):
+    """Draw examples and mistakes: figures by name, with what they show; and why there are none."""
     try:
-        (W, _), _ = read_model(path)
-    except DataError:
-        if os.path.lexists(path):
-            raise
-        return None
-    return W
-
-
-def _draw_examples(predictor, dataset=None, examples="test", log=silent):
-    """Draw examples of a data set, and which of them the model mistakes.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    dataset, examples, log
-        As `visualize` takes them.
-
-    Returns
-    -------
-    drawn : dict of str to (Figure, str)
-        Figures by name, with what they show; none where the data cannot be had.
-    missing : str or None
-        Why there are none.
-    """
-    try:
-        (x, y), examples_xy = _load_examples(predictor, dataset, examples, log)
+        (x, y), (tried_x, tried_y) = _load_examples(predictor, dataset, examples, log)
     except DltError as error:
         if dataset is not None:
             raise
-        return {}, (
-            "no digits, confusion_matrix and mistakes, which need the data set: "
-            f"{error}; name it as "
-            "dataset (--dataset)"
-        )
+        missing = "no digits, confusion_matrix and mistakes, which need the data set"
+        return {}, f"{missing}: {error}; name it as dataset (--dataset)"
+    p_y_given_x = predictor.probabilities(tried_x)
     if predictor.sides:
-        x, (tried_x, tried_y) = x.reshape(-1, *predictor.sides), examples_xy
-        examples_xy = tried_x.reshape(-1, *predictor.sides), tried_y
-    n_digits = min(_N_DIGITS, len(x))
-    title = f"The first {n_digits} training examples"
-    digits = plot_digits(x[:n_digits], y[:n_digits], title=title)
-    with _said_of(predictor.path):
-        mistakes = _draw_mistakes(predictor, *examples_xy, what=_WHAT[examples])
-    return {"digits": (digits, title.lower()), **mistakes}, None
-
-
-def _draw_mistakes(predictor, x, y, what):
-    p_y_given_x = predictor.probabilities(x)
+        x, tried_x = (pixels.reshape(-1, *predictor.sides) for pixels in (x, tried_x))
+    title = f"The first {len(x)} training examples"
+    what = EXAMPLES[examples][1]
     y_pred = p_y_given_x.argmax(axis=1)
-    n_errors = int((y_pred != y).sum())
-    matrix = plot_confusion_matrix(y, y_pred, predictor.model.n_out, what=what)
-    mistakes = plot_mistakes(x, y, p_y_given_x, what=what)
-    counted = f"{n_errors} errors in {len(y)} {what}"
+    n_errors = int((y_pred != tried_y).sum())
+    counted = f"{n_errors} errors in {len(tried_y)} {what}"
     if predictor.settings.get("drop_last") is True:
         counted += " (all of them; the run counted whole minibatches only)"
+    matrix = plot_confusion_matrix(tried_y, y_pred, predictor.model.n_out, what)
+    mistakes = plot_mistakes(tried_x, tried_y, p_y_given_x, what=what)
     return {
+        "digits": (plot_digits(x, y, title=title), title.lower()),
         "confusion_matrix": (matrix, counted),
         "mistakes": (mistakes, f"the most confident of {n_errors} mistakes"),
-    }
+    }, None
 
 
 def _load_examples(predictor, dataset, examples, log):
-    """Load the training set, and the set that the model is to be tried on."""
+    """Load the first training examples, and the set that the model is tried on."""
     dataset = predictor.dataset if dataset is None else dataset
     datasets = load_data(dataset, log=log)
-    x, y = datasets[EXAMPLES[examples]]
-    if x.shape[1] != predictor.model.n_in or y.max() >= predictor.model.n_out:
-        raise DataError(
-            dataset,
-            f"examples of {x.shape[1]} values and labels up to {y.max()}",
-            f"{predictor.model.n_in} values and labels up to {predictor.model.n_out - 1}, "
-            "as the model has",
-            "use the data set it was trained on",
-        )
-    return datasets[0], (x, y)
+    x, y = datasets[EXAMPLES[examples][0]]
+    n_in, n_out = predictor.model.n_in, predictor.model.n_out
+    if x.shape[1] != n_in or y.max() >= n_out:
+        found = f"examples of {x.shape[1]} values and labels up to {y.max()}"
+        expected = f"{n_in} values and labels up to {n_out - 1}, as the model has"
+        raise DataError(dataset, found, expected, "use the data set it was trained on")
+    (train_x, train_y), _, _ = datasets
+    return (train_x[:_N_DIGITS], train_y[:_N_DIGITS]), (x, y)
 
 
 def _initial_patience(settings):
-    """Return the patience that a run began with, as far as the settings tell."""
+    """Return the patience that a run began with, if the settings hold it."""
     found = settings.get("patience")
     is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
     return found if is_number and 0 < found <= MOST_PATIENCE else None
 
 
 def _loss_label(settings):
-    """Say what the training loss is, as far as the settings tell."""
+    """Return what the training loss is, as far as the settings show."""
     if L1 not in settings or L2 not in settings:
         return "training loss"
     penalized = settings[L1] or settings[L2]
@@ -331,7 +277,6 @@ def _loss_label(settings):
 
 
 def _caption(iteration, error):
-    text = f"Weights after {iteration} updates"
-    if error is None or not 0 <= error <= 1:
-        return text
-    return f"{text}, validation error {100 * error:.2f} %"
+    known = error is not None and 0 <= error <= 1
+    shown = f", validation error {100 * error:.2f} %" if known else ""
+    return f"Weights after {iteration} updates{shown}"

@@ -1,9 +1,9 @@
 // The drawing: strokes on a canvas. The ink is black on nothing; the paper is the page's.
 
-/** Width of the pen, as a part of the paper. A digit of usual size gets MNIST's strokes. */
+/** Width of the pen, as a part of the paper: digits of usual size get strokes like MNIST's. */
 const PEN = 0.08;
 
-/** Pixels along a side of the canvas, at most. read_picture averages only larger ones first. */
+/** Most pixels along a side of the canvas; read_picture averages larger pictures down first. */
 const MAX_SIZE = 560;
 
 /** A place on the paper, from 0 to 1. @typedef {{x: number, y: number}} Point */
@@ -44,12 +44,12 @@ class Drawing {
     this.isDown = false;
   }
 
-  /** Take back the last stroke. */
+  /** Undo the last stroke. */
   undo() {
     this.replace(this.strokes.slice(0, -1));
   }
 
-  /** Take back all strokes. */
+  /** Remove all strokes. */
   clear() {
     this.replace([]);
   }
@@ -71,7 +71,7 @@ class Drawing {
       const [{ x: left, y: top }] = stroke;
       context.beginPath();
       if (stroke.every(({ x, y }) => x === left && y === top)) {
-        // a line without length: not every browser draws its round ends
+        // not every browser draws the round ends of a line without length
         context.arc(left * size, top * size, context.lineWidth / 2, 0, 2 * Math.PI);
         context.fill();
       } else {

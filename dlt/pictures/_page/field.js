@@ -1,12 +1,11 @@
-// From a drawing to the field that the model sees: what dlt.images.read_picture does to a
-// picture, step by step, rounded where it rounds. Only the search for the background, for grain
-// and for specks is left out: here it is known what is paper and what is ink. (So ink along most
-// of the paper's edge, and the rest of a dot that the edge cuts off, are ink here.)
+// From a drawing to the field that the model sees: the steps of dlt.read_picture, rounded where
+// it rounds. The search for background, grain and specks is left out, as the page knows what is
+// ink. (So ink along most of the paper's edge, and a dot that the edge cuts off, stay ink here.)
 
-/** Fainter drawings count as none. Of 255. */
+/** Fainter drawings count as none, of 255. */
 const MIN_CONTRAST = 32;
 
-/** Pillow's resize computes with whole numbers, so many bits behind the point. */
+/** Pillow resizes with whole numbers, 22 bits after the point. */
 const PRECISION = 2 ** 22;
 
 /** A grey picture. @typedef {{grey: Uint8Array, width: number, height: number}} Picture */
@@ -28,7 +27,7 @@ function greatest(values) {
 }
 
 /**
- * Take off the faintest tenth, the pen's soft edge, and stretch the rest to 0..255.
+ * Remove the faintest tenth, the pen's soft edge, and stretch the rest to 0..255.
  * @param {Picture} picture
  * @returns {Picture}
  */
@@ -77,7 +76,7 @@ function lanczos(x) {
 }
 
 /**
- * Say from which pixels of a line each pixel of the scaled line is made, and how much of each.
+ * Find which pixels of a line make each pixel of the scaled line, and the share of each.
  * @param {number} from length of the line
  * @param {number} to length of the scaled line
  * @returns {{first: number, weights: number[]}[]} one for each pixel of the scaled line
@@ -99,7 +98,7 @@ function shares(from, to) {
 
 /**
  * Scale the lines of a picture to another length, and turn it on its side.
- * Twice this is a scaled picture, upright again.
+ * Done twice, it gives a scaled picture, upright again.
  * @param {Picture} picture
  * @param {number} length of each line
  * @returns {Picture}
@@ -117,7 +116,7 @@ function scaledAcross({ grey, width, height }, length) {
 }
 
 /**
- * Scale so that the longest side is as long as told, proportions kept.
+ * Scale in proportion, so that the longest side has a given length.
  * @param {Picture} picture
  * @param {number} longest
  * @returns {Picture}
@@ -140,9 +139,9 @@ function brightened({ grey, width, height }) {
 }
 
 /**
- * Give the centre of mass.
+ * Compute the centre of mass.
  * @param {Picture} picture not all 0
- * @returns {{x: number, y: number}} pixels, the first one's middle being 0
+ * @returns {{x: number, y: number}} in pixels, from the middle of the first one
  */
 function centreOfMass({ grey, width }) {
   let [mass, x, y] = [0, 0, 0];
@@ -155,7 +154,7 @@ function centreOfMass({ grey, width }) {
 }
 
 /**
- * Lay a picture into a black field, its centre of mass in the middle.
+ * Place a picture in a black field, its centre of mass in the middle.
  * @param {Picture} picture
  * @param {number} side of the field
  * @returns {Uint8Array} side * side greys, row after row
@@ -174,7 +173,7 @@ function centred(picture, side) {
 }
 
 /**
- * Make a drawing into the field that the model sees.
+ * Turn a drawing into the field that the model sees.
  * @param {Picture} picture 0 where the paper is bare, 255 where the ink is full
  * @param {number} side of the field
  * @returns {?Uint8Array} side * side greys, row after row; null if the paper is bare

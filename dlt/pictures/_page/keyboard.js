@@ -10,7 +10,7 @@ const DIRECTIONS = {
   ArrowDown: { x: 0, y: 1 },
 };
 
-/** The pen that is seen on the paper while the keyboard is used. */
+/** The pen that the paper shows while the keyboard is used. */
 class KeyboardPen {
   /**
    * @param {HTMLElement} mark shows where the pen is
@@ -26,10 +26,10 @@ class KeyboardPen {
     this.actions = { " ": "toggle", Enter: "toggle", u: "undo", Escape: "clear", Delete: "clear" };
   }
 
-  /** Take a key. @param {KeyboardEvent} event */
+  /** @param {KeyboardEvent} event */
   press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) {
-      this.held.clear(); // a Mac does not tell of keys that are released now
+      this.held.clear(); // a Mac does not report keys that are released now
       return;
     }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -46,7 +46,7 @@ class KeyboardPen {
     this.held.delete(event.key);
   }
 
-  /** Move by every arrow that is held: two of them make a slant. @param {string} key */
+  /** Move by every arrow that is held: two make a slant. @param {string} key */
   move(key) {
     this.held.add(key);
     const within = (value) => Math.min(1 - PEN / 2, Math.max(PEN / 2, value));
@@ -84,7 +84,7 @@ class KeyboardPen {
     this.mark.hidden = true;
   }
 
-  /** Lift the pen and put it away: the keyboard is used elsewhere. */
+  /** Lift and hide the pen when the focus leaves the paper. */
   leave() {
     this.held.clear();
     this.drawing.end();

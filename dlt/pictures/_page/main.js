@@ -10,12 +10,12 @@ const pen = new KeyboardPen(byId("pen"), drawing, say);
 let frame = null;
 let quiet = null;
 
-/** Read a line out, to who listens to the page. @param {string} line */
+/** Read a line out, to users of screen readers. @param {string} line */
 function say(line) {
   byId("status").textContent = line;
 }
 
-/** @returns {?Uint8Array} the field of what is drawn now; null if that is nothing */
+/** @returns {?Uint8Array} the field of the drawing; null if nothing is drawn */
 function currentField() {
   drawing.paint();
   return fieldOf(drawing.picture(), model.side);
@@ -28,7 +28,7 @@ function refresh() {
   quiet = setTimeout(say, QUIET, line);
 }
 
-/** Show the page anew, but not more often than the screen does. */
+/** Update the page, at most once a frame of the screen. */
 function changed() {
   if (frame === null) frame = requestAnimationFrame(refresh);
 }
@@ -49,6 +49,6 @@ window.dlt = {
     return field && Array.from(pixels(field));
   },
 
-  /** Draw these strokes in place of what is drawn. @param {Point[][]} strokes */
+  /** Replace the drawing by these strokes. @param {Point[][]} strokes */
   draw: (strokes) => drawing.replace(strokes),
 };

@@ -1,4 +1,4 @@
-// The model: logistic regression, softmax(x W + b), in float32 as dlt computes it.
+// The model: logistic regression, softmax(x W + b), computed in float32 as dlt does.
 
 /**
  * Decode float32 numbers, little-endian whatever this machine is.
@@ -16,7 +16,7 @@ function decodeFloats(base64) {
 
 /**
  * Turn scores into probabilities.
- * The greatest score is taken off first: e to the power of a large one would be infinite.
+ * The greatest score is subtracted first: e to the power of a large one would be infinite.
  * @param {Float32Array} scores
  * @returns {Float32Array} numbers that add up to 1
  */
@@ -36,12 +36,12 @@ class Model {
     this.nOut = this.b.length;
     this.nIn = this.W.length / this.nOut;
     this.side = Math.sqrt(this.nIn);
-    /** 99 of 100 weights are smaller than this: one scale of colours for all labels. */
+    /** 99 of 100 weights are smaller: the end of one scale of colours for all labels. */
     this.limit = this.W.map(Math.abs).sort()[Math.floor(0.99 * (this.W.length - 1))];
   }
 
   /**
-   * Give x W + b. Math.fround rounds a product to float32; the array rounds what is stored.
+   * Compute x W + b. Math.fround rounds a product to float32; the array rounds what is stored.
    * @param {Float32Array} x nIn pixels in [0, 1)
    * @returns {Float32Array} a score for each label
    */

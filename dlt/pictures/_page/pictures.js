@@ -1,15 +1,15 @@
 // Small pictures: one square for each pixel that the model sees.
 
 /**
- * Colours of the ends and the middle of the scale: those of dlt.plot_weights, whose ends are
- * darker; told apart whatever colours one sees.
+ * Colours of the ends and the middle of the scale, as in dlt.plot_weights, whose ends are darker.
+ * Colour-blind readers can tell them apart.
  */
 const AGAINST = [178, 24, 43];
 const NEUTRAL = [247, 247, 247];
 const FOR = [33, 102, 172];
 
 /**
- * Give the colour of a value.
+ * Return the colour of a value.
  * @param {number} value from -1 to 1
  * @returns {number[]} red, green, blue
  */
@@ -25,7 +25,7 @@ function grey(value) {
 }
 
 /**
- * Paint values, a pixel each.
+ * Paint values, one pixel each.
  * @param {HTMLCanvasElement} canvas
  * @param {ArrayLike<number>} values row after row
  * @param {number} width

@@ -1,7 +1,7 @@
 // Drawing with a mouse, a finger or a pen.
 
 /**
- * Find out where on the paper a pointer is.
+ * Find where on the paper a pointer is.
  * @param {PointerEvent} event
  * @param {Element} paper
  * @returns {Point}
@@ -12,7 +12,7 @@ function place(event, paper) {
 }
 
 /**
- * List the places a pointer was at since the event before: there are more than events.
+ * List where a pointer has been since the last event, which can be more places than one.
  * @param {PointerEvent} event
  * @returns {PointerEvent[]}
  */
@@ -32,7 +32,7 @@ function drawWithPointer(paper, drawing) {
     drawingPointer = null;
     drawing.end();
   };
-  // where the page's text is selected, a press on the paper would drag the selection along
+  // if text on the page is selected, a press on the paper would drag the selection
   paper.addEventListener("dragstart", (event) => event.preventDefault());
   paper.addEventListener("pointerdown", (event) => {
     // on a Mac, Ctrl and the button open a menu
@@ -45,12 +45,12 @@ function drawWithPointer(paper, drawing) {
   paper.addEventListener("pointermove", (event) => {
     if (event.pointerId !== drawingPointer) return;
     if (event.buttons === 0) {
-      end(); // while a menu was open, the release went to it
+      end(); // an open menu took the release
       return;
     }
     for (const one of coalesced(event)) drawing.extend(place(one, paper));
   });
-  // comes after pointerup and pointercancel, and when the capture is lost otherwise
+  // follows pointerup and pointercancel, and any other loss of the capture
   paper.addEventListener("lostpointercapture", (event) => {
     if (event.pointerId === drawingPointer) end();
   });

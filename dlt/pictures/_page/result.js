@@ -1,4 +1,4 @@
-// What the page shows: probabilities, the field, the weights that voted.
+// What the page shows: probabilities, the field, the weights and their votes.
 
 const EMPTY = "Nothing is drawn yet.";
 const TOO_LARGE = "No answer: its numbers are too large.";
@@ -13,7 +13,7 @@ function signed(value) {
   return value.toFixed(2).replace("-", "−");
 }
 
-/** @param {number} value @returns {string} its first two digits that count */
+/** @param {number} value @returns {string} with two significant digits */
 function rounded(value) {
   return String(Number(value.toPrecision(2))).replace("-", "−");
 }
@@ -24,7 +24,7 @@ function percent(p) {
 }
 
 /**
- * Say where the greatest value is; the first if there are several.
+ * Return the index of the greatest value; the first of several.
  * @param {ArrayLike<number>} values
  * @returns {number}
  */
@@ -34,7 +34,7 @@ function argmax(values) {
   return best;
 }
 
-/** The part of the page that changes as one draws. */
+/** The part of the page that changes with the drawing. */
 class Result {
   /** @param {Model} model */
   constructor(model) {
@@ -60,9 +60,9 @@ class Result {
   }
 
   /**
-   * Show what the model says of a drawing.
+   * Show what the model says about a drawing.
    * @param {?Uint8Array} field null if nothing is drawn
-   * @returns {string} the same in a line
+   * @returns {string} the answer in one line
    */
   show(field) {
     byId("invitation").hidden = field !== null;
@@ -78,7 +78,7 @@ class Result {
     return `${label}, probability ${percent(probabilities[label])}`;
   }
 
-  /** Show no answer, and say why. @param {string} reason @returns {string} the reason */
+  /** Show why there is no answer. @param {string} reason @returns {string} the reason */
   showNothing(reason) {
     const blank = new Float32Array(this.model.nIn);
     byId("answer").textContent = reason;
@@ -130,9 +130,9 @@ class Result {
 
   /**
    * @param {string} id of the canvas
-   * @param {ArrayLike<number>} values a pixel each
+   * @param {ArrayLike<number>} values one pixel each
    * @param {function(number): number[]} colour
-   * @param {string} name for who does not see it
+   * @param {string} name for screen readers
    */
   paint(id, values, colour, name) {
     paintPixels(byId(id), values, this.model.side, colour);
@@ -141,7 +141,7 @@ class Result {
 }
 
 /**
- * Tell how the score came about, in numbers that add up as they are written.
+ * Explain the score, in numbers that add up as they are written.
  * @param {number} label
  * @param {number} score
  * @param {number} bias
