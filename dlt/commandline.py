@@ -18,6 +18,9 @@ from typing import Any, Callable, NoReturn, Sequence
 
 from dlt.errors import DltError
 
+# What a shell has to call for this script, where that is not its file: ["dlt", "train_logreg"].
+program: list[str] = []
+
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default unless the help text itself says what happens without the option."""
@@ -30,6 +33,8 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows defaults in its help and errors in one line."""
 
     def __init__(self, **kwargs: Any) -> None:
+        if program:
+            kwargs.setdefault("prog", " ".join([os.path.basename(program[0]), *program[1:]]))
         super().__init__(formatter_class=_Help, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
@@ -75,7 +80,7 @@ def this_command(argv: Sequence[str] | None = None, *more: str) -> str:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments += [option for option in more if option not in arguments]
-    command = [sys.executable or "python", sys.argv[0], *arguments]
+    command = [*(program or [sys.executable or "python", sys.argv[0]]), *arguments]
     return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-# The dlt beside this script, whatever else may be installed under that name.
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+if not __package__:  # run as a file: the dlt beside it, whatever else is installed as dlt
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from dlt.commandline import Parser, script
 from dlt.errors import SettingsError
