@@ -10,7 +10,7 @@ import dlt
 MODULES = sorted((ROOT / "dlt").rglob("*.py"))
 # Lower layers never import higher ones: a module may import modules to its left only.
 LAYERS = [
-    {"errors", "__init__"},
+    {"errors"},
     {"checks", "early_stopping", "examples", "progress", "commandline", "files", "score"},
     {"engine", "order"},
     {"fetching"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"pictures"},
     {"results"},
     {"trainer"},
+    {"__init__", "__main__"},
 ]
 
 
@@ -97,7 +98,7 @@ def test_every_public_name_and_every_module_is_there_and_documented():
         if name not in ("theano", "T"):
             assert getattr(dlt, name).__doc__, name
     assert set(dlt.__all__) <= set(dir(dlt))
-    modules = {path.stem for path in (ROOT / "dlt").glob("*[!_]")} - {"__init__"}
+    modules = {module(path) for path in MODULES} - {"__init__", "__main__"}
     code = (
         f"import dlt, sys\nfor name in {sorted(modules)}: getattr(dlt, name).__doc__[0]\n"
         "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)"
@@ -105,3 +106,13 @@ def test_every_public_name_and_every_module_is_there_and_documented():
     assert run_python("-c", code).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         dlt.no_such_name  # noqa: B018
+
+
+def test_type_checkers_see_every_public_name_and_every_module():
+    tree = ast.parse((ROOT / "dlt" / "__init__.py").read_text("utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    modules, *names = block.body
+    declared = {alias.asname: node.module for node in names for alias in node.names}
+    assert declared == {name: "dlt." + home for name, home in dlt._EXPORTS.items()}
+    here = {module(path) for path in MODULES} - {"__init__", "__main__"}
+    assert {alias.name for alias in modules.names} == here
