@@ -8,20 +8,34 @@
 # make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
 # make soak  : kill, starve and confuse 200 runs, and count what is lost (docs/reliability.md)
 # make data  : fetch MNIST into data/
-# Each makes its own virtual environment, from $(PYTHON), and installs what it needs.
+# Each makes the virtual environment it needs, .venv. One that is there, from make or from uv, is
+# used as it is, unless PYTHON=python3.12 asks for another version: then it is made anew.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Errors are told, warnings are not: pip gives one for every editable installation. It is brought up
-# to date first, as that of Python 3.8 may try out versions for ever.
+# pip's warnings are left out: it has one for every editable installation.
 INSTALL = $(BIN)/python -m pip install -qq
 ARGS ?=
 # The tests of one file stay together: they share what is slow to make.
 PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 SECONDS ?= 60
 
-.PHONY: train test test-quick test-engines docs notebook bench fuzz soak data lint format clean
+version = $(shell $(1) -c 'import platform; print(platform.python_version())' 2> /dev/null)
+SUPPORTED = 3.8.% 3.9.% 3.10.% 3.11.% 3.12.% 3.13.% 3.14.%
+HERE := $(call version,$(BIN)/python)
+WANTED := $(if $(and $(HERE),$(filter file,$(origin PYTHON))),$(HERE),$(call version,$(PYTHON)))
+
+# `uv sync` removes what it did not install: a mark without its module does not count.
+gone = $(if $(wildcard $(VENV)/lib/python*/site-packages/$(2)),,$(shell rm -f $(VENV)/$(1)))
+$(call gone,created,pip)
+$(call gone,installed-test,pytest)
+$(call gone,installed-docs,sphinx)
+$(call gone,installed-bench,sklearn)
+$(call gone,installed-fuzz,atheris)
+$(call gone,installed-engines,nox)
+
+.PHONY: anew train test test-quick test-engines docs notebook bench fuzz soak data lint format clean
 
 train: $(VENV)/installed
 	$(BIN)/python scripts/train_logreg.py $(ARGS)
@@ -60,45 +74,35 @@ test-engines: $(VENV)/installed-engines
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	test ! -e $(BIN)/mypy || $(BIN)/mypy # Python 3.10 and later
 
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/created:
-	@echo "making a virtual environment in $(VENV) ..."
-	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --upgrade pip
+$(VENV)/created: $(if $(filter $(WANTED),$(HERE)),,anew)
+	$(if $(filter $(SUPPORTED),$(WANTED)),,$(error $(PYTHON): found $(or \
+		$(WANTED:%=Python %),no Python that starts); expected Python 3.8 to 3.14))
+	$(if $(filter $(WANTED),$(HERE)),,@echo "making a virtual environment in $(VENV) ..." && \
+		$(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV))
+	@$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null
+	$(INSTALL) --upgrade pip # that of Python 3.8 may try out versions for ever
 	touch $@
 
-$(VENV)/installed: setup.py $(VENV)/created
+$(VENV)/installed: pyproject.toml setup.py $(VENV)/created
 	@echo "installing what dlt needs (0.9 GB on disk, a minute or two the first time) ..."
 	$(INSTALL) --editable .
-	touch $@
-
-$(VENV)/installed-test: $(VENV)/installed
-	@echo "installing what the tests need ..."
-	$(INSTALL) --editable ".[test]"
 	touch $@
 
 $(VENV)/installed-engines: $(VENV)/created
 	$(INSTALL) "nox>=2026.2"
 	touch $@
 
-$(VENV)/installed-docs: $(VENV)/installed
-	@echo "installing what builds the docs (Python 3.9 and later) ..."
-	$(INSTALL) --editable ".[docs]"
-	touch $@
-
-$(VENV)/installed-bench: $(VENV)/installed
-	@echo "installing what the benchmark needs (PyTorch is measured if you install it too) ..."
-	$(INSTALL) --editable ".[bench]"
-	touch $@
-
-$(VENV)/installed-fuzz: $(VENV)/installed
-	@echo "installing what fuzzing needs ..."
-	$(INSTALL) --editable ".[fuzz]"
+$(VENV)/installed-%: $(VENV)/installed
+	@echo "installing what [$*] needs ..."
+	$(INSTALL) --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) .nox docs/_build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+		.hypothesis
