@@ -24,6 +24,8 @@ _EXPORTS = {
         "engine": "theano T set_floatX set_linker set_device",
         "errors": "DltError DataError SettingsError FetchError EngineError",
         "datasets": "load_data",
+        "stored": "save_data",
+        "chunks": "ChunkedDataSet open_data",
         "fetching": "fetch_mnist",
         "shared": "DataSet shared_dataset shared_datasets n_minibatches minibatch",
         "losses": "negative_log_likelihood zero_one_loss",
@@ -60,10 +62,13 @@ __all__ = sorted(_EXPORTS)
 TYPE_CHECKING = False  # True to type checkers; importing typing would take longer than dlt itself
 if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
-        checks, commandline, datasets, early_stopping, engine, errors, evaluation, examples,
-        fetching, files, losses, models, order, parameters, pictures, prediction, progress,
-        regularization, results, runs, score, sgd, shared, trainer, training,
+        arrays, checks, chunks, commandline, datasets, early_stopping, engine, errors, evaluation,
+        examples, fetching, files, fingerprint, losses, models, order, parameters, pictures,
+        prediction, progress, regularization, results, runs, score, sgd, shared, stored, trainer,
+        training,
     )  # fmt: skip
+    from dlt.chunks import ChunkedDataSet as ChunkedDataSet
+    from dlt.chunks import open_data as open_data
     from dlt.datasets import load_data as load_data
     from dlt.early_stopping import Patience as Patience
     from dlt.engine import T as T
@@ -125,6 +130,7 @@ if TYPE_CHECKING:
     from dlt.shared import n_minibatches as n_minibatches
     from dlt.shared import shared_dataset as shared_dataset
     from dlt.shared import shared_datasets as shared_datasets
+    from dlt.stored import save_data as save_data
     from dlt.trainer import Trainer as Trainer
     from dlt.trainer import train as train
 else:

@@ -91,14 +91,14 @@ def sequence(name: str, values: Any) -> list:
         raise SettingsError(name, repr(values), "a sequence") from None
 
 
-def finite(name: str, array: np.ndarray) -> None:
-    """Raise a DataError for NaN and infinity.
+def finite(name: str, array: np.ndarray, first: int = 0) -> None:
+    """Raise a DataError for NaN and infinity; `first` is the number of the first row.
 
     A comparison with either is false, which would count as label 0.
     """
     bad = ~np.isfinite(array)
     if bad.any():
-        row = int(bad.reshape(len(array), -1).any(axis=1).argmax())
+        row = first + int(bad.reshape(len(array), -1).any(axis=1).argmax())
         found = f"NaN or infinite values (first in row {row})"
         raise DataError(name, found, "finite numbers", "leave out such rows")
 
@@ -172,7 +172,7 @@ def inputs(name: str, x: Any, ndim: int = 2, dtype: str | None = None) -> np.nda
     return x
 
 
-def labels(name: str, y: Any, n_out: int | None = None) -> np.ndarray:
+def labels(name: str, y: Any, n_out: int | None = None, first: int = 0) -> np.ndarray:
     """Return labels as int64: whole numbers from 0 to `n_out` - 1, in a vector of any dtype.
 
     Examples
@@ -191,11 +191,11 @@ the classes from 0
     bad = ~(whole == y) | (whole < 0) | (whole >= 2**31)  # NaN differs from all
     if bad.any():
         row = int(bad.argmax())
-        found = f"label {y[row]} in row {row}"
+        found = f"label {y[row]} in row {first + row}"
         raise DataError(name, found, "whole numbers, 0 or more", "number the classes from 0")
     if n_out is not None and whole.max() >= n_out:
         row = int((whole >= n_out).argmax())
-        found = f"label {whole[row]:g} in row {row}"
+        found = f"label {whole[row]:g} in row {first + row}"
         raise DataError(name, found, f"labels from 0 to {n_out - 1}, as n_out is {n_out}")
     return whole.astype(np.int64)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -50,6 +51,21 @@ def seed(text: str) -> int:
 def positive_int(text: str) -> int:
     """Parse a count: a whole number, 1 or more."""
     return _whole_number(text, at_least=1)
+
+
+def memory(text: str) -> int:
+    """Parse an amount of memory into bytes.
+
+    Examples
+    --------
+    >>> memory("512MB")
+    512000000
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kMG])B", text)
+    size = int(float(match[1]) * 1000 ** (1 + "kMG".index(match[2]))) if match else 0
+    if not size:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a size such as 512MB or 2GB")
+    return size
 
 
 def _whole_number(text, at_least):

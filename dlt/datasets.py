@@ -5,7 +5,9 @@ Source: page "Getting Started", sections "Datasets" and "MNIST Dataset".
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 import os
 from typing import Callable
 
@@ -19,7 +21,9 @@ from dlt.files.idx import read_idx
 from dlt.files.npz import read_npz
 from dlt.files.pickles import load_pickle
 from dlt.files.reading import MAX_BYTES, open_capped, open_regular
+from dlt.files.rows import Part, RowFile
 from dlt.progress import silent
+from dlt.stored import is_stored, read_stored
 
 #: Data sets known by name.
 NAMES = ("mnist", "digits")
@@ -60,7 +64,8 @@ def load_data(
         - the page's pickle, ``mnist.pkl.gz``: a tuple of the training, validation and test set,
           each a pair of images and labels (Python 2 or 3, gzipped or not);
         - a folder with MNIST's four IDX files (gzipped or not);
-        - Keras's ``mnist.npz``.
+        - Keras's ``mnist.npz``;
+        - a folder that `dlt.save_data` wrote.
     log : callable, optional
         Takes a line of text before anything slow, such as `print`.
 
@@ -147,11 +152,11 @@ def _mnist_in(folder):
     return pickled or _first_file(folder, [_NPZ_NAME])
 
 
-def _idx_files(folder):
+def _idx_files(folder, endings=(".gz", "")):
     """Return the paths of MNIST's four files, None for those that are missing."""
     # some archives unpack to train-images.idx3-ubyte
     spellings = ([name, name.replace("-idx", ".idx")] for name in _IDX_NAMES)
-    return [_first_file(folder, [n + end for n in s for end in (".gz", "")]) for s in spellings]
+    return [_first_file(folder, [n + end for n in s for end in endings]) for s in spellings]
 
 
 def _first_file(folder, names):
@@ -177,7 +182,70 @@ def _load_path(path):
     return _checked(path, read(path), split)
 
 
+def idx_sources(folder):
+    """Return MNIST's four IDX files as sources that stay in them, three (x, y) pairs.
+
+    Returns
+    -------
+    pairs : list of (Part or RowFile, Part or RowFile)
+    split : str
+        Where the validation set comes from.
+
+    Raises
+    ------
+    DataError
+        The files are not there, or have to be read whole.
+    """
+    files = _idx_files(folder, endings=[""])
+    if not all(files):
+        raise DataError(
+            folder,
+            "data that has to be read whole",
+            "a folder as scripts/convert.py writes it, or IDX files that are not gzipped",
+            "convert it, or leave out --max-memory",
+        )
+    train_x, train_y, test_x, test_y = map(RowFile, files)
+    as_many(folder, len(train_x), len(train_y))
+    n = len(train_x) - len(train_x) // 6
+    train, valid = (
+        [Part(source, *rows) for source in (train_x, train_y)]
+        for rows in ((0, n), (n, len(train_x)))
+    )
+    return [train, valid, (test_x, test_y)], _LAST_SIXTH
+
+
+def _load_stored(folder):
+    """Load a stored data set, if it fits into memory."""
+    sets = read_stored(folder)
+    needed = 2 * sum(4 * math.prod(part.x.shape) for part in sets)
+    there = available_memory()
+    if there is not None and needed > there:
+        found = f"data that takes {needed >> 20} MB in memory"
+        remedy = "read it in chunks: --max-memory 512MB, or dlt.open_data"
+        raise DataError(folder, found, f"at most {there >> 20} MB, which are free", remedy)
+    return _consistent(folder, [_loaded(part) for part in sets])
+
+
+def _loaded(part):
+    x, y, path = part.x[:], part.y[:], part.x.path
+    if x.dtype.kind != "f":
+        x = x.astype(np.float32)
+        x /= np.float32(part.description.scale)
+    as_many(path, len(x), len(y))
+    return Examples(inputs(path, x), labels(part.y.path, y), part.description)
+
+
+def available_memory():
+    """Return how many bytes of memory are free or can be freed; None where that is unknown."""
+    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/meminfo") as file:
+        line = next(line for line in file if line.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    return None
+
+
 def _load_folder(folder):
+    if is_stored(folder):
+        return _load_stored(folder)
     files = _idx_files(folder)
     if all(files):
         return _checked(folder, _split(*map(read_idx, files)), _LAST_SIXTH)
@@ -238,7 +306,12 @@ def _kind(value):
 def _checked(path, pairs, split):
     """Check the three sets, one by one and against each other."""
     names = [f"{path} ({name} set)" for name in _SET_NAMES]
-    datasets = [_examples(name, x, y, split) for name, (x, y) in zip(names, pairs)]
+    return _consistent(path, [_examples(n, x, y, split) for n, (x, y) in zip(names, pairs)])
+
+
+def _consistent(path, datasets):
+    """Check the three sets against each other."""
+    names = [f"{path} ({name} set)" for name in _SET_NAMES]
     (x_train, y_train), others = datasets[0], datasets[1:]
     known = np.unique(y_train)
     if len(known) < 2:
@@ -260,7 +333,7 @@ def _checked(path, pairs, split):
 def _examples(where, x, y, split):
     """Check one set, and scale its pixels to [0, 1]."""
     x = real_numbers(where + ", x", _bounded(where + ", x", x))
-    sides = x.shape[1:] if x.ndim == 3 else (None, None)
+    shape = x.shape[1:]
     x = inputs(where + ", x", x)
     y = labels(where + ", y", _bounded(where + ", y", y))
     as_many(where, len(x), len(y))
@@ -273,7 +346,7 @@ def _examples(where, x, y, split):
         x = x.astype(np.float32)
     if scale == 256:
         x /= np.float32(256)  # in place: a large set is there twice already
-    return Examples(x, y, Description(scale, *sides, None, split))
+    return Examples(x, y, Description.of_rows(shape, scale=scale, split=split))
 
 
 def _bounded(where, values):

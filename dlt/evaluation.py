@@ -1,10 +1,12 @@
 """Testing: count a model's errors on a data set.
 
-Errors are counted as whole numbers by the compiled function and divided here, so the
-same count prints as the same digits on every engine and in every floatX.
+Errors are counted as whole numbers and divided once, so the same count prints as the same digits
+on every engine and in every floatX.
 
 Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 """
+
+import math
 
 import numpy as np
 
@@ -13,9 +15,9 @@ from dlt.errors import SettingsError
 from dlt.score import Score
 from dlt.shared import as_data_set, n_minibatches
 
-# Examples evaluated at once: the result does not depend on it, time and memory do. A set that
-# fits is used where it lies; of a larger one, each chunk is copied first, at twice the time.
+# Examples evaluated at once. Of a larger set, each piece is copied first, at twice the time.
 _CHUNK = 10000
+_CHUNK_BYTES = 1 << 26
 
 
 def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
@@ -28,13 +30,12 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     errors : Theano vector or scalar
         An expression of `x` and `y`: the error of each example (`dlt.zero_one_loss`), or the
         mean over a minibatch, as the page's ``classifier.errors(y)``.
-    data_set : DataSet or (shared_x, y)
-        As `dlt.shared_dataset` gives it.
+    data_set : DataSet, ChunkedDataSet or (shared_x, y)
     batch_size : int
-        Size of a minibatch.
+        Examples in a minibatch.
     drop_last : bool
-        False: every example counts. True: whole minibatches only, as in the page's
-        script, which tests on 9600 of 10000 examples at a batch size of 600.
+        False: every example counts. True: whole minibatches only, as in the page's script, which
+        tests on 9600 of 10000 examples at a batch size of 600.
 
     Returns
     -------
@@ -64,23 +65,33 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
             f"rank {errors.ndim}",
             "a vector, one value for each example, or a scalar, their mean",
         )
-    data_set = as_data_set("data_set", data_set)
+    data_set = as_data_set("data_set", data_set, x, y)
     n = data_set.n_examples
     if drop_last:
         n = n_minibatches(n, batch_size) * batch_size
     of_each = errors.ndim == 1
-    chunk = min(n, max(batch_size, _CHUNK) if of_each else batch_size)
+    row_bytes = np.dtype(theano.config.floatX).itemsize * math.prod(data_set.row_shape)
+    most = max(batch_size, min(_CHUNK, _CHUNK_BYTES // row_bytes))
+    chunk = min(n, most if of_each else batch_size)
+    feed, n_whole = data_set.feed(chunk, n), n - n % chunk
 
-    def total(n_rows, givens):
-        (found,) = substitute([T.sum(errors) if of_each else errors * n_rows], givens)
-        return found
+    def counted(n_rows):
+        def count(start):
+            total = T.sum(errors) if of_each else errors * n_rows
+            return substitute([total], feed.givens(x, y, start, n_rows))
 
-    def of_chunk(index):
-        return [total(chunk, data_set.givens(x, y, index, chunk))]
+        return index_loop(count)
 
-    of_chunks, (n_chunks, n_left) = index_loop(of_chunk), divmod(n, chunk)
-    rest = {
-        symbol: T.cast(data[n - n_left : n], symbol.dtype) for symbol, data in zip((x, y), data_set)
-    }
-    of_rest = theano.function([], total(n_left, rest)) if n_left else lambda: np.int64(0)
-    return lambda: Score(sum(of_chunks(range(n_chunks)).tolist(), of_rest().item()), n)
+    passes = [(0, n_whole, chunk), (n_whole, n, n - n_whole)]
+    passes = [(counted(size), first, stop, size) for first, stop, size in passes if size]
+
+    def score(should_stop=bool):
+        found = [
+            count(starts)
+            for count, *places in passes
+            for starts in feed.starts(*places, should_stop=should_stop)
+        ]
+        return Score(sum(np.concatenate(found).tolist()), n)
+
+    score.pause = feed.pause
+    return score

@@ -26,11 +26,19 @@ class Description(NamedTuple):
         Where the validation set comes from.
     """
 
-    scale: int | None
-    height: int | None
-    width: int | None
-    labels: tuple[str, ...] | None
-    split: str | None
+    scale: int | None = None
+    height: int | None = None
+    width: int | None = None
+    labels: tuple[str, ...] | None = None
+    split: str | None = None
+
+    @classmethod
+    def of_rows(
+        cls, shape: tuple[int, ...], scale: int | None = None, split: str | None = None
+    ) -> Description:
+        """Return the description of rows of a shape: pictures where it has two sides."""
+        height, width = shape if len(shape) == 2 else (None, None)
+        return cls(scale, height, width, None, split)
 
 
 class Examples(collections.namedtuple("Examples", "x y")):
@@ -57,6 +65,30 @@ class Examples(collections.namedtuple("Examples", "x y")):
         made = super().__new__(cls, x, y)
         made.description = description
         return made
+
+    @property
+    def n_examples(self):
+        """Number of examples, N."""
+        return len(self.x)
+
+    @property
+    def row_shape(self):
+        """Shape of one example."""
+        return self.x.shape[1:]
+
+    @property
+    def targets(self):
+        """The labels, shape (N,)."""
+        return self.y
+
+    @property
+    def n_labels(self):
+        """Number of labels, the largest one and 1 more."""
+        return int(self.y.max()) + 1
+
+    def rows(self, first, stop):
+        """Return x and y of some consecutive examples."""
+        return self.x[first:stop], self.y[first:stop]
 
     def __getnewargs__(self):
         return (*self, self.description)

@@ -7,6 +7,8 @@ examples again and nothing more has to be saved. A resumed run knows an order by
 Source: none on the page; Bottou, "Stochastic Gradient Descent Tricks" (2012), section 3.
 """
 
+from __future__ import annotations
+
 import collections
 
 import numpy as np
@@ -15,34 +17,74 @@ from dlt.checks import whole_number
 from dlt.errors import SettingsError
 
 
-class Shuffled(collections.namedtuple("Shuffled", "seed")):
+class Shuffled(collections.namedtuple("Shuffled", "seed block")):
     """Every epoch takes the examples in a random order of its own.
 
     Parameters
     ----------
     seed : int
         0 to 2**32 - 1. The same seed gives the same orders.
+    block : int, optional
+        Shuffle blocks of this many consecutive examples, and the examples within each block,
+        instead of all examples alike: random rows of a file are slow to read. Some thousands mix
+        well.
 
     Raises
     ------
     SettingsError
-        `seed` is out of range.
+        `seed` or `block` is out of range.
 
     Examples
     --------
     >>> Shuffled(seed=1).permutation(epoch=0, n=5).tolist()
     [1, 4, 0, 3, 2]
+    >>> Shuffled(seed=1, block=3).permutation(epoch=0, n=9).tolist()
+    [7, 8, 6, 2, 1, 0, 3, 5, 4]
     """
 
     __slots__ = ()
 
-    def __new__(cls, seed):
-        return super().__new__(cls, whole_number("seed", seed, low=0, high=2**32 - 1))
+    def __new__(cls, seed: int, block: int | None = None):
+        if block is not None:
+            block = whole_number("block", block, low=1)
+        return super().__new__(cls, whole_number("seed", seed, low=0, high=2**32 - 1), block)
 
-    def permutation(self, epoch, n):
+    def __repr__(self):
+        return f"Shuffled(seed={self.seed}{'' if self.block is None else f', block={self.block}'})"
+
+    def permutation(self, epoch: int, n: int) -> np.ndarray:
         """Return the rows 0..n-1 in the order of an epoch (from 0), shape (n,)."""
+        return self.rows(epoch, n, 0, n)
+
+    def rows(self, epoch: int, n: int, first: int, stop: int) -> np.ndarray:
+        """Return ``permutation(epoch, n)[first:stop]``; with blocks, without making the rest."""
         # numpy keeps the stream of RandomState the same in every version
-        return np.random.RandomState([self.seed, epoch]).permutation(n)
+        if self.block is None:
+            return np.random.RandomState([self.seed, epoch]).permutation(n)[first:stop]
+        n_blocks = -(-n // self.block)
+        blocks = np.random.RandomState([self.seed, epoch]).permutation(n_blocks)
+        lengths = np.minimum(self.block, n - blocks * self.block)  # the last one may be shorter
+        ends = np.cumsum(lengths)
+        touched = slice(np.searchsorted(ends, first, "right"), np.searchsorted(ends, stop) + 1)
+        found = [
+            b * self.block + np.random.RandomState([self.seed, epoch, b]).permutation(length)
+            for b, length in zip(blocks[touched], lengths[touched])
+        ]
+        skipped = first - (ends - lengths)[touched.start]
+        return np.concatenate(found)[skipped : skipped + stop - first]
+
+
+def rows_in_order(order, epoch: int, n: int, first: int, stop: int) -> np.ndarray:
+    """Return the rows at the places `first` to `stop` of an epoch.
+
+    Raises
+    ------
+    SettingsError
+        See `permuted`.
+    """
+    if type(order) is Shuffled:  # others are checked whole
+        return order.rows(epoch, n, first, stop)
+    return permuted(order, epoch, n)[first:stop]
 
 
 def permuted(order, epoch, n):

@@ -1,14 +1,13 @@
-r"""Shared variables: the whole data set where the engine can reach it, read minibatch by minibatch.
+"""Shared variables: the whole data set where the engine can reach it, read minibatch by minibatch.
 
-The page stores each set in two shared variables, the inputs and the labels, so
-that a GPU gets everything in one transfer and afterwards only a minibatch's
-*index* has to be sent. Labels are stored as floatX as well (old GPUs held
-nothing else) and cast to int32 on the way out.
+The page stores each set in two shared variables, the inputs and the labels: a GPU gets everything
+in one transfer, and afterwards only a minibatch's *index*. Labels are stored as floatX too (old
+GPUs held nothing else) and cast to int32 on the way out.
 
 Source: page "Getting Started", section "MNIST Dataset".
 """
 
-import hashlib
+from __future__ import annotations
 
 import numpy as np
 
@@ -16,27 +15,22 @@ from dlt.checks import as_many, dimensions, finite, inputs, labels, pair, real_n
 from dlt.engine import T, row_window, shared_resident, take_rows, theano
 from dlt.errors import DataError
 from dlt.examples import Description
+from dlt.fingerprint import digest, fingerprint
+from dlt.order import permuted
 
 #: What messages call the three sets.
 SET_NAMES = ("training set", "validation set", "test set")
 
 
 class DataSet:
-    """One data set that the engine can read; it unpacks as the page's pair ``shared_x, y``.
+    """One data set in memory that the engine can read; it unpacks as the page's ``shared_x, y``.
 
     Parameters
     ----------
     x : shared variable, shape (N, ...)
-        The inputs, one row for each example.
     y : shared variable, shape (N, ...), or the cast of one
         The labels or targets.
     description : dlt.examples.Description, optional
-        What is known besides the numbers.
-
-    Attributes
-    ----------
-    x, y, description
-        As given.
 
     Examples
     --------
@@ -46,91 +40,76 @@ class DataSet:
     (2, (2,), [1.0, 0.0])
     """
 
-    def __init__(self, x, y, description=None):
+    def __init__(self, x, y, description: Description | None = None):
         self.x, self.y, self.description = x, y, description
-        self._hashed = None
+        self._hashed: tuple[list, str] | None = None
 
     def __iter__(self):
         return iter((self.x, self.y))
 
+    def __eq__(self, other):
+        return type(other) is DataSet and other.x is self.x and other.y is self.y
+
+    def __hash__(self):
+        return hash((self.x, self.y))
+
     @property
-    def n_examples(self):
+    def n_examples(self) -> int:
         """Number of examples, N."""
         return self._shape()[0]
 
     @property
-    def row_shape(self):
+    def row_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return tuple(self._shape()[1:])
 
     @property
-    def targets(self):
+    def targets(self) -> np.ndarray:
         """The stored labels or targets, ndarray, shape (N, ...)."""
         return self._variables()[1].get_value(borrow=True)
 
-    def givens(self, x, y, index, batch_size):
-        """Return what the symbolic inputs and labels stand for: minibatch number `index`.
+    def feed(self, size: int, n_rows: int) -> Feed:
+        """Return what compiled loops read.
 
         Parameters
         ----------
-        x, y : Theano variables
-            The symbolic inputs and labels.
-        index, batch_size
-            See `minibatch`.
-
-        Returns
-        -------
-        dict
-            For ``givens`` of ``theano.function``.
-
-        Examples
-        --------
-        >>> x, y, index = T.matrix("x"), T.ivector("y"), T.lscalar("index")
-        >>> data_set = shared_dataset(([[0.0], [0.1], [0.2], [0.3]], [0, 1, 2, 3]))
-        >>> f = theano.function([index], y, givens={y: data_set.givens(x, y, index, 2)[y]})
-        >>> f(1).tolist()
-        [2, 3]
+        size : int
+            Examples in a minibatch.
+        n_rows : int
+            Examples that a pass over the data set takes.
         """
-        return {
-            symbol: T.cast(minibatch(data, index, batch_size), symbol.dtype)
-            for symbol, data in zip((x, y), self)
-        }
+        return Feed(self)
 
-    def givens_of_rows(self, x, y, rows):
-        """Return what the symbolic inputs and labels stand for: the rows of these numbers.
+    def check(self, name: str, x, y, n_out: int | None = None) -> None:
+        """Check that the set fits symbolic inputs and targets.
 
         Parameters
         ----------
+        name : str
+            What messages call the set.
         x, y : Theano variables
-        rows : Theano vector, int32
-            Numbers of rows, 0..N-1.
+        n_out : int, optional
+            Number of labels, where the targets have to be labels.
 
-        Returns
-        -------
-        dict
+        Raises
+        ------
+        DataError
         """
-        return {
-            symbol: T.cast(take_rows(data, rows), symbol.dtype)
-            for symbol, data in zip((x, y), self)
-        }
+        stored = self.x.get_value(borrow=True), self.targets
+        for part, array, symbol in zip((name + ", x", name + ", y"), stored, (x, y)):
+            dimensions(part, array, symbol.ndim)
+            finite(part, array)
+        if n_out is not None:
+            labels(name + ", y", self.targets, n_out)
 
-    def fingerprint(self):
-        """Return the SHA-256 of the shapes, dtypes and bytes that training reads, in hexadecimal.
-
-        It is computed once for the values that are stored.
-        """
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the numbers, computed once for the values that are stored."""
         stored = [shared.container.value for shared in self._variables()]
         if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
-            self._hashed = stored, self._digest()
+            x, y = (shared.get_value(borrow=True) for shared in self._variables())
+            digests = digest(lambda: _pieces(x), pixels=True), digest(lambda: _pieces(y))
+            self._hashed = stored, fingerprint(*digests)
         return self._hashed[1]
-
-    def _digest(self):
-        digest = hashlib.sha256()
-        for shared in self._variables():
-            array = np.ascontiguousarray(shared.get_value(borrow=True))
-            digest.update(f"{array.shape} {array.dtype.str};".encode("ascii"))
-            digest.update(array.reshape(-1).view(np.uint8))
-        return digest.hexdigest()
 
     def _shape(self):
         # of what is stored: a copy from the device would only be measured
@@ -141,29 +120,60 @@ class DataSet:
         return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
 
 
-def as_data_set(name, data_xy, x=None, y=None):
-    """Return a data set as a `DataSet`: arrays are stored, the page's pair is taken as it is.
+class Feed:
+    """How compiled loops read a `DataSet`: where it lies."""
+
+    def __init__(self, data_set):
+        self._data_set, n = data_set, data_set.n_examples
+        self._rows = shared_resident(np.arange(n, dtype="int32"), name="rows")
+
+    def givens(self, x, y, start, n, in_turn=True):
+        """Return what x and y stand for: n examples from place `start` on.
+
+        `in_turn`: or in the order that `starts` was given last.
+        """
+
+        def taken(data):
+            if in_turn:
+                return row_window(data, start, n)
+            return take_rows(data, row_window(self._rows, start, n))
+
+        return {s: T.cast(taken(data), s.dtype) for s, data in zip((x, y), self._data_set)}
+
+    def starts(self, first, stop, size, order=None, epoch=0, should_stop=bool):
+        """Put an epoch's order in place, and yield where minibatches begin."""
+        if order is not None:
+            self._rows.set_value(permuted(order, epoch, self._data_set.n_examples), borrow=True)
+        yield np.arange(first, stop, size)
+
+    def pause(self):
+        """Do nothing: all is in memory."""
+
+
+def _pieces(array, step=10000):
+    return (array[i : i + step] for i in range(0, len(array), step))
+
+
+def as_data_set(name: str, data_xy, x=None, y=None):
+    """Return a data set that compiled functions can read: arrays are stored, others stay.
 
     Parameters
     ----------
     name : str
         What messages call it.
-    data_xy : DataSet, (x, y) of arrays, or (shared_x, y)
+    data_xy : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
     x, y : Theano variables, optional
         The symbolic inputs and targets that it is for. Where `y` is not of integers, the targets
         need not be labels.
-
-    Returns
-    -------
-    DataSet
 
     Raises
     ------
     DataError
         See `shared_dataset`.
     """
-    if isinstance(data_xy, DataSet):
-        return data_xy
+    if hasattr(data_xy, "feed"):
+        is_picture = x is not None and x.ndim == 2 and len(data_xy.row_shape) > 1
+        return data_xy.flat if is_picture and hasattr(data_xy, "flat") else data_xy
     data_x, data_y = pair(name, data_xy)
     if not hasattr(data_x, "get_value"):
         return _stored(name, data_xy, True, 2 if x is None else x.ndim, y)
@@ -175,31 +185,29 @@ def as_data_set(name, data_xy, x=None, y=None):
     return data_set
 
 
-def shared_dataset(data_xy, borrow=True):
+def shared_dataset(data_xy, borrow: bool = True) -> DataSet:
     r"""Store one data set in shared variables.
 
     Parameters
     ----------
     data_xy : (x, y)
         x : array, shape (N, D), finite numbers; pictures, shape (N, height, width), become
-        rows. y : array, shape (N,), class numbers 0..L-1, exact in floatX up to 2**24 with
+        rows. y : array, shape (N,), class numbers 0..L-1, exact in floatX: up to 2**24 in
         float32.
     borrow : bool
-        True: the shared variable may use the memory of an array that already is
-        of dtype floatX, so changing that array later changes the data.
+        True: the shared variable may use the memory of the array, and change with it.
 
     Returns
     -------
     DataSet
-        It unpacks as ``shared_x``, a shared variable of floatX, shape (N, D), and ``y``, a
-        vector of int32, shape (N,): the cast of a shared variable of floatX, which is
-        ``y.owner.inputs[0]``.
+        It unpacks as ``shared_x``, floatX, shape (N, D), and ``y``, int32, shape (N,), the cast
+        of the shared variable ``y.owner.inputs[0]``.
 
     Raises
     ------
     DataError
-        x is no array of finite numbers that floatX can hold, y are not whole numbers from 0 on,
-        there are none, or not as many of one as of the other.
+        x is not an array of finite numbers that floatX can hold, y are not whole numbers from 0
+        on, or the two have different lengths or none.
 
     Examples
     --------
@@ -214,7 +222,7 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     """Store one data set; `name` is what messages call it."""
     data_x, data_y = pair(name, data_xy)
     data_x, data_y = real_numbers(name + ", x", data_x), real_numbers(name + ", y", data_y)
-    sides = data_x.shape[1:] if data_x.ndim == 3 else (None, None)
+    described = getattr(data_xy, "description", None) or Description.of_rows(data_x.shape[1:])
     data_x = inputs(name + ", x", data_x, ndim, theano.config.floatX)
     labelled = symbolic_y is None or "int" in symbolic_y.dtype
     if labelled:
@@ -227,23 +235,11 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     finite(name + ", y", data_y)
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
     shared_y = shared_resident(data_y, name="shared_y", borrow=borrow)
-    description = getattr(data_xy, "description", None) or Description(None, *sides, None, None)
-    return DataSet(shared_x, T.cast(shared_y, "int32") if labelled else shared_y, description)
+    return DataSet(shared_x, T.cast(shared_y, "int32") if labelled else shared_y, described)
 
 
-def shared_datasets(datasets, borrow=True):
-    """Store the training, validation and test sets: six shared variables in three pairs.
-
-    Parameters
-    ----------
-    datasets : three (x, y) pairs
-        As `dlt.load_data` gives them.
-    borrow : bool
-        See `shared_dataset`.
-
-    Returns
-    -------
-    list of three DataSet
+def shared_datasets(datasets, borrow: bool = True) -> list[DataSet]:
+    """Store the training, validation and test sets; see `shared_dataset`.
 
     Examples
     --------
@@ -253,27 +249,19 @@ def shared_datasets(datasets, borrow=True):
     return [_stored(name, data_xy, borrow) for name, data_xy in zip(SET_NAMES, datasets)]
 
 
-def n_minibatches(n, batch_size, drop_last=True):
+def n_minibatches(n: int, batch_size: int, drop_last: bool = True) -> int:
     """Count the minibatches in `n` examples.
 
     Parameters
     ----------
-    n : int
-        Number of examples, at least 1.
-    batch_size : int
-        Examples in a minibatch, 1..n.
+    n, batch_size : int
+        1 <= batch_size <= n.
     drop_last : bool
-        True, the page's way: only whole minibatches count. False: a last,
-        smaller one counts too.
-
-    Returns
-    -------
-    int
+        True, the page's way: only whole minibatches count. False: a smaller last one counts too.
 
     Raises
     ------
     SettingsError
-        `batch_size` is not a whole number from 1 to n.
 
     Examples
     --------
@@ -287,17 +275,16 @@ def n_minibatches(n, batch_size, drop_last=True):
 def minibatch(data, index, batch_size):
     """Take minibatch number `index` of a shared variable.
 
-    This is the page's ``data[index * batch_size: (index + 1) * batch_size]``, for
-    linkers that need to know every shape beforehand (JAX) as well.
+    This is the page's ``data[index * batch_size: (index + 1) * batch_size]``, in a form that
+    every linker can compile.
 
     Parameters
     ----------
     data : Theano variable, shape (N, ...)
         A shared variable, or the int32 labels of `shared_dataset`.
     index : Theano integer scalar, or int
-        0..n_minibatches - 1; nothing checks that when the function runs.
+        0..n_minibatches - 1, unchecked.
     batch_size : int
-        Examples in a minibatch.
 
     Returns
     -------

@@ -4,14 +4,17 @@ Source: page "Getting Started", sections "Stochastic Gradient Descent", "Early-S
 "Testing".
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib
 import threading
+from typing import Any, Callable, Literal, Mapping, Sequence
 
 import numpy as np
 
-from dlt.checks import dimensions, finite, labels, rows_alike, whole_number
+from dlt.checks import rows_alike, whole_number
 from dlt.early_stopping import Patience, best_row
 from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
 from dlt.engine.graphs import describe_graph
@@ -24,13 +27,14 @@ from dlt.parameters import check_values, names_of
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult
 from dlt.runs.checkpoint import Checkpoint
-from dlt.runs.folder import DESCRIPTION, MODEL
+from dlt.runs.folder import DESCRIPTION, MODEL, RunFolder
+from dlt.runs.history import HistoryRow
 from dlt.runs.resuming import engine_versions
 from dlt.runs.saving import Saver
 from dlt.runs.state import State
 from dlt.score import Score
 from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
-from dlt.shared import DataSet, as_data_set, n_minibatches
+from dlt.shared import as_data_set, n_minibatches
 from dlt.training import expected_end, stopped_by, training_loop
 
 
@@ -51,7 +55,7 @@ class Trainer:
         The symbolic labels or targets.
     loss : Theano scalar
         What the updates lower: an expression of ``classifier.input`` and `y`.
-    train_set, valid_set : DataSet, (x, y) of arrays, or (shared_x, y)
+    train_set, valid_set : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
         Without a validation set, all epochs are made, and the last parameters are the best.
     batch_size : int
         Examples in a minibatch, 1..N of the training set. Training uses whole minibatches only:
@@ -94,10 +98,10 @@ class Trainer:
         loss,
         train_set,
         valid_set=None,
-        batch_size=600,
+        batch_size: int = 600,
         updates=None,
         errors=None,
-        drop_last=False,
+        drop_last: bool = False,
     ):
         self._symbols, self._drop_last = (classifier.input, y), drop_last
         self._n_out = classifier.n_out if errors is None else None  # labels are below it
@@ -118,40 +122,40 @@ class Trainer:
             updates = gradient_updates(loss, classifier.params, 0.13)
         if errors is None:
             errors = zero_one_loss(classifier.p_y_given_x, y, reduction="none")
-        updates = dict(update_pairs(updates))
-        refuse_draws([loss, errors, *updates.values()])
+        changes = dict(update_pairs(updates))
+        refuse_draws([loss, errors, *changes.values()])
         self._model = describe_model(classifier)
-        self._variables = variables = _Variables(classifier.params, updates)
+        self._variables = variables = _Variables(classifier.params, changes)
         self._expressions = {"loss": loss, "errors": errors}
-        for variable, expression in updates.items():
+        for variable, expression in changes.items():
             self._expressions["update of " + variables.names[variable]] = expression
         self._fixed = _checked_leaves(self._expressions, variables, self._symbols)
         loss, self._errors, *after = substitute(list(self._expressions.values()), variables.copies)
-        after = dict(zip(updates, after))
+        values = dict(zip(changes, after))
         # A parameter that nothing updates goes along, so that all are kept in one place.
-        updates = [(copy, after.get(v, copy)) for v, copy in variables.copies.items()]
+        pairs = [(copy, values.get(v, copy)) for v, copy in variables.copies.items()]
         self._stretch = minibatch_stretch(
-            loss, updates, *self._symbols, self._train_set, self._batch_size
+            loss, pairs, *self._symbols, self._train_set, self._batch_size
         )
         self._counter = functools.lru_cache(maxsize=1)(self._compiled_counter)  # of a test set
         self._validator = functools.lru_cache(maxsize=1)(
-            lambda: self._compiled_counter(*self._valid_set)
+            lambda: self._compiled_counter(self._valid_set)
         )
         self._running = threading.Lock()
 
     def run(
         self,
-        n_epochs=1000,
-        patience=Patience(),  # noqa: B008, a value
-        order=None,
-        folder=None,
-        resume=False,
-        params=None,
-        on_validation=None,
-        log=silent,
-        progress=None,
-        should_stop=None,
-    ):
+        n_epochs: int = 1000,
+        patience: Patience = Patience(),  # noqa: B008, a value
+        order: Any = None,
+        folder: RunFolder | None = None,
+        resume: bool | Literal["auto"] = False,
+        params: Mapping[str, np.ndarray] | None = None,
+        on_validation: Callable[[HistoryRow], object] | None = None,
+        log: Callable[[str], object] = silent,
+        progress: bool | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> TrainingResult:
         """Train, from the beginning or from a checkpoint.
 
         Once training has begun, KeyboardInterrupt (Ctrl-C, or a notebook's stop button) ends the
@@ -217,7 +221,10 @@ class Trainer:
             self._variables.put(start.params, start.update_state)
             with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
                 self._stretch(start.iteration, 0, order)
-            validate = self._validator() if rule else None
+            should_stop = should_stop or bool
+            count_errors = self._validator() if rule else None
+            for reader in filter(None, (self._stretch, count_errors)):
+                stack.callback(reader.pause)
             log(_plan(n_epochs, self._n_train_batches, rule))
             total = expected_end(start, n_iterations, rule)
             bar = stack.enter_context(
@@ -225,7 +232,10 @@ class Trainer:
             )
 
             def train(first, n):
-                return (self._stretch(first, n, order), *self._variables.values())
+                losses = self._stretch(first, n, order, should_stop)
+                return (losses, *self._variables.values())
+
+            validate = count_errors and functools.partial(count_errors, should_stop)
 
             def take(state):
                 bar.move(state.iteration, expected_end(state, n_iterations, rule))
@@ -241,16 +251,16 @@ class Trainer:
                     saver.end(state, stopped_by(state, n_iterations, rule))
 
             loop = training_loop(start, train, validate, self._n_train_batches, n_epochs, patience)
-            state = _follow(loop, start, take, end, should_stop or (lambda: False))
+            state = _follow(loop, start, take, end, should_stop)
         ended = stopped_by(state, n_iterations, rule) or "request"
         return _result(state, ended, self._n_train_batches, patience)
 
-    def score(self, data_set, params):
+    def score(self, data_set, params: Mapping[str, np.ndarray]) -> Score:
         """Count the errors that some parameters make on a data set, such as the test set.
 
         Parameters
         ----------
-        data_set : DataSet, (x, y) of arrays, or (shared_x, y)
+        data_set : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
         params : dict of str to ndarray
             Such as ``result.best_params``.
 
@@ -267,17 +277,16 @@ class Trainer:
         data_set = self._checked("test set", data_set)
         with self._alone():
             self._variables.put(*self._variables.start(params, all_params=True))
-            return self._counter(*data_set)()
+            count_errors = self._counter(data_set)
+            try:
+                return count_errors()
+            finally:
+                count_errors.pause()
 
     def _checked(self, name, data_xy):
         """Store a data set where it is not stored yet, and check that it fits."""
         data_set = as_data_set(name, data_xy, *self._symbols)
-        stored = data_set.x.get_value(borrow=True), data_set.targets
-        for part, array, symbol in zip((name + ", x", name + ", y"), stored, self._symbols):
-            dimensions(part, array, symbol.ndim)
-            finite(part, array)
-        if self._n_out is not None:
-            labels(name + ", y", data_set.targets, self._n_out)
+        data_set.check(name, *self._symbols, self._n_out)
         rows_alike(name + ", x", data_set.row_shape, *self._rows)
         if self._drop_last and self._batch_size > data_set.n_examples:
             raise SettingsError(
@@ -288,8 +297,7 @@ class Trainer:
             )
         return data_set
 
-    def _compiled_counter(self, shared_x, y):
-        data_set = DataSet(shared_x, y)
+    def _compiled_counter(self, data_set):
         return error_counter(
             *self._symbols, self._errors, data_set, self._batch_size, self._drop_last
         )
@@ -407,8 +415,15 @@ class _Variables:
 
 
 def train(
-    classifier, y, loss, datasets, learning_rate=0.13, batch_size=600, drop_last=False, **options
-):
+    classifier,
+    y,
+    loss,
+    datasets: Sequence,
+    learning_rate: Any = 0.13,
+    batch_size: int = 600,
+    drop_last: bool = False,
+    **options: Any,
+) -> TrainingResult:
     """Train a classifier by minibatch SGD with early stopping, and test the best parameters.
 
     The simple case of `Trainer`. The classifier itself stays as it is.

@@ -53,15 +53,16 @@ def predict_pictures(predictor, pictures):
 
 
 def predict_test_set(predictor, dataset, n_examples):
-    from dlt import load_data
+    from dlt.chunks import open_or_load
 
-    _, _, (x, y) = load_data(dataset or predictor.dataset, log=print)
-    probabilities = predictor.probabilities(x[:n_examples])
+    _, _, test_set = open_or_load(dataset or predictor.dataset, log=print)
+    x, y = test_set.rows(0, min(n_examples, test_set.n_examples))
+    probabilities = predictor.probabilities(x)
     labels = probabilities.argmax(axis=1)
     for i, (label, p_y_given_x) in enumerate(zip(labels, probabilities)):
         p = p_y_given_x[label]
         print(f"test example {i}: {label}, probability {p:.3f}, right label {y[i]}")
-    print(f"{(labels != y[:n_examples]).sum()} of {len(labels)} wrong")
+    print(f"{(labels != y).sum()} of {len(labels)} wrong")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 if not __package__:  # run as a file: the dlt beside it, whatever else is installed as dlt
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from dlt.commandline import Parser, positive_int, script, seed, this_command
+from dlt.commandline import Parser, memory, positive_int, script, seed, this_command
 from dlt.runs.signals import StopOnSignal
 
 BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch would be two updates
@@ -23,6 +23,10 @@ def parse(argv):
     add("--dataset", metavar="NAME_OR_PATH",
         help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
         "fetched, else digits)")
+    add("--max-memory", type=memory, metavar="SIZE",
+        help="read the data in chunks that take so much memory in all, such as 512MB; for a folder "
+        "that convert.py wrote, or raw IDX files (default: load all)")
+    add("--verify", action="store_true", help="compare such a folder with its checksums first")
     add("--batch-size", type=int, metavar="N",
         help="examples in a minibatch (default: 600; 20 on the digits)")
     add("--learning-rate", type=float, default=0.13, metavar="RATE", help="step size")
@@ -74,9 +78,12 @@ def main(argv=None):
 
     say(describe())
     dataset = name_of_dataset(args, say)
-    datasets = dlt.load_data(dataset, log=say)
-    n_in, n_out = datasets[0][0].shape[1], int(datasets[0][1].max()) + 1
-    n_train, n_valid, n_test = (len(y) for _, y in datasets)
+    if args.verify or args.max_memory:
+        datasets = dlt.open_data(dataset, args.max_memory or 1 << 29, args.verify, log=say)
+    if not args.max_memory:
+        datasets = dlt.load_data(dataset, log=say)
+    (n_in,), n_out = datasets[0].row_shape, datasets[0].n_labels
+    n_train, n_valid, n_test = (data_set.n_examples for data_set in datasets)
     say(f"{dataset}: {n_train} training, {n_valid} validation, {n_test} test examples of {n_in} "
         f"values, {n_out} labels")  # fmt: skip
 

@@ -59,11 +59,12 @@ def bare_environment(**changes):
     return environ
 
 
-def run_python(*args, cwd=ROOT, **environ):
+def run_python(*args, cwd=ROOT, timeout=300, **environ):
     """Run a fresh Python, in the checkout unless told otherwise, and wait for its end."""
     return subprocess.run(
         [sys.executable, *map(str, args)],
-        cwd=str(cwd), env=bare_environment(**environ), capture_output=True, text=True, timeout=300,
+        cwd=str(cwd), env=bare_environment(**environ), capture_output=True, text=True,
+        timeout=timeout,
     )  # fmt: skip
 
 

@@ -6,12 +6,14 @@ a second process. After each one the run is resumed. All that it leaves and prin
 must equal what a run without a fault leaves and prints, byte for byte.
 
 Most runs are forks of this process, which compiles the functions once, with the C linker, as that
-starts no threads. Half of the kills hit runs with momentum and a shuffled order. One kill in 25
+starts no threads. Of the kills, a third hits runs with momentum and
+a shuffled order, and a third runs that read their data in chunks. One kill in 25
 hits the script instead, in its own process and with the default linker. Prints a table; exits with
 1 if anything was lost.
 """
 
 import argparse
+import collections
 import contextlib
 import functools
 import io
@@ -38,6 +40,7 @@ import train_logreg  # noqa: E402
 import dlt  # noqa: E402
 from dlt.engine import set_floatX, set_linker  # noqa: E402
 from dlt.errors import DltError  # noqa: E402
+from dlt.examples import Description, Examples  # noqa: E402
 from dlt.files import writing  # noqa: E402
 from dlt.progress import silent  # noqa: E402
 from dlt.runs.checkpoint import read_checkpoint  # noqa: E402
@@ -51,7 +54,12 @@ N_EPOCHS = 24
 SNAPSHOTS = {"snapshot_every": 3, "keep": 4}
 SCRIPT = os.path.join(ROOT, "scripts", "train_logreg.py")
 SCRIPT_OPTIONS = ["--dataset", "digits", "--n-epochs", "60", "--snapshot-every", "3"]
-ORDERS = {"plain": None, "momentum": dlt.Shuffled(seed=1)}  # of the two kinds of runs
+# Of the kinds of runs. The third reads its data in chunks.
+ORDERS = {
+    "plain": None,
+    "momentum": dlt.Shuffled(seed=1),
+    "chunks": dlt.Shuffled(seed=2, block=50),
+}
 PATIENT = 60  # seconds after which a process that should have ended counts as lost
 
 
@@ -71,10 +79,14 @@ class Work:
         x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
         model = dlt.LogisticRegression(x, 784, 10)
         loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
-        updates = {"plain": None, "momentum": momentum_updates(loss, model.params)}
+        pixels = Description(256, 28, 28, None, None)
+        dlt.save_data(os.path.join(base, "data"), [Examples(x, y, pixels) for x, y in sets])
+        in_chunks = dlt.open_data(os.path.join(base, "data"), max_memory=6 * 3 * 20 * 784)
+        momentum = momentum_updates(loss, model.params)
         self.trainers = {
-            kind: dlt.Trainer(model, y, loss, train_set, valid_set, 20, updates[kind])
-            for kind in ORDERS
+            "plain": dlt.Trainer(model, y, loss, train_set, valid_set, 20),
+            "momentum": dlt.Trainer(model, y, loss, train_set, valid_set, 20, momentum),
+            "chunks": dlt.Trainer(model, y, loss, *in_chunks[:2], 20),
         }
         # A first run compiles everything, and loads what cannot be loaded without rights.
         for kind in ORDERS:
@@ -217,7 +229,8 @@ class Soak:
 
     def kill_forks(self):
         """SIGKILL at random moments; every second one waits for a write to be under way."""
-        killed = writing = again = moving = 0
+        killed = writing = again = 0
+        kinds = collections.Counter()
         n = self.kills - self.kills // 25
         while killed < n:
             folder, resume, kind = self.folder(), False, self.random.choice(list(ORDERS))
@@ -234,12 +247,13 @@ class Soak:
                     break  # it was faster
                 killed += 1
                 again += resume
-                moving += kind == "momentum"
+                kinds[kind] += 1
                 writing += bool(temporary_files(folder))
                 resume = True
             self.resume(folder, kind)
-        words = "{} with a write under way, {} in resumed runs, {} with momentum and shuffled"
-        return killed, words.format(writing, again, moving)
+        words = f"{writing} with a write under way, {again} in resumed runs, "
+        words += f"{kinds['momentum']} with momentum and shuffled, {kinds['chunks']} in chunks"
+        return killed, words
 
     @staticmethod
     def wait_for_checkpoint(folder):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlt.engine.arrays import ALIGNMENT, aligned, aligned_copy, as_bytes
+from dlt.arrays import ALIGNMENT, aligned, aligned_copy, as_bytes
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (7, 5), (2, 3, 4)])

@@ -44,3 +44,24 @@ def test_a_generator_is_no_order():
     )
     with pytest.raises(SettingsError, match=message):
         permuted(np.random.RandomState(1), 0, 3)
+
+
+@pytest.mark.parametrize("n", [1, 7, 99, 100, 101])
+@pytest.mark.parametrize("block", [1, 10, 33, 1000])
+def test_blocks_stay_together_and_any_part_is_made_alone(n, block):
+    order = Shuffled(7, block)
+    rows = order.permutation(3, n)
+    assert sorted(rows) == list(range(n))
+    blocks = rows // block
+    assert 1 + np.count_nonzero(np.diff(blocks)) == -(-n // block)
+    for first in range(0, n, 9):
+        for stop in range(first + 1, n + 1, 13):
+            np.testing.assert_array_equal(order.rows(3, n, first, stop), rows[first:stop])
+
+
+def test_blocks_and_rows_are_shuffled_in_every_epoch():
+    first, second = (Shuffled(7, block=10).permutation(epoch, 100) for epoch in (0, 1))
+    assert (first // 10 != second // 10).any()
+    assert (np.sort(first[:10]) != first[:10]).any()
+    with pytest.raises(SettingsError, match="block: found 0; expected a whole number, 1 or more"):
+        Shuffled(7, block=0)

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from conftest import run_script
 
@@ -37,6 +38,18 @@ def test_the_published_run(mnist, linker, floatX):
     assert (result.best_validation, result.test) == ((720, 9600), (719, 9600))
     assert (result.n_epochs, result.stopped_by) == (74, "patience")
     assert_published(result.history)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("floatX", ["float32"], indirect=True)
+def test_the_published_run_in_chunks(mnist, floatX, tmp_path):
+    dlt.save_data(tmp_path / "mnist", mnist)
+    chunked = dlt.open_data(tmp_path / "mnist", max_memory=24_000_000)  # chunks of 8 minibatches
+    result, in_memory = (train(sets, drop_last=True) for sets in (chunked, mnist))
+    assert (result.best_validation, result.test) == ((720, 9600), (719, 9600))
+    assert_published(result.history)
+    for name, array in in_memory.best_params.items():
+        np.testing.assert_array_equal(result.best_params[name], array)
 
 
 def assert_published(history):

@@ -487,7 +487,7 @@ def test_a_link_for_the_folder_of_snapshots_is_refused(tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / ".0123456789abcdef.tmp").write_bytes(b"not ours")
     (tmp_path / "snapshots").symlink_to(tmp_path / "outside")
-    with pytest.raises(SettingsError, match="snapshots'?: found a link; expected a folder of the"):
+    with pytest.raises(SettingsError, match="snapshots: found a link; expected a folder of the"):
         run(tmp_path)
     assert names(tmp_path / "outside") == [".0123456789abcdef.tmp"]
 

@@ -1,6 +1,7 @@
 """Every script: good and bad input through its `main`, and as a process where that matters."""
 
 import functools
+import io
 import json
 import math
 import os
@@ -166,7 +167,32 @@ def test_without_mnist_and_without_a_route_the_digits_are_used(
     )
 
 
+def test_a_run_on_converted_data_prints_and_saves_the_same(script, train, tmp_path):
+    folder, out = tmp_path / "digits", tmp_path / "run"
+    done = script("convert.py", "--dataset", "digits", "--output-dir", folder)
+    assert done.stdout.endswith("1200 training, 297 validation, 300 test examples of 784 values, "
+                                "stored as uint8\n")  # fmt: skip
+    options = ["--n-epochs", "4", "--output-dir", out]
+    in_memory = train("--dataset", "digits", "--batch-size", "20", *options).stdout.splitlines()
+    params = (out / "best_params.npz").read_bytes()
+    options += ["--batch-size", "20", "--dataset", folder, "--max-memory", "200kB", "--verify"]
+    in_chunks = train(*options).stdout.splitlines()
+    assert [line for line in in_chunks if line.startswith(("epoch", "Opt", "best"))] == [
+        line for line in in_memory if line.startswith(("epoch", "Opt", "best"))
+    ]
+    assert sum(line.startswith("verifying") for line in in_chunks) == 6
+    arrays = [
+        np.load(io.BytesIO(content)) for content in (params, (out / "best_params.npz").read_bytes())
+    ]
+    assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in "Wb")
+    predicted = script("predict.py", "--model", out, "--dataset", folder, "--n-examples", "2")
+    assert predicted.stdout.endswith("of 2 wrong\n")
+    refused = train("--dataset", "digits", "--max-memory", "1MB")
+    assert_refused(refused, "found the name of data that is loaded whole; expected a folder")
+
+
 BAD = {
+    "memory": (["--max-memory", "lots"], "found 'lots'; expected a size such as 512MB or 2GB"),
     "drop last": (["--batch-size", "298", "--drop-last"], "more than the 297 examples of the val"),
     "l1": (["--l1", "-1"], "lambda_1: found -1.0; expected a finite number, 0 or more"),
     "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number, 0 or more"),
@@ -186,6 +212,7 @@ def test_bad_input_gets_one_line_and_code_2(train, monkeypatch, tmp_path, args, 
 WRONG = {
     "benchmark.py": ["--batch-size", "many"],
     "benchmark_scaling.py": ["--output-dir", "/dev/null/x"],
+    "convert.py": ["--dataset", "nowhere", "--output-dir", "x"],
     "export_page.py": ["nowhere"],
     "fetch_mnist.py": ["--output-dir", "/dev/null/x"],
     "make_digits.py": ["--check", "--output", "nowhere"],

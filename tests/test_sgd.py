@@ -186,9 +186,9 @@ def test_orders_of_the_same_value_are_not_taken_for_one_another(rng):
     updates = [(model.b, model.b)]
     run = minibatch_stretch(T.sum(x), updates, x, y, data, 2)
     in_turn = run(0, 3)
-    assert Backwards([1]) == Shuffled(1)
+    assert Backwards([1, None]) == Shuffled(1)
     run(0, 3, Shuffled(1))
-    np.testing.assert_allclose(run(0, 3, Backwards([1])), in_turn[::-1], rtol=1e-6)
+    np.testing.assert_allclose(run(0, 3, Backwards([1, None])), in_turn[::-1], rtol=1e-6)
     with pytest.raises(SettingsError, match="loss: found rank 1; expected one number; choose a re"):
         minibatch_stretch(T.sum(x, axis=1), updates, x, y, data, 2)
 

@@ -377,7 +377,7 @@ def test_links_in_the_run_folder_are_replaced_and_not_followed(small_run, tmp_pa
     outside.mkdir()
     victim.write_bytes(b"not ours")
     (run / "figures").symlink_to(outside)
-    with pytest.raises(dlt.SettingsError, match="figures': found a link; expected a folder of the"):
+    with pytest.raises(dlt.SettingsError, match="figures: found a link; expected a folder of the"):
         dlt.visualize(run)
     (run / "figures").unlink()
     (run / "figures").mkdir()

@@ -16,10 +16,10 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
+from dlt.arrays import aligned_copy
 from dlt.checks import one_of
 from dlt.engine import flags
 from dlt.engine._loading import FLOAT_TYPES, logger
-from dlt.engine.arrays import aligned_copy
 from dlt.errors import EngineError, SettingsError
 
 _engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))

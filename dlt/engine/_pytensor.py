@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from dlt.arrays import aligned, as_bytes
 from dlt.engine import flags
 from dlt.engine._loading import import_engine, logger, wrong_version
-from dlt.engine.arrays import aligned, as_bytes
 from dlt.errors import EngineError, SettingsError
 
 NAME = "PyTensor"

@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 
+from dlt.arrays import aligned
 from dlt.engine import flags
 from dlt.engine._loading import import_engine, logger, wrong_version
-from dlt.engine.arrays import aligned
 from dlt.errors import EngineError
 
 NAME = "Theano"

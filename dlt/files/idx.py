@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+from typing import IO
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def read_idx(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> np.ndarray:
     array([5, 0, 4], dtype=uint8)
     """
     with open_capped(path, max_bytes, EXPECTED) as file:
-        dtype, shape = _read_header(path, file)
+        dtype, shape = read_idx_header(path, file)
         declared = dtype.itemsize * math.prod(shape)
         if declared > max_bytes:
             found = f"a header that declares {declared} bytes, shape {shape}"
@@ -69,8 +70,8 @@ def read_idx(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> np.ndarray:
     return array_from_bytes(path, raw, dtype, shape)
 
 
-def _read_header(path, file):
-    """Return dtype and shape."""
+def read_idx_header(path: str | os.PathLike, file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]]:
+    """Return dtype on disk and shape; `file` is left where the items begin."""
     magic = file.read(4)
     if magic[:2] != b"\0\0" or len(magic) < 4 or magic[2] not in _TYPES or not 1 <= magic[3] <= 32:
         expected = EXPECTED + " (first bytes 00 00, type 08 to 0e, number of dimensions)"

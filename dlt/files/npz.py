@@ -163,23 +163,32 @@ def _leads_elsewhere(name):
 
 def _read_member(path, archive, info):
     with archive.open(info) as member:
-        descr, shape, fortran_order = _read_header(path, member, info)
+        header = read_npy_header(path, member, f"a member {info.filename[:60]!a}")
+        descr, shape, fortran_order = header
         raw = bytearray()
         for piece in iter(lambda: member.read(PIECE), b""):  # to the end, where the CRC is checked
             raw += piece
     return array_from_bytes(path, raw, descr, shape, fortran_order)
 
 
-def _read_header(path, member, info):
-    """Return dtype, shape and order from the head of one ``.npy`` member."""
+def read_npy_header(
+    path: str | os.PathLike, file: IO[bytes], what: str = "a file"
+) -> tuple[str, tuple[int, ...], bool]:
+    """Return dtype, shape and whether the order is Fortran's; `file` is left where items begin.
+
+    Raises
+    ------
+    DataError
+        It is not a plain array; the message calls it `what`.
+    """
     # numpy.lib.format.read_array_header_* would build any dtype that the file asks for, and its
     # limits, warnings and exceptions differ between versions.
-    width = _WIDTHS.get(member.read(8))
+    width = _WIDTHS.get(file.read(8))
     if width is None:
-        found = f"a member {info.filename[:60]!a} that is not a .npy array"
+        found = f"{what} that is not a .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
-    (length,) = struct.unpack(width, member.read(struct.calcsize(width)))
-    text = member.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
+    (length,) = struct.unpack(width, file.read(struct.calcsize(width)))
+    text = file.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
     fields = dict(_FIELD.findall(text))
     plain = "".join(_FIELD.sub("", text).split()) == "{}"  # nothing but fields
     if plain and set(fields) == {"descr", "fortran_order", "shape"}:
@@ -187,7 +196,7 @@ def _read_header(path, member, info):
         if _DESCR.fullmatch(descr) and order in ("True", "False") and shape[0] == "(":
             sizes = re.findall(r"\d+", shape)  # Python 2 wrote 3L where one was a long integer
             return descr, tuple(map(int, sizes)), order == "True"
-    found = f"a member {info.filename[:60]!a} with the header {text.strip()[:60]!a}"
+    found = f"{what} with the header {text.strip()[:60]!a}"
     expected = "a plain array of booleans, numbers or text (object arrays are refused)"
     raise DataError(path, found, expected, "save the data as plain arrays")
 

@@ -11,7 +11,7 @@ import json
 import dlt
 from dlt.engine import versions
 from dlt.runs.checkpoint import Checkpoint
-from dlt.runs.folder import DATASET
+from dlt.runs.folder import DATASET, DESCRIPTION
 
 
 def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
@@ -24,6 +24,7 @@ def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
     epochs = [settings.pop("n_epochs", None) for settings in (before, after)]
     names = [settings.pop(DATASET, None) for settings in (before, after)]  # see the data below
     for settings in (before, after):
+        settings.pop(DESCRIPTION, None)
         settings.pop("floatX", None)
         settings.pop("engine", None)  # both are part of the engine below
     found = _unequal(before, after)

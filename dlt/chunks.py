@@ -1,0 +1,400 @@
+"""Chunks: a data set that stays in its files, read into memory some minibatches at a time.
+
+The page's advice for data that does not fit on the device: keep several minibatches in a shared
+variable, train through them, then put the next ones into it. A thread reads one chunk ahead.
+
+Source: page "Getting Started", section "MNIST Dataset".
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import copy
+import functools
+import math
+import os
+import threading
+
+import numpy as np
+
+from dlt.arrays import aligned_copy
+from dlt.checks import as_many, dimensions, finite, labels, real_numbers, whole_number
+from dlt.datasets import NAMES, idx_sources, load_data
+from dlt.engine import T, row_window, shared_resident, theano
+from dlt.errors import DataError, SettingsError
+from dlt.examples import Description
+from dlt.files.rows import RowFile, read_rows
+from dlt.fingerprint import digest, fingerprint
+from dlt.order import rows_in_order
+from dlt.progress import silent
+from dlt.stored import is_stored, read_stored
+
+# Bytes read at a time: between two pieces, reading can be stopped.
+_PIECE = 1 << 22
+# Rows of a file that lie closer than this are read together with what is between them, in bytes.
+_GAP = 1 << 16
+
+
+class ChunkedDataSet:
+    """A data set of which only two chunks are in memory, for everything that takes a data set.
+
+    Training, validation and scores are those of the same data in memory, bit for bit. Where
+    examples are shuffled, use blocks, as in ``dlt.Shuffled(seed=1, block=5000)``.
+
+    Parameters
+    ----------
+    x, y : str, os.PathLike or object
+        A raw ``.npy`` or IDX file; or what has ``shape``, ``dtype`` and slices, such as a dataset
+        of h5py. x : shape (N, ...); y : shape (N,), class numbers, or (N, ...), targets. Bytes
+        stay bytes until the compiled function reads them.
+    chunk_bytes : int
+        Size of a chunk of x. It changes memory and speed, and no result.
+    description : Description, optional
+        With ``scale=256``, bytes are divided by 256, as `dlt.load_data` does.
+    digests : (str, str), optional
+        What `dlt.fingerprint.digest` returns for x and y, where it is known.
+
+    Attributes
+    ----------
+    x, y : object
+        The sources of the rows.
+    n_examples : int
+    row_shape : tuple of int
+    description : Description
+
+    Raises
+    ------
+    DataError
+        A file cannot be used, or there are not as many labels as examples.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "x.npy")
+    >>> np.save(path, np.zeros((5, 784), dtype="uint8"))
+    >>> data_set = ChunkedDataSet(path, np.arange(5))
+    >>> data_set.n_examples, data_set.row_shape
+    (5, (784,))
+    """
+
+    def __init__(
+        self,
+        x,
+        y,
+        chunk_bytes: int = 1 << 24,
+        description: Description | None = None,
+        digests: tuple[str, str] | None = None,
+    ):
+        self.x, self.y = _source("x", x), _source("y", y)
+        self.n_examples, self.row_shape = self.x.shape[0], tuple(self.x.shape[1:])
+        self.chunk_bytes = whole_number("chunk_bytes", chunk_bytes, low=1)
+        self.description = description or Description.of_rows(self.row_shape)
+        if self.description.scale not in (None, 1, 256):
+            raise SettingsError("description", f"the scale {self.description.scale}", "1 or 256")
+        as_many(_name(self.x, "x"), self.n_examples, self.y.shape[0])
+        self._digests = digests
+        self._fingerprints: dict[str, str] = {}  # by floatX
+
+    @functools.cached_property
+    def flat(self) -> ChunkedDataSet:
+        """The data set with each example as one row of numbers."""
+        other = copy.copy(self)
+        other.row_shape = (math.prod(self.row_shape),)
+        return other
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The labels or targets, shape (N, ...)."""
+        return self.y[0 : self.n_examples]
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels, the largest one and 1 more."""
+        return int(max(piece.max() for piece in _pieces(self.y))) + 1
+
+    def rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return x in floatX, scaled, and y of some consecutive examples."""
+        x = np.asarray(self.x[first:stop], theano.config.floatX)
+        if self._divisor != 1:
+            x /= self._divisor
+        return x.reshape(len(x), *self.row_shape), np.asarray(self.y[first:stop])
+
+    def feed(self, size: int, n_rows: int) -> Chunks:
+        """Return what compiled loops read; see `dlt.shared.DataSet.feed`."""
+        return Chunks(self, size, n_rows)
+
+    def check(self, name: str, x, y, n_out: int | None = None) -> None:
+        """Check that the set fits symbolic inputs and targets; see `dlt.shared.DataSet.check`."""
+        dimensions(name + ", x", np.broadcast_to(0, (1, *self.row_shape)), x.ndim)
+        dimensions(name + ", y", self.y[0:1], y.ndim)
+        labelled, first = n_out is not None or "int" in y.dtype, 0
+        for piece in _pieces(self.y):
+            finite(name + ", y", piece, first)
+            if labelled:
+                labels(name + ", y", piece, n_out, first)
+            first += len(piece)
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the numbers in floatX; all are read if they have no digests."""
+        floatX = theano.config.floatX
+        if floatX not in self._fingerprints:
+            digests = self._digests
+            rounds = floatX == "float32" and np.dtype("float64") in (self.x.dtype, self.y.dtype)
+            if digests is None or rounds:
+                x = digest(lambda: map(_in_floatX, _pieces(self.x)), pixels=self._divisor == 1)
+                x = x if self._divisor == 1 else x.replace("uint8", "uint8/256")
+                digests = x, digest(lambda: map(_in_floatX, _pieces(self.y)))
+            self._fingerprints[floatX] = fingerprint(*digests)
+        return self._fingerprints[floatX]
+
+    @property
+    def _divisor(self):
+        return self.description.scale if self.x.dtype == np.uint8 and self.description.scale else 1
+
+
+def open_data(
+    path: str | os.PathLike, max_memory: int = 1 << 29, verify: bool = False, log=silent
+) -> list[ChunkedDataSet]:
+    """Open a data set that stays in its files.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A folder as `dlt.save_data` and scripts/convert.py write it, or one with MNIST's four IDX
+        files, not gzipped.
+    max_memory : int
+        Bytes that the three sets may take: a sixth for each of their two chunks. One minibatch
+        and, where errors are counted, 10,000 examples are read at a time in any case.
+    verify : bool
+        Check the contents against the description: all is read once.
+    log : callable, optional
+        Takes a line of text before anything slow, such as `print`.
+
+    Returns
+    -------
+    train_set, valid_set, test_set : ChunkedDataSet
+
+    Raises
+    ------
+    DataError
+        The folder holds something else, or a file in it is broken or does not fit.
+    SettingsError
+        `max_memory` is not a whole number, 1 or more.
+
+    Examples
+    --------
+    >>> import dlt, tempfile
+    >>> folder = os.path.join(tempfile.mkdtemp(), "digits")
+    >>> dlt.save_data(folder, dlt.load_data("digits"))
+    >>> train_set, valid_set, test_set = open_data(folder, max_memory=1 << 20)
+    >>> train_set.n_examples, train_set.row_shape
+    (1200, (784,))
+    """
+    chunk_bytes = max(1, whole_number("max_memory", max_memory, low=1) // 6)
+    if path in NAMES:
+        remedy = "convert it first: scripts/convert.py"
+        raise DataError(path, "the name of data that is loaded whole", "a folder", remedy)
+    if is_stored(path):
+        return [
+            ChunkedDataSet(part.x, part.y, chunk_bytes, part.description, part.digests).flat
+            for part in read_stored(path, verify, log)
+        ]
+    if verify:
+        raise DataError(path, "no dataset.json to verify it by", "a folder as convert.py writes it")
+    pairs, split = idx_sources(path)
+    description = Description.of_rows(pairs[0][0].shape[1:], scale=256, split=split)
+    return [ChunkedDataSet(x, y, chunk_bytes, description).flat for x, y in pairs]
+
+
+def open_or_load(path: str | os.PathLike, log=silent):
+    """Return three data sets: opened in their files, or loaded where they have to be read whole.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        As `dlt.load_data` takes it.
+    log : callable, optional
+        See `dlt.load_data`.
+    """
+    if path not in NAMES:
+        with contextlib.suppress(DataError):
+            return open_data(path)
+    return load_data(path, log)
+
+
+class Chunks:
+    """How compiled loops read a `ChunkedDataSet`.
+
+    Two chunks are in memory: one that the loops read, and one that a thread reads ahead.
+
+    Parameters
+    ----------
+    data_set : ChunkedDataSet
+    size : int
+        Examples in a minibatch. A chunk holds whole minibatches.
+    n_rows : int
+        Examples that a pass over the data set takes.
+    """
+
+    def __init__(self, data_set, size, n_rows):
+        self._data_set, self._n_rows = data_set, n_rows
+        floatX, stored = theano.config.floatX, data_set.x.dtype
+        types = stored if stored in (np.uint8, np.float32) else np.dtype(floatX), np.dtype(floatX)
+        minibatch_bytes = size * _row_bytes(types[0], data_set.row_shape)
+        n_minibatches = min(-(-n_rows // size), max(1, data_set.chunk_bytes // minibatch_bytes))
+        self._length = size * n_minibatches
+        shapes = [(self._length, *shape) for shape in (data_set.row_shape, data_set.y.shape[1:])]
+        self._new_buffers = lambda: list(map(_buffer, shapes, types))
+        self._buffers, self._spare = self._new_buffers(), None
+        self._shared = [shared_resident(buffer, name="chunk") for buffer in self._buffers]
+        self._in_place = None  # which chunk the loops read: order, epoch, number
+        self._ahead = None  # the chunk that is being read
+
+    def givens(self, x, y, start, n, in_turn=True):
+        """Return what x and y stand for: n rows of the chunk in place, from row `start` on."""
+        chunk_x, chunk_y = (row_window(chunk, start, n) for chunk in self._shared)
+        divisor = self._data_set._divisor
+        if divisor != 1:
+            floatX = theano.config.floatX
+            chunk_x = T.cast(chunk_x, floatX) * T.constant(np.asarray(1 / divisor, dtype=floatX))
+        return {x: T.cast(chunk_x, x.dtype), y: T.cast(chunk_y, y.dtype)}
+
+    def starts(self, first, stop, size, order=None, epoch=0, should_stop=bool):
+        """Put chunk after chunk in place, and yield where minibatches begin in it."""
+        for number in range(first // self._length, -(-stop // self._length)):
+            self._place((order, 0 if order is None else epoch, number), should_stop)
+            begin = number * self._length
+            yield np.arange(max(first, begin), min(stop, begin + self._length), size) - begin
+
+    def pause(self):
+        """Stop reading ahead until rows are asked for again."""
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            ahead.stopping.set()
+            if concurrent.futures.wait([ahead.done], timeout=0.1).done:
+                self._spare = ahead.buffers  # else the disk hangs, and they may still be written
+
+    def _place(self, chunk, should_stop):
+        if not _same(chunk, self._in_place):
+            if self._ahead is None or not _same(chunk, self._ahead.chunk):
+                self._read_ahead(chunk)
+            ahead = self._ahead
+            while not concurrent.futures.wait([ahead.done], timeout=0.1).done:
+                if should_stop():
+                    raise KeyboardInterrupt
+            self._ahead = None
+            ahead.done.result()
+            # All calls that read the chunk before have returned, so its memory is free.
+            self._in_place, free, self._buffers = None, self._buffers, ahead.buffers
+            for variable, buffer in zip(self._shared, self._buffers):
+                variable.set_value(buffer, borrow=True)
+            self._in_place, self._spare = chunk, free
+        order, epoch, number = chunk
+        following = order, epoch, number + 1
+        if (number + 1) * self._length >= self._n_rows:
+            following = order, 0 if order is None else epoch + 1, 0
+        if not _same(following, chunk) and self._ahead is None:
+            self._read_ahead(following)
+
+    def _read_ahead(self, chunk):
+        self.pause()
+        buffers, self._spare = self._spare or self._new_buffers(), None
+        ahead = _Ahead(chunk, buffers, concurrent.futures.Future(), threading.Event())
+
+        def read():
+            try:
+                ahead.done.set_result(self._read(chunk, buffers, ahead.stopping))
+            except BaseException as error:
+                ahead.done.set_exception(error)
+
+        # A daemon: Python waits for an executor's threads at exit, however long a disk hangs.
+        threading.Thread(target=read, daemon=True).start()
+        self._ahead = ahead
+
+    def _read(self, chunk, buffers, stopping):
+        order, epoch, number = chunk
+        data_set, first = self._data_set, number * self._length
+        stop = min(first + self._length, self._n_rows)
+        rows = None
+        if order is not None:
+            rows = rows_in_order(order, epoch, data_set.n_examples, first, stop)
+        for source, buffer in zip((data_set.x, data_set.y), buffers):
+            out = buffer[: stop - first].reshape(stop - first, *source.shape[1:])
+            if rows is None:
+                _read_in_turn(source, out, first, stopping)
+            else:
+                _read_in_order(source, out, rows, stopping)
+            if buffer.dtype.kind == "f" and not stopping.is_set():
+                finite(_name(source, "x"), buffer[: stop - first], first)
+
+
+# A chunk that a thread reads: what it is, where to, whether it is done, whether to give up.
+_Ahead = collections.namedtuple("_Ahead", "chunk buffers done stopping")
+
+
+def _same(chunk, other):
+    # Orders of one value may be of two classes.
+    return other is not None and chunk[0] is other[0] and chunk[1:] == other[1:]
+
+
+def _read_in_turn(source, out, first, stopping):
+    step = _rows_at_once(source)
+    for i in range(0, len(out), step):
+        if stopping.is_set():
+            return
+        read_rows(source, out[i : i + step], first + i)
+
+
+def _read_in_order(source, out, rows, stopping):
+    """Read rows of any numbers, those that lie close together in one piece."""
+    step = _rows_at_once(source)
+    places = np.argsort(rows, kind="stable")
+    rows = rows[places]
+    gaps = np.flatnonzero(np.diff(rows) > _GAP // _row_bytes(source.dtype, source.shape[1:])) + 1
+    i = 0
+    while i < len(rows) and not stopping.is_set():
+        j = np.searchsorted(rows, rows[i] + step)
+        later = np.searchsorted(gaps, i, "right")
+        j = min(j, gaps[later]) if later < len(gaps) else j
+        piece = np.empty((rows[j - 1] + 1 - rows[i], *out.shape[1:]), out.dtype)
+        read_rows(source, piece, int(rows[i]))
+        out[places[i:j]] = piece[rows[i:j] - rows[i]]
+        i = j
+
+
+def _pieces(source):
+    step = _rows_at_once(source)
+    return (source[i : i + step] for i in range(0, source.shape[0], step))
+
+
+def _rows_at_once(source):
+    return max(1, _PIECE // _row_bytes(source.dtype, source.shape[1:]))
+
+
+def _row_bytes(dtype, row_shape):
+    return np.dtype(dtype).itemsize * math.prod(row_shape)
+
+
+def _buffer(shape, dtype):
+    return aligned_copy(np.broadcast_to(np.zeros((), dtype), shape))
+
+
+def _source(name, source):
+    if isinstance(source, (str, os.PathLike)):
+        source = RowFile(source)
+    elif not hasattr(source, "shape"):
+        source = real_numbers(name, source)
+    if not source.shape or 0 in source.shape or source.dtype.kind not in "biuf":
+        found = f"an array of shape {tuple(source.shape)} and type {source.dtype}"
+        raise DataError(_name(source, name), found, "numbers, one row or more")
+    return source
+
+
+def _in_floatX(piece):
+    return piece.astype(theano.config.floatX) if piece.dtype.kind == "f" else piece
+
+
+def _name(source, otherwise):
+    return getattr(source, "path", None) or otherwise

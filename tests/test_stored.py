@@ -1,0 +1,176 @@
+"""Stored data sets: what goes in comes out, and what does not fit its description is refused."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import dlt
+from dlt import datasets as datasets_module
+from dlt import stored
+from dlt.chunks import ChunkedDataSet
+from dlt.errors import DataError, SettingsError
+from dlt.examples import Description, Examples
+
+DIGITS = Description(256, 28, 28, None, "a test")
+
+
+@pytest.fixture
+def sets(rng):
+    return [
+        Examples(rng.integers(0, 256, (n, 12)).astype("float32") / 256, np.arange(n) % 3, DIGITS)
+        for n in (30, 6, 9)
+    ]
+
+
+@pytest.fixture
+def folder(sets, tmp_path):
+    dlt.save_data(tmp_path / "data", sets)
+    return tmp_path / "data"
+
+
+def test_pixels_are_stored_as_bytes_and_all_comes_back(sets, folder):
+    assert np.load(folder / "train_x.npy").dtype == np.uint8
+    for loaded, opened, expected in zip(dlt.load_data(folder), dlt.open_data(folder), sets):
+        for x, y in (loaded, opened.rows(0, len(expected.x))):
+            np.testing.assert_array_equal(x, expected.x)
+            np.testing.assert_array_equal(y, expected.y)
+        assert loaded.description == opened.description == DIGITS
+        assert opened.fingerprint() == dlt.shared_dataset(loaded).fingerprint()
+        assert (opened.n_labels, opened.row_shape) == (loaded.n_labels, loaded.row_shape)
+
+
+@pytest.mark.parametrize(
+    "x, dtype",
+    [([[0.1, 1.0]], "float64"), (np.float32([[0.1, 1]]), "float32"), ([[0.0, 1.0]], "uint8")],
+)
+def test_other_numbers_are_stored_in_the_smallest_type_that_holds_them(tmp_path, x, dtype):
+    x, y = np.asarray(x).repeat(4, axis=0), np.asarray([0, 1, 0, 1])
+    dlt.save_data(tmp_path / "data", [Examples(x, y, DIGITS._replace(scale=1))] * 3)
+    assert np.load(tmp_path / "data" / "test_x.npy").dtype == dtype
+    (loaded, _), *_ = dlt.load_data(tmp_path / "data")
+    np.testing.assert_array_equal(loaded, x)
+
+
+def test_a_folder_is_whole_or_not_there(sets, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / ".data.unfinished").mkdir()  # left by a process that was killed
+    with monkeypatch.context() as patch:
+        patch.setattr(stored.os, "fsync", full)
+        with pytest.raises(SettingsError, match="folder that cannot be written .No space left"):
+            dlt.save_data(tmp_path / "data", sets)
+    assert os.listdir(tmp_path) == []
+    dlt.save_data(tmp_path / "data", sets)
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_arrays_and_pictures_are_stored_as_rows(rng, tmp_path):
+    x, y = rng.integers(0, 256, (9, 3, 4), dtype=np.uint8), np.arange(9) % 2
+    pictures = ChunkedDataSet(x, y, description=Description(256, 3, 4))
+    dlt.save_data(tmp_path / "data", [pictures, (x / 256, y), (x / 300, y)])
+    (first, _), (second, _), (third, _) = dlt.load_data(tmp_path / "data")
+    np.testing.assert_array_equal(first, np.float32(x.reshape(9, 12) / 256))
+    np.testing.assert_array_equal(second, first)
+    np.testing.assert_array_equal(third, x.reshape(9, 12) / 300)
+    assert [part.row_shape for part in dlt.open_data(tmp_path / "data")] == [(12,)] * 3
+
+
+def test_sets_with_more_than_pixels_come_back(tmp_path):
+    x, y = np.asarray([[-3.5, 1000.0], [2.0, 0.25]]), np.asarray([1, 0])
+    dlt.save_data(tmp_path / "data", [(x, y)] * 3)
+    np.testing.assert_array_equal(dlt.load_data(tmp_path / "data")[2].x, x)
+
+
+def test_a_folder_with_files_is_refused(sets, folder):
+    with pytest.raises(SettingsError, match="data: found files there already; expected a new fold"):
+        dlt.save_data(folder, sets)
+
+
+def test_contents_are_checked_on_request(folder):
+    path = folder / "valid_x.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    dlt.open_data(folder)
+    with pytest.raises(DataError, match="valid_x.npy: found other contents; expected those of dat"):
+        dlt.open_data(folder, verify=True)
+
+
+def edited(change):
+    def damage(folder):
+        described = json.loads((folder / "dataset.json").read_text())
+        change(described)
+        (folder / "dataset.json").write_text(json.dumps(described))
+
+    return damage
+
+
+def written(text):
+    return lambda folder: (folder / "dataset.json").write_text(text)
+
+
+DAMAGED = {
+    "dataset.json: found a file that is not JSON": written("{"),
+    "dataset.json: found JSON that describes no": written("[]"),
+    "dataset.json: found format 2; expected": edited(lambda d: d.update(format=2)),
+    "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
+    "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
+    "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),
+    r"train_x.npy: found shape \[30, 12\], type \|u1; exp": edited(
+        lambda d: d["parts"]["train_x"].update(scale=3)
+    ),
+    "dataset.json: found no description of test_y": edited(lambda d: d["parts"].pop("test_y")),
+    r"train_x.npy: found shape \[30, 12\], type \|u1; expected shape \[31": edited(
+        lambda d: d["parts"]["train_x"].update(shape=[31, 12])
+    ),
+    "test_y.npy: found no file there": lambda folder: (folder / "test_y.npy").unlink(),
+    "valid_y.npy: found 133 bytes; expected 134": lambda folder: os.truncate(
+        folder / "valid_y.npy", 133
+    ),
+}
+
+
+@pytest.mark.parametrize("message, damage", DAMAGED.items())
+def test_what_does_not_fit_its_description_is_refused(folder, message, damage):
+    damage(folder)
+    for read in (dlt.load_data, dlt.open_data):
+        with pytest.raises(DataError, match=message):
+            read(folder)
+
+
+def test_what_does_not_fit_into_memory_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(datasets_module, "available_memory", lambda: 1000)
+    with pytest.raises(DataError, match="expected at most 0 MB, which are free; read it in ch"):
+        dlt.load_data(folder)
+
+
+def test_raw_idx_files_are_opened_as_the_page_divides_them(tmp_path, rng):
+    names = [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ]
+    arrays = [
+        rng.integers(0, 200, (13, 4, 3)),
+        np.arange(13) % 3,
+        rng.integers(0, 200, (5, 4, 3)),
+        np.arange(5) % 3,
+    ]
+    for name, array in zip(names, arrays):
+        sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+        head = bytes([0, 0, 8, array.ndim]) + sizes
+        (tmp_path / name).write_bytes(head + array.astype("uint8").tobytes())
+    for loaded, opened in zip(dlt.load_data(tmp_path), dlt.open_data(tmp_path)):
+        np.testing.assert_array_equal(opened.rows(0, opened.n_examples)[0], loaded.x)
+        assert opened.fingerprint() == dlt.shared_dataset(loaded).fingerprint()
+        assert opened.description == loaded.description._replace(labels=None)
+    with pytest.raises(DataError, match="found data that has to be read whole; expected a folder"):
+        dlt.open_data(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="digits: found the name of data that is loaded whole"):
+        dlt.open_data("digits")
+    with pytest.raises(DataError, match="found no dataset.json to verify it by"):
+        dlt.open_data(tmp_path, verify=True)
