@@ -67,23 +67,27 @@ def write_atomically(
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
             raise SettingsError(path, "a folder or device", "a file", "choose another path")
-        folder = os.path.dirname(target)
-        # Made by open, not by tempfile: so the umask decides who may read the result.
-        temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
-        try:
-            with open(temporary, "xb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            if previous is not None and os.path.exists(target):
-                os.replace(target, previous)
-            os.replace(temporary, target)
-        finally:  # also after KeyboardInterrupt; after success there is nothing to remove
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        _sync_folder(folder)
+        _write_and_rename(target, write, previous)
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def _write_and_rename(target, write, previous):
+    folder = os.path.dirname(target)
+    # Made by open, not by tempfile: so the umask decides who may read the result.
+    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and os.path.exists(target):
+            os.replace(target, previous)
+        os.replace(temporary, target)
+    finally:  # also after KeyboardInterrupt; after success there is nothing to remove
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+    _sync_folder(folder)
 
 
 def _not_written(path, error):
