@@ -31,6 +31,7 @@ from dlt.order import rows_in_order
 from dlt.progress import silent
 from dlt.stored import is_stored, read_stored
 
+_CHUNK_BYTES = 1 << 25
 # Bytes read at a time: between two pieces, reading can be stopped.
 _PIECE = 1 << 22
 # Rows of a file that lie closer than this are read together with what is between them, in bytes.
@@ -83,7 +84,7 @@ class ChunkedDataSet:
         self,
         x,
         y,
-        chunk_bytes: int = 1 << 24,
+        chunk_bytes: int = _CHUNK_BYTES,
         description: Description | None = None,
         digests: tuple[str, str] | None = None,
     ):
@@ -165,8 +166,9 @@ def open_data(
         A folder as `dlt.save_data` and scripts/convert.py write it, or one with MNIST's four IDX
         files, not gzipped.
     max_memory : int
-        Bytes that the three sets may take: a sixth for each of their two chunks. One minibatch
-        and, where errors are counted, 10,000 examples are read at a time in any case.
+        Bytes that the three sets may take: a sixth for each of their two chunks, and 32 MB at
+        most, as larger ones are no faster. One minibatch and, where errors are counted, 10,000
+        examples are read at a time in any case.
     verify : bool
         Check the contents against the description: all is read once.
     log : callable, optional
@@ -192,7 +194,7 @@ def open_data(
     >>> train_set.n_examples, train_set.row_shape
     (1200, (784,))
     """
-    chunk_bytes = max(1, whole_number("max_memory", max_memory, low=1) // 6)
+    chunk_bytes = min(_CHUNK_BYTES, max(1, whole_number("max_memory", max_memory, low=1) // 6))
     if path in NAMES:
         remedy = "convert it first: scripts/convert.py"
         raise DataError(path, "the name of data that is loaded whole", "a folder", remedy)

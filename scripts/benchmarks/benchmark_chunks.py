@@ -27,7 +27,7 @@ def parse(argv):
         help="leave out larger sets (8.1 million need 6.4 GB of disk)",
     )  # fmt: skip
     parser.add_argument(
-        "--chunk-mb", type=positive_int, default=16, metavar="MB", help="size of a chunk"
+        "--chunk-mb", type=positive_int, default=32, metavar="MB", help="size of a chunk"
     )
     parser.add_argument(
         "--output-dir", default=os.path.join("runs", "chunks"), metavar="FOLDER",
