@@ -14,7 +14,7 @@ import json
 import math
 import os
 import shutil
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -135,8 +135,7 @@ def _compact_labels(y):
 
 def _write_part(folder, name, pieces, n):
     """Write an array of n rows, piece by piece, and return its description."""
-    described: dict[str, Any] = {}
-    hashed = hashlib.sha256()
+    described, hashed = {}, hashlib.sha256()
     with open(os.path.join(folder, name + ".npy"), "wb") as file:
         for rows in pieces:
             if not described:
