@@ -25,15 +25,13 @@ from dlt.datasets import NAMES, idx_sources, load_data
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description
-from dlt.files.rows import RowFile, read_rows
+from dlt.files.rows import RowFile, pieces, read_rows, row_bytes, rows_at_once
 from dlt.fingerprint import digest, fingerprint
 from dlt.order import rows_in_order
 from dlt.progress import silent
 from dlt.stored import is_stored, read_stored
 
 _CHUNK_BYTES = 1 << 25
-# Bytes read at a time: between two pieces, reading can be stopped.
-_PIECE = 1 << 22
 # Rows of a file that lie closer than this are read together with what is between them, in bytes.
 _GAP = 1 << 16
 
@@ -113,7 +111,7 @@ class ChunkedDataSet:
     @property
     def n_labels(self) -> int:
         """Number of labels, the largest one and 1 more."""
-        return int(max(piece.max() for piece in _pieces(self.y))) + 1
+        return int(max(piece.max() for piece in pieces(self.y))) + 1
 
     def rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Return x in floatX, scaled, and y of some consecutive examples."""
@@ -131,7 +129,7 @@ class ChunkedDataSet:
         dimensions(name + ", x", np.broadcast_to(0, (1, *self.row_shape)), x.ndim)
         dimensions(name + ", y", self.y[0:1], y.ndim)
         labelled, first = n_out is not None or "int" in y.dtype, 0
-        for piece in _pieces(self.y):
+        for piece in pieces(self.y):
             finite(name + ", y", piece, first)
             if labelled:
                 labels(name + ", y", piece, n_out, first)
@@ -144,9 +142,9 @@ class ChunkedDataSet:
             digests = self._digests
             rounds = floatX == "float32" and np.dtype("float64") in (self.x.dtype, self.y.dtype)
             if digests is None or rounds:
-                x = digest(lambda: map(_in_floatX, _pieces(self.x)), pixels=self._divisor == 1)
+                x = digest(lambda: map(_in_floatX, pieces(self.x)), pixels=self._divisor == 1)
                 x = x if self._divisor == 1 else x.replace("uint8", "uint8/256")
-                digests = x, digest(lambda: map(_in_floatX, _pieces(self.y)))
+                digests = x, digest(lambda: map(_in_floatX, pieces(self.y)))
             self._fingerprints[floatX] = fingerprint(*digests)
         return self._fingerprints[floatX]
 
@@ -244,7 +242,7 @@ class Chunks:
         self._data_set, self._n_rows = data_set, n_rows
         floatX, stored = theano.config.floatX, data_set.x.dtype
         types = stored if stored in (np.uint8, np.float32) else np.dtype(floatX), np.dtype(floatX)
-        minibatch_bytes = size * _row_bytes(types[0], data_set.row_shape)
+        minibatch_bytes = size * row_bytes(types[0], data_set.row_shape)
         n_minibatches = min(-(-n_rows // size), max(1, data_set.chunk_bytes // minibatch_bytes))
         self._length = size * n_minibatches
         shapes = [(self._length, *shape) for shape in (data_set.row_shape, data_set.y.shape[1:])]
@@ -342,7 +340,7 @@ def _same(chunk, other):
 
 
 def _read_in_turn(source, out, first, stopping):
-    step = _rows_at_once(source)
+    step = rows_at_once(source)
     for i in range(0, len(out), step):
         if stopping.is_set():
             return
@@ -351,10 +349,10 @@ def _read_in_turn(source, out, first, stopping):
 
 def _read_in_order(source, out, rows, stopping):
     """Read rows of any numbers, those that lie close together in one piece."""
-    step = _rows_at_once(source)
+    step = rows_at_once(source)
     places = np.argsort(rows, kind="stable")
     rows = rows[places]
-    gaps = np.flatnonzero(np.diff(rows) > _GAP // _row_bytes(source.dtype, source.shape[1:])) + 1
+    gaps = np.flatnonzero(np.diff(rows) > _GAP // row_bytes(source.dtype, source.shape[1:])) + 1
     i = 0
     while i < len(rows) and not stopping.is_set():
         j = np.searchsorted(rows, rows[i] + step)
@@ -364,19 +362,6 @@ def _read_in_order(source, out, rows, stopping):
         read_rows(source, piece, int(rows[i]))
         out[places[i:j]] = piece[rows[i:j] - rows[i]]
         i = j
-
-
-def _pieces(source):
-    step = _rows_at_once(source)
-    return (source[i : i + step] for i in range(0, source.shape[0], step))
-
-
-def _rows_at_once(source):
-    return max(1, _PIECE // _row_bytes(source.dtype, source.shape[1:]))
-
-
-def _row_bytes(dtype, row_shape):
-    return np.dtype(dtype).itemsize * math.prod(row_shape)
 
 
 def _buffer(shape, dtype):

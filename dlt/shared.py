@@ -15,6 +15,7 @@ from dlt.checks import as_many, dimensions, finite, inputs, labels, pair, real_n
 from dlt.engine import T, row_window, shared_resident, take_rows, theano
 from dlt.errors import DataError
 from dlt.examples import Description
+from dlt.files.rows import pieces
 from dlt.fingerprint import digest, fingerprint
 from dlt.order import permuted
 
@@ -107,7 +108,7 @@ class DataSet:
         stored = [shared.container.value for shared in self._variables()]
         if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
             x, y = (shared.get_value(borrow=True) for shared in self._variables())
-            digests = digest(lambda: _pieces(x), pixels=True), digest(lambda: _pieces(y))
+            digests = digest(lambda: pieces(x), pixels=True), digest(lambda: pieces(y))
             self._hashed = stored, fingerprint(*digests)
         return self._hashed[1]
 
@@ -148,10 +149,6 @@ class Feed:
 
     def pause(self):
         """Do nothing: all is in memory."""
-
-
-def _pieces(array, step=10000):
-    return (array[i : i + step] for i in range(0, len(array), step))
 
 
 def as_data_set(name: str, data_xy, x=None, y=None):

@@ -22,7 +22,7 @@ from dlt.checks import inputs, labels, pair
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description, Examples
 from dlt.files.reading import open_capped
-from dlt.files.rows import RowFile
+from dlt.files.rows import RowFile, pieces
 from dlt.files.writing import unwritable, write_atomically
 from dlt.fingerprint import compact
 from dlt.progress import Progress, silent
@@ -133,11 +133,11 @@ def _compact_labels(y):
     return store(y)
 
 
-def _write_part(folder, name, pieces, n):
+def _write_part(folder, name, parts, n):
     """Write an array of n rows, piece by piece, and return its description."""
     described, hashed = {}, hashlib.sha256()
     with open(os.path.join(folder, name + ".npy"), "wb") as file:
-        for rows in pieces:
+        for rows in parts:
             if not described:
                 described = {"shape": [n, *rows.shape[1:]], "dtype": rows.dtype.str}
                 header = {"descr": rows.dtype.str, "fortran_order": False}
@@ -223,7 +223,6 @@ def _described(path):
 
 def _sha256(rows):
     hashed = hashlib.sha256()
-    step = max(1, _PIECE // (rows.dtype.itemsize * math.prod(rows.shape[1:])))
-    for i in range(0, len(rows), step):
-        hashed.update(rows[i : i + step].reshape(-1).view(np.uint8))
+    for piece in pieces(rows):
+        hashed.update(piece.reshape(-1).view(np.uint8))
     return hashed.hexdigest()

@@ -18,6 +18,9 @@ from dlt.files.idx import read_idx_header
 from dlt.files.npz import read_npy_header
 from dlt.files.reading import describe_head, open_regular
 
+# Bytes read at a time: between two pieces, reading can be stopped.
+_PIECE = 1 << 22
+
 _EXPECTED = "a .npy file, or an IDX file that is not gzipped"
 
 
@@ -173,3 +176,19 @@ def read_rows(source, out: np.ndarray, first: int) -> None:
         raise DataError(name, f"rows of shape {rows.shape}", f"{out.shape} from row {first} on")
     with np.errstate(over="ignore"):  # infinite then, and refused
         out[...] = rows
+
+
+def row_bytes(dtype, row_shape) -> int:
+    """Return how many bytes a row takes."""
+    return np.dtype(dtype).itemsize * math.prod(row_shape)
+
+
+def rows_at_once(source) -> int:
+    """Return how many rows of a source make a piece."""
+    return max(1, _PIECE // max(1, row_bytes(source.dtype, source.shape[1:])))
+
+
+def pieces(source):
+    """Return an iterator over the rows of a source, some at a time."""
+    step = rows_at_once(source)
+    return (source[i : i + step] for i in range(0, source.shape[0], step))
