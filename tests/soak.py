@@ -13,7 +13,6 @@ hits the script instead, in its own process and with the default linker. Prints 
 """
 
 import argparse
-import collections
 import contextlib
 import functools
 import io
@@ -230,10 +229,10 @@ class Soak:
     def kill_forks(self):
         """SIGKILL at random moments; every second one waits for a write to be under way."""
         killed = writing = again = 0
-        kinds = collections.Counter()
+        kinds = dict.fromkeys(ORDERS, 0)
         n = self.kills - self.kills // 25
         while killed < n:
-            folder, resume, kind = self.folder(), False, self.random.choice(list(ORDERS))
+            folder, resume, kind = self.folder(), False, min(kinds, key=kinds.get)
             in_a_row = self.random.choice([1, 1, 1, 2, 3])  # resumed runs are killed too
             for _ in range(min(in_a_row, n - killed)):
                 pid = self.work.fork(folder, kind=kind, resume=resume)

@@ -77,6 +77,12 @@ class Page:
         for kind in ("browser", "performance"):
             browser.get_log(kind)  # what came before is not this page's
         browser.get(path.as_uri())
+        self.wait_for("return 'dlt' in window")  # a busy chromedriver may return too early
+
+    def wait_for(self, code):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.browser, 60).until(lambda browser: browser.execute_script(code))
 
     def prefer(self, **features):
         """Show pages as if these media features were set, and no others."""
