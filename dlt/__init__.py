@@ -35,6 +35,7 @@ _EXPORTS = {
         "early_stopping": "Patience",
         "models": "LogisticRegression",
         "score": "Score",
+        "significance": "mcnemar wilson",
         "evaluation": "error_counter",
         "trainer": "Trainer train",
         "order": "Shuffled",
@@ -64,8 +65,8 @@ if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
         arrays, checks, chunks, commandline, datasets, early_stopping, engine, errors, evaluation,
         examples, fetching, files, fingerprint, losses, models, order, parameters, pictures,
-        prediction, progress, regularization, results, runs, score, sgd, shared, stored, trainer,
-        training,
+        prediction, progress, regularization, results, runs, score, sgd, shared, significance,
+        stored, trainer, training,
     )  # fmt: skip
     from dlt.chunks import ChunkedDataSet as ChunkedDataSet
     from dlt.chunks import open_data as open_data
@@ -130,6 +131,8 @@ if TYPE_CHECKING:
     from dlt.shared import n_minibatches as n_minibatches
     from dlt.shared import shared_dataset as shared_dataset
     from dlt.shared import shared_datasets as shared_datasets
+    from dlt.significance import mcnemar as mcnemar
+    from dlt.significance import wilson as wilson
     from dlt.stored import save_data as save_data
     from dlt.trainer import Trainer as Trainer
     from dlt.trainer import train as train

@@ -15,20 +15,27 @@ import numbers
 import sys
 from typing import Any, Sequence
 
+from dlt.checks import one_of
 from dlt.errors import SettingsError
 
 #: The largest patience to begin with, in minibatch updates.
 MOST_PATIENCE = 1e15
 
+#: What decides whether an improvement is clear.
+IMPROVEMENT_TESTS = ("threshold", "mcnemar")
+
 
 class Patience(
-    collections.namedtuple("Patience", "patience patience_increase improvement_threshold")
+    collections.namedtuple(
+        "Patience",
+        "patience patience_increase improvement_threshold improvement_test alpha",
+    )
 ):
     """The page's patience, which grows with success.
 
-    Training makes at least `patience` minibatch updates. Whenever the validation error falls
-    below `improvement_threshold` times the best one so far, patience rises to
-    `patience_increase` times the updates made until then.
+    Training makes at least `patience` minibatch updates. Whenever the validation error improves
+    clearly on the best one so far, patience rises to `patience_increase` times the updates made
+    until then.
 
     Parameters
     ----------
@@ -37,7 +44,13 @@ class Patience(
     patience_increase : float
         1 to 1e6.
     improvement_threshold : float
-        In (0, 1].
+        In (0, 1]. The page's test: an improvement is clear if the error is below this times the
+        best one.
+    improvement_test : {"threshold", "mcnemar"}
+        With "mcnemar" an improvement is clear if the model is better than the best one by the
+        exact McNemar test (`dlt.mcnemar`) on the validation set; the threshold is not used.
+    alpha : float
+        In (0, 1). Largest p-value that counts as clear.
 
     Raises
     ------
@@ -67,12 +80,17 @@ class Patience(
         patience: int = 5000,
         patience_increase: float = 2,
         improvement_threshold: float = 0.995,
+        improvement_test: str = "threshold",
+        alpha: float = 0.05,
     ) -> Patience:
         _check("patience", patience, "from 2 to 1e15 minibatch updates", 2, MOST_PATIENCE)
         _check("patience_increase", patience_increase, "a number from 1 to 1e6", 1, 1e6)
         expected = "a number above 0, and at most 1"
         _check("improvement_threshold", improvement_threshold, expected, sys.float_info.min, 1)
-        values = (patience, patience_increase, improvement_threshold)
+        one_of("improvement_test", improvement_test, IMPROVEMENT_TESTS)
+        least, most = sys.float_info.min, 1 - sys.float_info.epsilon
+        _check("alpha", alpha, "a number above 0 and below 1, such as 0.05", least, most)
+        values = (patience, patience_increase, improvement_threshold, improvement_test, alpha)
         # numpy's numbers become Python's, which JSON can hold
         return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in values))
 
@@ -87,7 +105,13 @@ class Patience(
         """Return the iteration at which patience runs out, as of the end of `history`."""
         return history[-1].patience if history else self.patience
 
-    def extended(self, history: Sequence[Any], iteration: int, validation_error: float) -> float:
+    def extended(
+        self,
+        history: Sequence[Any],
+        iteration: int,
+        validation_error: float,
+        p_value: Any = None,
+    ) -> float:
         """Return the iteration at which patience runs out after one more validation.
 
         Parameters
@@ -97,9 +121,15 @@ class Patience(
         iteration : int
         validation_error : float
             Less is better; NaN never counts as better.
+        p_value : callable, optional
+            Compares the model with the best one so far; for McNemar's test only.
         """
         best = min((row.validation_error for row in history), default=math.inf)
-        if validation_error < best * self.improvement_threshold:
+        if self.improvement_test == "threshold":
+            is_clear = validation_error < best * self.improvement_threshold
+        else:
+            is_clear = validation_error < best and (not history or p_value() <= self.alpha)
+        if is_clear:
             return max(self.limit(history), iteration * self.patience_increase)
         return self.limit(history)
 

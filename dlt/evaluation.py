@@ -6,6 +6,7 @@ on every engine and in every floatX.
 Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 """
 
+import functools
 import math
 
 import numpy as np
@@ -41,7 +42,8 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     -------
     callable
         Takes nothing, returns a `Score` for the parameters as they are then. Its errors are an
-        int where `errors` is a vector of integers or truth values.
+        int where `errors` is a vector of integers or truth values. Where `errors` is a vector,
+        its attribute ``each`` returns the error of every example instead, shape (N,).
 
     Raises
     ------
@@ -93,5 +95,19 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
         ]
         return Score(sum(np.concatenate(found).tolist()), n)
 
-    score.pause = feed.pause
+    @functools.lru_cache(maxsize=None)
+    def listed(n_rows):
+        start = T.lscalar("start")
+        return theano.function([start], substitute([errors], feed.givens(x, y, start, n_rows))[0])
+
+    def each(should_stop=bool):
+        found = [
+            np.array(listed(places[-1])(start))
+            for _, *places in passes
+            for starts in feed.starts(*places, should_stop=should_stop)
+            for start in starts
+        ]
+        return np.concatenate(found)
+
+    score.pause, score.each = feed.pause, each
     return score

@@ -35,6 +35,7 @@ from dlt.runs.state import State
 from dlt.score import Score
 from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
 from dlt.shared import as_data_set, n_minibatches
+from dlt.significance import mcnemar
 from dlt.training import expected_end, stopped_by, training_loop
 
 
@@ -210,6 +211,13 @@ class Trainer:
             _expect("folder", folder, "snapshot_every", "dlt.RunFolder('runs/first')")
         n_iterations = n_epochs * self._n_train_batches
         rule = patience if self._valid_set else None
+        tested = rule is not None and rule.improvement_test == "mcnemar"
+        if tested and (self._errors.ndim != 1 or self._errors.dtype.startswith("float")):
+            expected = "an error of 0 or 1 for each example"
+            remedy = "use the threshold, or errors such as dlt.zero_one_loss"
+            raise SettingsError(
+                "patience", f"McNemar's test of {_kind(self._errors)}", expected, remedy
+            )
         start = State.first(*self._variables.start(params or {}))
         with self._alone(), contextlib.ExitStack() as stack:
             saver = None
@@ -217,15 +225,20 @@ class Trainer:
                 given = self._checkpoint(start, n_epochs, patience, order, folder)
                 saver = stack.enter_context(Saver(folder, given, resume, log))
                 start = saver.begin()
-            log("compiling ...")
-            self._variables.put(start.params, start.update_state)
-            with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
-                self._stretch(start.iteration, 0, order)
             should_stop = should_stop or bool
-            count_errors = self._validator() if rule else None
-            for reader in filter(None, (self._stretch, count_errors)):
-                stack.callback(reader.pause)
-            log(_plan(n_epochs, self._n_train_batches, rule))
+            count_errors: Any = None
+            if stopped_by(start, n_iterations, rule) is None:
+                log("compiling ...")
+                self._variables.put(start.params, start.update_state)
+                with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
+                    self._stretch(start.iteration, 0, order)
+                stack.callback(self._stretch.pause)
+                if rule:
+                    count_errors = self._validator()
+                    stack.callback(count_errors.pause)
+                if tested:
+                    count_errors.each()
+                log(_plan(n_epochs, self._n_train_batches, rule))
             total = expected_end(start, n_iterations, rule)
             bar = stack.enter_context(
                 Progress(total, "minibatch", progress, log, done=start.iteration)
@@ -236,6 +249,14 @@ class Trainer:
                 return (losses, *self._variables.values())
 
             validate = count_errors and functools.partial(count_errors, should_stop)
+
+            def p_value(best_params):
+                now = self._variables.values()
+                errors = count_errors.each(should_stop)
+                self._variables.put(best_params, now[1])
+                of_best = count_errors.each(should_stop)
+                self._variables.put(*now)
+                return mcnemar(errors, of_best)
 
             def take(state):
                 bar.move(state.iteration, expected_end(state, n_iterations, rule))
@@ -250,7 +271,9 @@ class Trainer:
                 if saver:
                     saver.end(state, stopped_by(state, n_iterations, rule))
 
-            loop = training_loop(start, train, validate, self._n_train_batches, n_epochs, patience)
+            loop = training_loop(
+                start, train, validate, self._n_train_batches, n_epochs, patience, p_value
+            )
             state = _follow(loop, start, take, end, should_stop)
         ended = stopped_by(state, n_iterations, rule) or "request"
         return _result(state, ended, self._n_train_batches, patience)
@@ -273,13 +296,43 @@ class Trainer:
         SettingsError, DataError
             The data set or the parameters do not fit the model.
         """
+        with self._counting(data_set, params) as count_errors:
+            return count_errors()
+
+    def errors(self, data_set, params: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the error that some parameters make on each example of a data set.
+
+        Parameters
+        ----------
+        data_set, params
+            See `score`.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            1 where the most probable label is wrong, else 0; or what `errors` says.
+
+        Raises
+        ------
+        SettingsError, DataError
+            See `score`; or `errors` is a mean over a minibatch.
+        """
+        if self._errors.ndim == 0:
+            raise SettingsError(
+                "errors", _kind(self._errors), "a vector, one value for each example"
+            )
+        with self._counting(data_set, params) as count_errors:
+            return count_errors.each()
+
+    @contextlib.contextmanager
+    def _counting(self, data_set, params):
         _expect("params", params, "keys", "result.best_params")
         data_set = self._checked("test set", data_set)
         with self._alone():
             self._variables.put(*self._variables.start(params, all_params=True))
             count_errors = self._counter(data_set)
             try:
-                return count_errors()
+                yield count_errors
             finally:
                 count_errors.pause()
 
@@ -502,6 +555,10 @@ def _follow(loop, state, take, end, should_stop):
     finally:
         end(state)
     return state
+
+
+def _kind(errors):
+    return f"errors of rank {errors.ndim} and dtype {errors.dtype}"
 
 
 def _checked_leaves(expressions, variables, symbols):

@@ -7,6 +7,7 @@ updates.
 Source: page "Getting Started", section "Early-Stopping".
 """
 
+import functools
 import math
 import time
 
@@ -19,7 +20,7 @@ from dlt.runs.history import HistoryRow
 _STRETCH_SECONDS = 0.5
 
 
-def training_loop(state, train, validate, n_train_batches, n_epochs, patience):
+def training_loop(state, train, validate, n_train_batches, n_epochs, patience, p_value=None):
     """Run the page's early-stopping loop, a stretch of minibatches at a time.
 
     The loop stops after exactly the minibatch the page's loop stops after, and validates
@@ -41,6 +42,9 @@ def training_loop(state, train, validate, n_train_batches, n_epochs, patience):
     n_epochs : int
         Epochs after which the loop ends in any case.
     patience : Patience
+    p_value : callable, optional
+        ``p_value(best_params)`` compares the present parameters with the best ones on the
+        validation set; for `Patience` with McNemar's test.
 
     Yields
     ------
@@ -59,7 +63,7 @@ def training_loop(state, train, validate, n_train_batches, n_epochs, patience):
         if state.iteration == next_validation and state.diverged_at is None:
             score = validate() if validate else None
             seconds = time.perf_counter() - started
-            state = validated(state, score, patience, n_train_batches, seconds)
+            state = validated(state, score, patience, n_train_batches, seconds, p_value)
         yield state._replace(seconds=time.perf_counter() - started)
 
 
@@ -104,18 +108,20 @@ def stepped(state, losses, params, update_state):
     )
 
 
-def validated(state, score, patience, n_train_batches, seconds):
+def validated(state, score, patience, n_train_batches, seconds, p_value=None):
     """Return the state after a validation, or at the end of an epoch where `score` is None."""
     error = math.nan if score is None else score.fraction
     if not state.can_go_on or (score and not math.isfinite(error)):
         return state._replace(diverged_at=state.iteration)  # the losses are from before the update
     best = best_row(state.history)
+    compare = functools.partial(p_value, state.best_params) if p_value else None
     row = HistoryRow(
         state.iteration,
         (state.iteration - 1) // n_train_batches + 1,
         _mean(state.losses.tolist()),
         error,
-        patience.extended(state.history, state.iteration - 1, error),  # the page's iter is from 0
+        # the page's iter is from 0
+        patience.extended(state.history, state.iteration - 1, error, compare),
         seconds,
     )
     after = state._replace(losses=np.empty(0), history=(*state.history, row))

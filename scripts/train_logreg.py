@@ -39,6 +39,11 @@ def parse(argv):
         help="after a clear improvement, go on until this many times the updates made by then")
     add("--improvement-threshold", type=float, default=0.995, metavar="FACTOR",
         help="an improvement is clear below this times the best validation error")
+    add("--improvement-test", choices=("threshold", "mcnemar"), default="threshold",
+        help="what makes an improvement clear: that threshold, or an exact McNemar test against "
+        "the best model")
+    add("--alpha", type=float, default=0.05, metavar="P",
+        help="largest p-value of that test that counts as clear")
     add("--drop-last", action="store_true",
         help="validate and test on whole minibatches only, as the original script did")
     add("--seed", type=seed, metavar="N", help="draw the initial W with it (default: W is 0)")
@@ -107,7 +112,11 @@ def main(argv=None):
             drop_last=args.drop_last,
             n_epochs=args.n_epochs,
             patience=dlt.Patience(
-                args.patience, args.patience_increase, args.improvement_threshold
+                args.patience,
+                args.patience_increase,
+                args.improvement_threshold,
+                args.improvement_test,
+                args.alpha,
             ),
             folder=dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings),
             resume=args.resume,

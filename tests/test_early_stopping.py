@@ -1,5 +1,6 @@
 """Patience against cases made by hand; test_training.py has the page's loop."""
 
+import math
 import pickle
 import re
 
@@ -81,6 +82,9 @@ def test_increase_and_threshold_can_be_chosen():
         ("improvement_threshold", 0),
         ("improvement_threshold", 1.01),
         ("improvement_threshold", float("nan")),
+        ("alpha", 0),
+        ("alpha", 1),
+        ("alpha", float("nan")),
     ],
 )
 def test_values_out_of_range_are_refused(name, value):
@@ -89,12 +93,26 @@ def test_values_out_of_range_are_refused(name, value):
         Patience(**{name: value})
 
 
+def test_a_test_of_significance_takes_the_place_of_the_threshold():
+    rule = Patience(10, improvement_test="mcnemar", alpha=0.04)
+    first, best = [HistoryRow(5, 1, 0.5, 0.4, 10, 1.0)], 0.3
+    p_values = {0.04: 20, 0.041: 10}
+    for p_value, patience in p_values.items():
+        assert rule.extended(first, 10, best, lambda p_value=p_value: p_value) == patience
+    # nothing is compared with the first model, nor where there are not fewer errors
+    assert rule.extended([], 10, best) == 20
+    assert rule.extended(first, 10, 0.4) == rule.extended(first, 10, math.nan) == 10
+    with pytest.raises(SettingsError, match="found 'sign'; expected one of threshold, mcnemar"):
+        Patience(improvement_test="sign")
+
+
 def test_it_is_a_value():
     rule = Patience(np.int64(10), 3.0)
     assert rule == Patience(10, 3, 0.995) == pickle.loads(pickle.dumps(rule)) != Patience(10, 2)
     assert repr(rule) == (
-        "Patience(patience=10, patience_increase=3.0, improvement_threshold=0.995)"
+        "Patience(patience=10, patience_increase=3.0, improvement_threshold=0.995, "
+        "improvement_test='threshold', alpha=0.05)"
     )
-    assert [type(number) for number in rule] == [int, float, float]
+    assert [type(value) for value in rule] == [int, float, float, str, float]
     with pytest.raises(AttributeError):
         rule.patience = 20

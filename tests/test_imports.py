@@ -11,11 +11,11 @@ MODULES = sorted((ROOT / "dlt").rglob("*.py"))
 # Lower layers never import higher ones: a module may import modules to its left only.
 LAYERS = [
     {"errors"},
-    {"checks", "early_stopping", "examples", "progress", "commandline", "files", "score", "arrays"},
-    {"engine", "order", "fingerprint"},
+    {"checks", "examples", "progress", "commandline", "files", "score", "arrays"},
+    {"engine", "order", "fingerprint", "early_stopping"},
     {"fetching", "stored"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},
-    {"sgd", "evaluation", "chunks"},
+    {"sgd", "evaluation", "chunks", "significance"},
     {"runs"},
     {"training", "prediction"},
     {"pictures"},

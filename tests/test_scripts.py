@@ -88,6 +88,7 @@ def test_options_reach_the_training(train, calls, tmp_path):
     train(
         "--learning-rate", "0.5", "--batch-size", "40", "--n-epochs", "7", "--patience", "30",
         "--patience-increase", "3", "--improvement-threshold", "0.9", "--drop-last",
+        "--improvement-test", "mcnemar", "--alpha", "0.01",
         "--l1", "0.25", "--l2", "0.5", "--seed", "1", "--snapshot-every", "2", "--keep", "3",
         "--resume", "--output-dir", tmp_path,
     )  # fmt: skip
@@ -96,7 +97,8 @@ def test_options_reach_the_training(train, calls, tmp_path):
     noted = {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1}
     assert settings == {
         "learning_rate": 0.5, "batch_size": 40, "n_epochs": 7, "drop_last": True, "resume": True,
-        "patience": dlt.Patience(30, 3, 0.9), "folder": dlt.RunFolder(tmp_path, 2, 3, noted),
+        "patience": dlt.Patience(30, 3, 0.9, "mcnemar", 0.01),
+        "folder": dlt.RunFolder(tmp_path, 2, 3, noted),
     }  # fmt: skip
     assert classifier.W.get_value().any()  # drawn with the seed
     ones = np.ones((784, 10), classifier.W.dtype)

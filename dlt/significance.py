@@ -1,0 +1,82 @@
+"""Significance: whether a difference between two models, or a rate of errors, is more than luck.
+
+Source: page "Getting Started", section "Early-Stopping", which suggests a statistical test.
+McNemar, "Note on the sampling error of the difference between correlated proportions" (1947);
+Wilson, "Probable inference" (1927).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlt.errors import DataError
+from dlt.score import Score
+
+
+def mcnemar(errors: Any, others: Any) -> float:
+    """Return the p-value of the exact McNemar test for two models on the same examples.
+
+    Only examples that one model gets wrong and the other right tell the two apart. If the models
+    are equally good, each such example favours either with probability 1/2.
+
+    Parameters
+    ----------
+    errors, others : array of truth values or of 0 and 1, shape (N,)
+        Where the first model is wrong, and where the second one is.
+
+    Returns
+    -------
+    float
+        Two-sided, in (0, 1].
+
+    Raises
+    ------
+    DataError
+        The arrays differ in shape, or hold something else.
+
+    Examples
+    --------
+    >>> first, second = np.zeros(20), np.zeros(20)
+    >>> first[:3], second[3:14] = 1, 1  # 3 against 11
+    >>> round(mcnemar(first, second), 3)
+    0.057
+    """
+    from scipy.stats import binomtest  # takes half a second to import
+
+    first, second = np.asarray(errors), np.asarray(others)
+    for array in (first, second):
+        if array.shape != first.shape or array.ndim != 1 or not np.isin(array, (0, 1)).all():
+            found = f"an array of shape {array.shape} and dtype {array.dtype}"
+            raise DataError("errors", found, "0 or 1 for each example, as many of both models")
+    n_first, n_second = int((first > second).sum()), int((second > first).sum())
+    n = n_first + n_second
+    return float(binomtest(n_first, n).pvalue) if n else 1.0
+
+
+def wilson(score: Score, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson interval of a rate of errors.
+
+    Parameters
+    ----------
+    score : Score
+        Of counted errors.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> low, high = wilson(Score(719, 9600))
+    >>> print(f"{100 * low:.2f} % to {100 * high:.2f} %")
+    6.98 % to 8.03 %
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(score.n_errors, score.n_examples).proportion_ci(confidence, "wilson")
+    return float(found.low), float(found.high)
