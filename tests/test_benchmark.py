@@ -1,5 +1,6 @@
-"""The benchmark as its user runs it, on the embedded digits; and its peers against numpy."""
+"""The benchmarks as their user runs them, on the embedded digits; and peers against numpy."""
 
+import csv
 import importlib
 import json
 import statistics
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dlt import engine
 from dlt.datasets import load_data
+from dlt.examples import Examples
 
 # dlt, numpy, and what the engine's own users write
 THREE = {
@@ -199,3 +201,56 @@ def test_scaling_measures_and_draws(tmp_path):
     line = f"| 10000 | 784 | 10 | {1000.0 * row['seconds']:.1f} |"
     assert line in process.stdout
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def compare(module):
+    return module("compare_patience")
+
+
+def test_a_shuffle_draws_both_sets_from_the_examples_of_both(compare):
+    sets = [Examples(10.0 * y[:, None], y) for y in (np.arange(5), np.arange(5, 7))]
+    (train_x, train_y), (valid_x, valid_y) = compare.shuffled(sets, seed=1)
+    y = np.concatenate([train_y, valid_y])
+    assert len(train_y) == 5 and sorted(y) == list(range(7)) and set(valid_y) != {5, 6}
+    np.testing.assert_array_equal(np.concatenate([train_x, valid_x])[:, 0], 10 * y)
+    assert (compare.shuffled(sets, seed=2)[0][1] != train_y).any()
+
+
+def test_rules_of_patience_are_compared_in_pairs(compare):
+    rows = [
+        compare.Run(0, "threshold", 70, 5809, 0.080, 0.078),
+        compare.Run(0, "mcnemar 0.05", 61, 5001, 0.081, 0.079),
+        compare.Run(1, "threshold", 74, 6141, 0.082, 0.076),
+        compare.Run(1, "mcnemar 0.05", 80, 6639, 0.080, 0.079),
+    ]
+    # The differences in test error are 0.1 and 0.3 points, their mean has the standard error 0.1,
+    # and Student's t with one degree of freedom is 12.706.
+    assert list(compare.table(rows))[2:] == [
+        "| threshold | 72.0 (2.8) | 8.10 (0.14) | 7.70 (0.14) |  |  |",
+        "| mcnemar 0.05 | 70.5 (13.4) | 8.05 (0.07) | 7.90 (0.00) | +0.200 (-1.071 to +1.471) "
+        "| 1 / 1 |",
+    ]
+
+
+@pytest.mark.slow
+def test_patience_is_compared_on_each_shuffle(compare, tmp_path):
+    options = "--dataset digits --shuffles 2 --patience 300 --alpha 0.05 --output-dir".split()
+    process = run_script("benchmarks/compare_patience.py", *options, tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    with open(tmp_path / "patience.csv", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == list(compare.Run._fields)
+    rows = [compare.Run(*line[:2], *map(float, line[2:])) for line in lines]
+    rules = ["threshold", "mcnemar 0.05"]
+    assert [row[:2] for row in rows] == [(seed, rule) for seed in "01" for rule in rules]
+    assert [row.epochs for row in rows] == [-(-row.updates // 60) for row in rows]
+    assert rows[0].updates > rows[1].updates == 301
+    assert "\n".join(compare.table(rows)) in process.stdout
+    assert (tmp_path / "patience.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_shuffle_has_no_interval(script):
+    done = script("benchmarks/compare_patience.py", "--shuffles", "1")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "shuffles: found 1; expected a whole number, 2 or more" in done.stderr

@@ -115,6 +115,7 @@ def page(tmp_path_factory):
     fakes = {"torch": types.ModuleType("torch"), "torch.utils": types.ModuleType("utils")}
     fakes.update({"torch.utils.tensorboard": tensorboard, "mlflow": mlflow})
     names, printed = {}, io.StringIO()
+    fakes["torch"].Tensor = type("Tensor", (), {})  # scipy asks whether arrays are of this class
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.chdir(tmp_path_factory.mktemp("page"))
         for name, module in fakes.items():
