@@ -27,7 +27,8 @@ _EXPORTS = {
         "stored": "save_data",
         "chunks": "ChunkedDataSet open_data",
         "fetching": "fetch_mnist",
-        "shared": "DataSet shared_dataset shared_datasets n_minibatches minibatch",
+        "shared": "DataSet shared_dataset shared_datasets n_minibatches minibatch "
+        "default_batch_size",
         "losses": "negative_log_likelihood zero_one_loss",
         "sgd": "gradient_updates gradient_descent stochastic_gradient_descent "
         "minibatch_gradient_descent minibatch_step minibatch_stretch",
@@ -38,6 +39,10 @@ _EXPORTS = {
         "significance": "mcnemar wilson",
         "evaluation": "error_counter",
         "trainer": "Trainer train",
+        "selection.search": "select",
+        "selection.result": "Selection",
+        "selection.candidates": "grid",
+        "selection.processes": "ProcessPool",
         "order": "Shuffled",
         "runs.folder": "RunFolder",
         "results": "TrainingResult",
@@ -51,6 +56,7 @@ _EXPORTS = {
         "pictures.digits": "plot_digits plot_weights plot_mistakes",
         "pictures.curves": "plot_learning_curves",
         "pictures.confusion": "plot_confusion_matrix",
+        "pictures.selection": "plot_selection",
         "pictures.tiles": "tile_images animate_weights save_animation",
         "pictures.figures": "save_figure",
         "pictures.page": "export_page",
@@ -65,8 +71,8 @@ if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
         arrays, checks, chunks, commandline, datasets, early_stopping, engine, errors, evaluation,
         examples, fetching, files, fingerprint, losses, models, order, parameters, pictures,
-        prediction, progress, regularization, results, runs, score, sgd, shared, significance,
-        stored, trainer, training,
+        prediction, progress, regularization, results, runs, score, selection, sgd, shared,
+        significance, stored, trainer, training,
     )  # fmt: skip
     from dlt.chunks import ChunkedDataSet as ChunkedDataSet
     from dlt.chunks import open_data as open_data
@@ -102,6 +108,7 @@ if TYPE_CHECKING:
     from dlt.pictures.page import export_page as export_page
     from dlt.pictures.reading import read_picture as read_picture
     from dlt.pictures.run import visualize as visualize
+    from dlt.pictures.selection import plot_selection as plot_selection
     from dlt.pictures.tiles import animate_weights as animate_weights
     from dlt.pictures.tiles import save_animation as save_animation
     from dlt.pictures.tiles import tile_images as tile_images
@@ -120,6 +127,10 @@ if TYPE_CHECKING:
     from dlt.runs.history import write_history as write_history
     from dlt.runs.signals import StopOnSignal as StopOnSignal
     from dlt.score import Score as Score
+    from dlt.selection.candidates import grid as grid
+    from dlt.selection.processes import ProcessPool as ProcessPool
+    from dlt.selection.result import Selection as Selection
+    from dlt.selection.search import select as select
     from dlt.sgd import gradient_descent as gradient_descent
     from dlt.sgd import gradient_updates as gradient_updates
     from dlt.sgd import minibatch_gradient_descent as minibatch_gradient_descent
@@ -127,6 +138,7 @@ if TYPE_CHECKING:
     from dlt.sgd import minibatch_stretch as minibatch_stretch
     from dlt.sgd import stochastic_gradient_descent as stochastic_gradient_descent
     from dlt.shared import DataSet as DataSet
+    from dlt.shared import default_batch_size as default_batch_size
     from dlt.shared import minibatch as minibatch
     from dlt.shared import n_minibatches as n_minibatches
     from dlt.shared import shared_dataset as shared_dataset

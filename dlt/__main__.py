@@ -10,7 +10,9 @@ from importlib.machinery import PathFinder
 import dlt
 from dlt import commandline
 
-COMMANDS = ("train_logreg", "predict", "visualize", "export_page", "fetch_mnist", "convert")
+COMMANDS = (
+    "train_logreg", "select_model", "predict", "visualize", "export_page", "fetch_mnist", "convert",
+)  # fmt: skip
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # The scripts are inside the package in an installation, and beside it in a clone.
 _FOLDERS = (os.path.join(_PACKAGE, "_scripts"), os.path.join(os.path.dirname(_PACKAGE), "scripts"))

@@ -68,6 +68,76 @@ def memory(text: str) -> int:
     return size
 
 
+def floats(text: str) -> list[float]:
+    """Parse numbers with commas between them.
+
+    Examples
+    --------
+    >>> floats("0.01,0.13")
+    [0.01, 0.13]
+    """
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        expected = "numbers with commas between them, such as 0.01,0.13"
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected {expected}") from None
+
+
+def positive_ints(text: str) -> list[int]:
+    """Parse counts with commas between them."""
+    return [positive_int(number) for number in text.split(",")]
+
+
+# fmt: off
+def add_patience_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of early stopping, for `patience`."""
+    add = parser.add_argument
+    add("--patience", type=int, default=5000, metavar="N",
+        help="minibatch updates to make in any case")
+    add("--patience-increase", type=float, default=2, metavar="FACTOR",
+        help="after a clear improvement, go on until this many times the updates made by then")
+    add("--improvement-threshold", type=float, default=0.995, metavar="FACTOR",
+        help="an improvement is clear below this times the best validation error")
+    add("--improvement-test", choices=("threshold", "mcnemar"), default="threshold",
+        help="what makes an improvement clear: that threshold, or an exact McNemar test against "
+        "the best model")
+    add("--alpha", type=float, default=0.05, metavar="P",
+        help="largest p-value of that test that counts as clear")
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to compute, for `set_engine`."""
+    add = parser.add_argument
+    add("--floatX", choices=("float32", "float64"),
+        help="dtype of all arrays (default: as in THEANO_FLAGS, or float64)")
+    add("--mode", choices=("jax", "numba", "c"),
+        help="what compiles the functions (default: as in the flags, or jax; classic Theano has "
+        "only c)")
+    add("--device", choices=("auto", "cpu", "gpu"),
+        help="where they run; only jax can use a gpu (default: as in THEANO_FLAGS, or a gpu "
+        "if jax finds one)")
+# fmt: on
+
+
+def patience(args: argparse.Namespace) -> Any:
+    """Return the `dlt.Patience` that the options name."""
+    from dlt.early_stopping import Patience
+
+    return Patience(*(getattr(args, name) for name in Patience._fields))
+
+
+def set_engine(args: argparse.Namespace) -> None:
+    """Compute as the options say; the flags decide what they leave open."""
+    from dlt import engine
+
+    if args.floatX:
+        engine.set_floatX(args.floatX)
+    if args.mode:
+        engine.set_linker(args.mode)
+    if args.device:
+        engine.set_device(args.device)
+
+
 def _whole_number(text, at_least):
     try:
         value = int(text)

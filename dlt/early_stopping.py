@@ -94,6 +94,13 @@ class Patience(
         # numpy's numbers become Python's, which JSON can hold
         return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in values))
 
+    def settings(self) -> dict[str, Any]:
+        """Return the fields that the rule uses, by name."""
+        unused = ["improvement_test", "alpha"]
+        if self.improvement_test != "threshold":
+            unused = ["improvement_threshold"]
+        return {name: value for name, value in self._asdict().items() if name not in unused}
+
     def validation_frequency(self, n_train_batches: int) -> int:
         """Return the number of minibatch updates from one validation to the next.
 

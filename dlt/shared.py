@@ -69,6 +69,11 @@ class DataSet:
         """The stored labels or targets, ndarray, shape (N, ...)."""
         return self._variables()[1].get_value(borrow=True)
 
+    @property
+    def n_labels(self) -> int:
+        """Number of labels, the largest one and 1 more."""
+        return int(self.targets.max()) + 1
+
     def feed(self, size: int, n_rows: int) -> Feed:
         """Return what compiled loops read.
 
@@ -267,6 +272,17 @@ def n_minibatches(n: int, batch_size: int, drop_last: bool = True) -> int:
     """
     batch_size = whole_number("batch_size", batch_size, 1, n, "the number of examples in the set")
     return n // batch_size if drop_last else -(-n // batch_size)
+
+
+def default_batch_size(n_train: int) -> int:
+    """Return the size of minibatches if none is given: 600, or fewer to make 60 in an epoch.
+
+    Examples
+    --------
+    >>> default_batch_size(50000), default_batch_size(1200), default_batch_size(50)
+    (600, 20, 1)
+    """
+    return max(1, min(600, n_train // 60))
 
 
 def minibatch(data, index, batch_size):

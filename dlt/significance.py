@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dlt.errors import DataError
+from dlt.checks import real_numbers
+from dlt.errors import DataError, SettingsError
 from dlt.score import Score
 
 
@@ -45,11 +46,11 @@ def mcnemar(errors: Any, others: Any) -> float:
     """
     from scipy.stats import binomtest  # takes half a second to import
 
-    first, second = np.asarray(errors), np.asarray(others)
+    first, second = real_numbers("errors", errors), real_numbers("others", others)
     for array in (first, second):
         if array.shape != first.shape or array.ndim != 1 or not np.isin(array, (0, 1)).all():
             found = f"an array of shape {array.shape} and dtype {array.dtype}"
-            raise DataError("errors", found, "0 or 1 for each example, as many of both models")
+            raise DataError("errors", found, "0 or 1 for each example, in arrays of one length")
     n_first, n_second = int((first > second).sum()), int((second > first).sum())
     n = n_first + n_second
     return float(binomtest(n_first, n).pvalue) if n else 1.0
@@ -70,6 +71,11 @@ def wilson(score: Score, confidence: float = 0.95) -> tuple[float, float]:
     low, high : float
         In [0, 1].
 
+    Raises
+    ------
+    SettingsError
+        The errors are measured, not counted; or `confidence` is out of range.
+
     Examples
     --------
     >>> low, high = wilson(Score(719, 9600))
@@ -78,5 +84,9 @@ def wilson(score: Score, confidence: float = 0.95) -> tuple[float, float]:
     """
     from scipy.stats import binomtest
 
+    if not isinstance(score.n_errors, int):
+        raise SettingsError("score", f"errors of {score.n_errors}", "counted ones, an int")
+    if not 0 < confidence < 1:
+        raise SettingsError("confidence", confidence, "a number above 0 and below 1")
     found = binomtest(score.n_errors, score.n_examples).proportion_ci(confidence, "wilson")
     return float(found.low), float(found.high)

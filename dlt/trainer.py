@@ -226,19 +226,21 @@ class Trainer:
                 saver = stack.enter_context(Saver(folder, given, resume, log))
                 start = saver.begin()
             should_stop = should_stop or bool
-            count_errors: Any = None
-            if stopped_by(start, n_iterations, rule) is None:
-                log("compiling ...")
-                self._variables.put(start.params, start.update_state)
-                with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
-                    self._stretch(start.iteration, 0, order)
-                stack.callback(self._stretch.pause)
-                if rule:
-                    count_errors = self._validator()
-                    stack.callback(count_errors.pause)
-                if tested:
-                    count_errors.each()
-                log(_plan(n_epochs, self._n_train_batches, rule))
+            ended = stopped_by(start, n_iterations, rule)
+            if ended:  # before: there is nothing to compile
+                if saver:
+                    saver.end(start, ended)
+                return _result(start, ended, self._n_train_batches, patience)
+            log("compiling ...")
+            self._variables.put(start.params, start.update_state)
+            with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
+                self._stretch(start.iteration, 0, order)
+            count_errors: Any = self._validator() if rule else None
+            for reader in filter(None, (self._stretch, count_errors)):
+                stack.callback(reader.pause)
+            if tested:
+                count_errors.each()
+            log(_plan(n_epochs, self._n_train_batches, rule))
             total = expected_end(start, n_iterations, rule)
             bar = stack.enter_context(
                 Progress(total, "minibatch", progress, log, done=start.iteration)
@@ -330,7 +332,8 @@ class Trainer:
         data_set = self._checked("test set", data_set)
         with self._alone():
             self._variables.put(*self._variables.start(params, all_params=True))
-            count_errors = self._counter(data_set)
+            is_valid_set = data_set == self._valid_set
+            count_errors = self._validator() if is_valid_set else self._counter(data_set)
             try:
                 yield count_errors
             finally:
@@ -379,7 +382,7 @@ class Trainer:
                 "a __repr__ that names its seed",
             )
         given = dict(
-            patience._asdict(),
+            patience.settings(),
             **{MODEL: self._model},
             batch_size=self._batch_size,
             n_epochs=n_epochs,

@@ -8,11 +8,19 @@ import sys
 if not __package__:  # run as a file: the dlt beside it, whatever else is installed as dlt
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from dlt.commandline import Parser, memory, positive_int, script, seed, this_command
+from dlt.commandline import (
+    Parser,
+    add_engine_options,
+    add_patience_options,
+    memory,
+    patience,
+    positive_int,
+    script,
+    seed,
+    set_engine,
+    this_command,
+)
 from dlt.runs.signals import StopOnSignal
-
-BATCH_SIZE = {"digits": 20}  # of 1200 images; in minibatches of 600 an epoch would be two updates
-DEFAULT_BATCH_SIZE = 600
 
 
 # fmt: off
@@ -28,34 +36,17 @@ def parse(argv):
         "that convert.py wrote, or raw IDX files (default: load all)")
     add("--verify", action="store_true", help="compare such a folder with its checksums first")
     add("--batch-size", type=int, metavar="N",
-        help="examples in a minibatch (default: 600; 20 on the digits)")
+        help="examples in a minibatch (default: 600, or a sixtieth of a small training set)")
     add("--learning-rate", type=float, default=0.13, metavar="RATE", help="step size")
     add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
     add("--l1", type=float, default=0.0, metavar="WEIGHT", help="weight of the L1 norm of W")
     add("--l2", type=float, default=0.0, metavar="WEIGHT", help="weight of its squared L2 norm")
-    add("--patience", type=int, default=5000, metavar="N",
-        help="minibatch updates to make in any case")
-    add("--patience-increase", type=float, default=2, metavar="FACTOR",
-        help="after a clear improvement, go on until this many times the updates made by then")
-    add("--improvement-threshold", type=float, default=0.995, metavar="FACTOR",
-        help="an improvement is clear below this times the best validation error")
-    add("--improvement-test", choices=("threshold", "mcnemar"), default="threshold",
-        help="what makes an improvement clear: that threshold, or an exact McNemar test against "
-        "the best model")
-    add("--alpha", type=float, default=0.05, metavar="P",
-        help="largest p-value of that test that counts as clear")
+    add_patience_options(parser)
     add("--drop-last", action="store_true",
         help="validate and test on whole minibatches only, as the original script did")
     add("--seed", type=seed, metavar="N", help="draw the initial W with it (default: W is 0)")
     # How to compute, and where the results go.
-    add("--floatX", choices=("float32", "float64"),
-        help="dtype of all arrays (default: as in THEANO_FLAGS, or float64)")
-    add("--mode", choices=("jax", "numba", "c"),
-        help="what compiles the functions (default: as in the flags, or jax; classic Theano has "
-        "only c)")
-    add("--device", choices=("auto", "cpu", "gpu"),
-        help="where they run; only jax can use a gpu (default: as in THEANO_FLAGS, or a gpu "
-        "if jax finds one)")
+    add_engine_options(parser)
     add("--output-dir", default=os.path.join("runs", "logreg"), metavar="FOLDER",
         help="where best_params.npz, history.csv, settings.json and the checkpoint go")
     # How to go on with a run, and what to keep of it.
@@ -94,7 +85,7 @@ def main(argv=None):
 
     batch_size = args.batch_size
     if batch_size is None:
-        batch_size = BATCH_SIZE.get(dataset, DEFAULT_BATCH_SIZE)
+        batch_size = dlt.default_batch_size(n_train)
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     rng = None if args.seed is None else numpy.random.default_rng(args.seed)
     classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
@@ -111,13 +102,7 @@ def main(argv=None):
             batch_size=batch_size,
             drop_last=args.drop_last,
             n_epochs=args.n_epochs,
-            patience=dlt.Patience(
-                args.patience,
-                args.patience_increase,
-                args.improvement_threshold,
-                args.improvement_test,
-                args.alpha,
-            ),
+            patience=patience(args),
             folder=dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings),
             resume=args.resume,
             log=say,
@@ -130,18 +115,6 @@ def main(argv=None):
         say(f"stopped after {result.n_iterations} updates; continue with: {again}")
         return 128 + should_stop.signal
     return report(result, args.output_dir, say)
-
-
-def set_engine(args):
-    """Compute as the options say; the flags decide what they leave open."""
-    from dlt import engine
-
-    if args.floatX:
-        engine.set_floatX(args.floatX)
-    if args.mode:
-        engine.set_linker(args.mode)
-    if args.device:
-        engine.set_device(args.device)
 
 
 def name_of_dataset(args, say):

@@ -1,6 +1,7 @@
 """Soak: inflict real faults on real training runs, and count what is lost.
 
-``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py). The faults are SIGKILL, writes
+``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py), and 20 more of the workers of
+a Dask cluster (``make test``: 3, in tests/test_cluster.py). The faults are SIGKILL, writes
 that the kernel refuses, a full disk, permissions, truncated files, a clock that runs backwards, and
 a second process. After each one the run is resumed. All that it leaves and prints, seconds aside,
 must equal what a run without a fault leaves and prints, byte for byte.
@@ -13,6 +14,7 @@ hits the script instead, in its own process and with the default linker. Prints 
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import functools
 import io
@@ -416,6 +418,38 @@ class Soak:
             self.resume(folder)
         return n, "the second is refused, the first ends as ever"
 
+    def kill_workers(self):
+        """SIGKILL of processes of a Dask cluster, while they train what `dlt.select` compares."""
+        if not self.thorough:
+            return 0, "not at so few kills"
+        import clusters
+
+        from dlt.selection.cluster import executor
+
+        base, n = pathlib.Path(self.base, "cluster"), 20
+        base.mkdir()
+        candidates = dlt.grid(learning_rate=[0.03, 0.1, 0.3], batch_size=[20], seed=range(8))
+        search = functools.partial(dlt.select, "digits", candidates, n_epochs=N_EPOCHS)
+        undisturbed = search(base / "serial")
+        environ = {name: v for name, v in os.environ.items() if not name.endswith("_FLAGS")}
+        with contextlib.ExitStack() as stack:
+            cluster = stack.enter_context(clusters.Cluster(base, {**environ, "PYTHONPATH": ROOT}))
+            for _ in range(2):
+                cluster.add_worker()
+            workers = stack.enter_context(executor(cluster.address))
+            thread = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+            future = thread.submit(search, base / "killed", executor=workers)
+            before = [
+                clusters.kill_one(cluster, base / "killed", self.random, future.done)
+                for _ in range(n)
+            ]
+            killed = future.result()
+        if not all(clusters.goes_on(base / "killed", histories) for histories in before):
+            raise Loss("a candidate was trained again from the start")
+        if clusters.found(killed) != clusters.found(undisturbed):
+            raise Loss("another result")
+        return n, f"{len(candidates)} candidates, each goes on from its checkpoint"
+
     def rows(self):
         """Inflict all faults; yield (name, times, words, whether it was lost, seconds)."""
         faults = {
@@ -427,12 +461,13 @@ class Soak:
             "truncated checkpoint": self.truncate,
             "clock going backwards": self.turn_clock_back,
             "two writers": self.two_writers,
+            "SIGKILL of workers": self.kill_workers,  # the last one, as it starts threads
         }
         for name, fault in faults.items():
             started, lost = time.monotonic(), False
             try:
                 n, words = fault()
-            except (Loss, DltError, OSError) as error:
+            except (Loss, AssertionError, DltError, OSError) as error:
                 n, words, lost = 0, str(error) or repr(error), True
             yield name, n, words, lost, time.monotonic() - started
 

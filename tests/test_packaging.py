@@ -127,7 +127,7 @@ def test_every_door_of_an_installation_leads_to_the_same_code(installed, source,
 MISTAKES = {
     "dlt.laod_data('digits')": "attr-defined",
     "dlt.engine.descrbe()": "attr-defined",
-    "dlt.Patience(1, 2, 3, 4)": "call-arg",
+    'dlt.Patience(1, 2, 3, "mcnemar", 0.05, 6)': "call-arg",
     "dlt.load_model(3)": "arg-type",
 }
 

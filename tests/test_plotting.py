@@ -26,12 +26,15 @@ import dlt
 from dlt import (
     DataError,
     HistoryRow,
+    Score,
     SettingsError,
     animate_weights,
+    grid,
     plot_confusion_matrix,
     plot_digits,
     plot_learning_curves,
     plot_mistakes,
+    plot_selection,
     plot_weights,
     save_animation,
     save_figure,
@@ -61,6 +64,21 @@ def usual_run(n=70):
     )
 
 
+def outcomes(candidates, n_errors, n=100):
+    """Return outcomes of a search; None errors are those of a candidate that failed."""
+    scores = [None if found is None else Score(found, n) for found in n_errors]
+    return [
+        types.SimpleNamespace(settings=settings, validation=score)
+        for settings, score in zip(candidates, scores)
+    ]
+
+
+def search(n=1000, **values):
+    """Draw a search of a grid, with random errors."""
+    candidates = grid(**values)
+    return plot_selection(outcomes(candidates, (RNG.permutation(len(candidates)) + 9).tolist(), n))
+
+
 @pytest.fixture(scope="module")
 def digits():
     return dlt.load_data("digits")[0]
@@ -70,12 +88,14 @@ RNG = np.random.default_rng(1)
 PIXELS, LABELS = RNG.random((60, 49)), np.arange(60) % 10
 P_Y_GIVEN_X = RNG.dirichlet(np.ones(10), 60)
 WEIGHTS = RNG.normal(size=(49, 10))
+THREE_BY_THREE = grid(learning_rate=[0.03, 0.13, 0.5], l2=[0, 1e-5, 1e-4], seed=range(5))
 EXAMPLES = {  # a typical figure of each kind
     "digits": lambda: plot_digits(PIXELS[:23], LABELS[:23], title="Examples"),
     "weights": lambda: plot_weights(WEIGHTS),
     "learning_curves": lambda: plot_learning_curves(usual_run()),
     "confusion_matrix": lambda: plot_confusion_matrix(LABELS, P_Y_GIVEN_X.argmax(axis=1)),
     "mistakes": lambda: plot_mistakes(PIXELS, LABELS, P_Y_GIVEN_X),
+    "selection": lambda: plot_selection(outcomes(THREE_BY_THREE, range(45, 90), 1000)),
 }
 
 
@@ -316,6 +336,125 @@ def test_confusion_matrix_counts_and_colours_only_mistakes():
     assert axes.images[0].get_clim() == (0, 1)
 
 
+def band(axes):
+    """Return the lower and the upper edge of the shaded band."""
+    (patch,) = axes.patches
+    return axes.transData.inverted().transform(patch.get_extents())[:, 1]
+
+
+def test_a_search_has_a_panel_for_each_setting_that_varies():
+    candidates = grid(seed=[7, 1], learning_rate=[0.03, 0.5], l1=[0], l2=[1e-4, 0])
+    figure = plot_selection(outcomes(candidates, [10, 12, 16, 14, 11, 13, 15, 17]))
+    assert texts(figure) == ["Winner: 10.00 % with seed=7, learning_rate=0.03, l1=0, l2=0.0001"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["learning_rate", "l2", "seed"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["validation error (%)", "", ""]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    places = [[0.03, 0.03, 0.5, 0.5] * 2, [1, 0] * 4, [1] * 4 + [0] * 4]
+    lowest = [([0.03, 0.5], [10, 14]), ([0, 1], [12, 10]), ([0, 1], [11, 10])]
+    for axes, x, best in zip(figure.axes, places, lowest):
+        dots, line, star = axes.lines
+        assert dots.get_xdata().tolist() == x
+        np.testing.assert_allclose(dots.get_ydata(), [10, 12, 16, 14, 11, 13, 15, 17])
+        np.testing.assert_allclose(line.get_data(), best)
+        assert (star.get_xdata(), star.get_ydata()) == (x[0], 10)
+        # Wilson's: (p + z^2/2n +- z sqrt(p(1 - p)/n + z^2/4n^2)) / (1 + z^2/n)
+        np.testing.assert_allclose(band(axes), [5.5229, 17.4366], atol=1e-3)
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        "8 candidates", "best of each value", "winner", "its 95 % interval",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values, scale, places, names",
+    [
+        ([0.1, 0.01], "linear", [0.1, 0.01], ["0.01", "0.1"]),
+        ([0.11, 0.01], "log", [0.11, 0.01], ["0.01", "0.11"]),
+        ([300, 1, 20], "log", [300, 1, 20], ["1", "20", "300"]),
+        ([-20, 1000], "linear", [-20, 1000], ["-20", "1000"]),
+        ([1e-4, 0, 1e-5], "linear", [2, 0, 1], ["0", "1e-05", "0.0001"]),
+        (["tanh", 300, None, 2], "linear", [3, 1, 2, 0], ["2", "300", "None", "tanh"]),
+        ([True, False], "linear", [1, 0], ["False", "True"]),
+    ],
+)
+def test_values_have_the_axis_that_suits_them(values, scale, places, names):
+    axes = search(setting=values).axes[0]
+    assert axes.get_xscale() == scale
+    assert axes.lines[0].get_xdata().tolist() == places
+    low, high = axes.get_xlim()
+    assert low < min(places) and max(places) < high
+    assert sorted(axes.get_xticks()) == sorted(places)
+    named = dict(zip(axes.get_xticks(), (label.get_text() for label in axes.get_xticklabels())))
+    assert [named[place] for place in sorted(named)] == names
+    assert not len(axes.get_xticks(minor=True))
+
+
+def test_seeds_are_evenly_spaced_and_a_setting_left_out_is_the_default():
+    candidates = [{"seed": 1000, "l1": 0.5}, {"seed": 1}, {"seed": 20}]
+    l1, seed = plot_selection(outcomes(candidates, [1, 2, 3])).axes
+    assert seed.get_xlabel() == "seed" and seed.lines[0].get_xdata().tolist() == [2, 0, 1]
+    assert l1.lines[0].get_xdata().tolist() == [0, 1, 1]
+    assert {label.get_text() for label in l1.get_xticklabels()} == {"0.5", "default"}
+
+
+def test_of_values_that_leave_no_room_some_are_named_and_the_winner_s_always():
+    for n_settings in (1, 3):
+        values = [0.001 * 1.1**i for i in range(60)]
+        candidates = [dict.fromkeys("abc"[:n_settings], value) for value in values]
+        for winner in (0, 31, 59):
+            errors = [20 + (i != winner) for i in range(60)]
+            for axes in plot_selection(outcomes(candidates, errors)).axes:
+                assert len(axes.lines) == 2  # no line through so many
+                assert 6 < len(axes.get_xticks()) < 60
+                assert values[winner] in axes.get_xticks()
+
+
+def test_candidates_that_failed_are_counted_and_left_out():
+    candidates = grid(l1=[0, 0.1, 0.2, 0.3])
+    figure = plot_selection(outcomes(candidates, [None, 9, 8, None]))
+    title = "Winner: 8.00 % with l1=0.2\n2 of 4 candidates failed, and are not shown"
+    assert texts(figure) == [title]
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [0.1, 0.2]
+
+
+def test_the_first_of_the_best_wins():
+    figure = plot_selection(outcomes(grid(l1=[1, 2, 3]), [9, 8, 8]))
+    assert texts(figure) == ["Winner: 8.00 % with l1=2"]
+    assert figure.axes[0].lines[-1].get_xdata() == 2
+
+
+def test_measured_errors_are_shown_as_they_are():
+    figure = plot_selection(outcomes(grid(l1=[1, 2]), [12.5, 25.0]))
+    (axes,) = figure.axes
+    assert texts(figure) == ["Winner: 0.125 with l1=1"]
+    assert axes.get_ylabel() == "validation error" and not axes.patches
+    assert axes.lines[0].get_ydata().tolist() == [0.125, 0.25]
+
+
+@pytest.mark.parametrize(
+    "settings, title, label, name",
+    [
+        ({"l1": 3, "seed": 1}, "Winner: 9.00 % with l1=3, seed=1", "l1", "3"),
+        ({}, "Winner: 9.00 %", "seed", "default"),
+    ],
+)
+def test_where_nothing_varies_there_is_one_panel(settings, title, label, name):
+    figure = plot_selection(outcomes([settings], [9]))
+    (axes,) = figure.axes
+    assert (texts(figure), axes.get_xlabel()) == ([title], label)
+    assert [text.get_text() for text in axes.get_xticklabels()] == [name]
+    dot, star = axes.lines
+    assert dot.get_xydata().tolist() == star.get_xydata().tolist()
+
+
+def test_panels_stand_three_in_a_row():
+    figure = search(**{name: [1, 2] for name in "abcde"})
+    places = [axes.get_position() for axes in figure.axes]
+    assert len({round(place.x0, 6) for place in places}) == 3
+    assert len({round(place.y1, 6) for place in places}) == 2
+    assert places[3].x0 == pytest.approx(places[0].x0) and places[3].y1 < places[0].y0
+    assert [bool(axes.get_ylabel()) for axes in figure.axes] == [True, False, False, True, False]
+
+
 def test_a_dollar_begins_no_formula():
     text = "US$, $\\foo$"
     escaped = r"US\$, \$\foo\$"
@@ -324,6 +463,10 @@ def test_a_dollar_begins_no_formula():
     axes = plot_confusion_matrix([0, 1, 1], [0, 1, 0], what=text).axes[0]
     assert axes.get_title() == f"1 error in 3 {escaped} (33.33 %)"
     assert texts(plot_digits(PIXELS[:1], title=text)) == [escaped]
+    figure = search(**{text: [text, 3]})
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == escaped and f"with {escaped}=" in texts(figure)[0]
+    assert escaped in [label.get_text() for label in axes.get_xticklabels()]
 
 
 def test_confusion_matrix_of_many_labels_has_no_room_for_counts(rng):
@@ -561,6 +704,7 @@ def drawn_texts(figure, monkeypatch):
 MANY, SQUARES = np.repeat(np.arange(10), 6000), RNG.random((40, 9))
 P_OF_300 = RNG.dirichlet(np.ones(300), 40)
 NLL = "training NLL (nats per example)"
+LISTED, RANDOM = [123456789, 987654321, 3], RNG.random((90, 2)).tolist()
 LONG, NAN = "a label that has far too long a name", [math.nan] * 9
 HARD_CASES = {
     "26 weights": lambda: plot_weights(SQUARES[:26].T, labels=range(26)),
@@ -593,6 +737,24 @@ HARD_CASES = {
         run_of(9, loss=NAN), loss_label="W" * 200 + "\nof $\\foo$"
     ),
     "many updates": lambda: plot_learning_curves([row(10**15 * i, epoch=i) for i in range(1, 9)]),
+    "1 candidate": lambda: search(learning_rate=[0.13], l2=[0]),
+    "90 candidates": lambda: search(
+        learning_rate=[0.01, 0.03, 0.1, 0.3, 1], l2=[0, 1e-5, 1e-4], l1=[0, 1e-5, 1e-4], seed=[1, 2]
+    ),
+    "90 candidates at random": lambda: plot_selection(
+        outcomes([{"a": a, "b": b, "seed": 7 * i} for i, (a, b) in enumerate(RANDOM)], range(90))
+    ),
+    "12 learning rates": lambda: search(learning_rate=[0.001 * 1.7**i for i in range(12)]),
+    "12 of them, 12 seeds": lambda: search(
+        10**6, learning_rate=[0.001 * 1.7**i for i in range(12)], l2=[0, 1e-5], seed=range(12)
+    ),
+    "5 settings, long values": lambda: search(
+        **{name * 20: [name * 9, "W" * 200, None] for name in "Wi"}, a=LISTED, b=LISTED, c=LISTED
+    ),
+    "small measured errors": lambda: plot_selection(
+        outcomes(grid(a=[1, 2], b=[1, 2], c=[1, 2]), [1e-6 * i for i in range(5, 13)])
+    ),
+    "one of a million": lambda: search(10**6, a=[1, 2], b=[1, 2], c=[1, 2]),
     "digits, 20 in a row": lambda: plot_digits(SQUARES, range(100, 140), n_columns=20),
 }
 
@@ -805,6 +967,11 @@ SETTINGS = {
     "best_iteration: found 20, where the validation error is NaN; expected an iteration with": (
         lambda: plot_learning_curves(run_of(2, error=[0.1, math.nan]), best_iteration=20)
     ),
+    "outcomes: found 0 candidates, none with a score; expected one": lambda: plot_selection([]),
+    "outcomes: found 2 candidates, none with a score; expected one": lambda: plot_selection(
+        outcomes([{}, {}], [None, None])
+    ),
+    "outcomes: found a tuple; expected outcomes, such as": lambda: plot_selection(((), 3, 0.5)),
     "n_out: found 501; expected": lambda: plot_confusion_matrix(Y, Y, n_out=501),
     "n_examples: found 0; expected a who": lambda: plot_mistakes(X, Y, P, 0),
     "tile_shape: found (1, 3); expected room for 4 pictures": lambda: tiles(tile_shape=(1, 3)),

@@ -219,6 +219,7 @@ WRONG = {
     "fetch_mnist.py": ["--output-dir", "/dev/null/x"],
     "make_digits.py": ["--check", "--output", "nowhere"],
     "predict.py": ["--model", "nowhere"],
+    "select_model.py": ["--dataset", "nowhere"],
     "train_logreg.py": ["--dataset", "nowhere"],
     "visualize.py": ["nowhere"],
 }

@@ -34,7 +34,7 @@ def test_models_that_agree_do_not_differ():
     [([0, 1], [0, 1, 1]), ([0, 2], [0, 1]), ([0.5], [1]), ([np.nan], [1]), ([[0]], [[1]])],
 )
 def test_what_is_no_error_of_each_example_is_refused(first, second):
-    with pytest.raises(DataError, match="expected 0 or 1 for each example, as many of both"):
+    with pytest.raises(DataError, match="expected 0 or 1 for each example, in arrays"):
         mcnemar(first, second)
 
 

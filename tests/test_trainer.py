@@ -452,6 +452,17 @@ def test_a_run_stopped_again_and_again_ends_the_same(
     assert seconds == sorted(seconds)
 
 
+@pytest.mark.parametrize("options", [{"n_epochs": 2}, {"patience": Patience(12, 1)}])
+def test_a_finished_run_that_is_resumed_trains_nothing(tmp_path, monkeypatch, trainer, options):
+    folder = RunFolder(tmp_path)
+    first = trainer.run(folder=folder, **options)
+    assert first.stopped_by == min(options)
+    monkeypatch.setattr(trainer, "_stretch", None)
+    again = trainer.run(folder=folder, resume=True, **options)
+    assert told(again) == told(first)
+    assert read_checkpoint(tmp_path / "checkpoint.npz").ended == min(options)
+
+
 def test_a_finished_run_is_told_again(tmp_path, trainer):
     options = dict(UNEVEN, folder=RunFolder(tmp_path, settings={"dataset": "blobs"}))
     first = trainer.run(**options)

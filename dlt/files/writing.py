@@ -72,6 +72,11 @@ def write_atomically(
         raise _not_written(path, error) from error
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write text in UTF-8, as `write_atomically` does."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
 def _write_and_rename(target, write, previous):
     folder = os.path.dirname(target)
     # Made by open, not by tempfile: so the umask decides who may read the result.

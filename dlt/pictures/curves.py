@@ -145,9 +145,7 @@ def _best_row(iteration, error, best_iteration):
 
 def _draw_curve(axes, x, y, color, marker):
     axes.plot(x, y, color=color, marker=marker if len(x) <= 30 else None)
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    figures.draw_grid(axes)
 
 
 def _count_missing(axes, values):

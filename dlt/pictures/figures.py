@@ -100,6 +100,13 @@ def settle(figure):
     figure.set_layout_engine("none")
 
 
+def draw_grid(axes):
+    """Draw a faint grid behind everything, and no frame above and on the right."""
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def plain_numbers():
     """Return a formatter of ticks that has no factor such as 1e-6 in a place of its own."""
     return FuncFormatter(_plain_number)

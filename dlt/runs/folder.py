@@ -71,6 +71,7 @@ class _Place(NamedTuple):
     snapshot_every: int | None
     keep: int
     settings: dict[str, Any]
+    wait: float
 
 
 class RunFolder(_Place):
@@ -87,6 +88,8 @@ class RunFolder(_Place):
     settings : dict, optional
         More for ``settings.json``, in what JSON can hold: what the loss depends on (data set,
         seed, weight of a penalty, ...), so that a run is resumed with the same.
+    wait : float
+        Seconds to wait for another run in the folder to end; below 0, as long as it takes.
 
     Raises
     ------
@@ -96,7 +99,7 @@ class RunFolder(_Place):
     Examples
     --------
     >>> RunFolder("runs/first", settings={"seed": 1})
-    RunFolder(path='runs/first', snapshot_every=None, keep=10, settings={'seed': 1})
+    RunFolder(path='runs/first', snapshot_every=None, keep=10, settings={'seed': 1}, wait=0)
     """
 
     __slots__ = ()
@@ -107,6 +110,7 @@ class RunFolder(_Place):
         snapshot_every: int | None = None,
         keep: int = 10,
         settings: dict[str, Any] | None = None,
+        wait: float = 0,
     ) -> RunFolder:
         if snapshot_every is not None:
             snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
@@ -118,7 +122,7 @@ class RunFolder(_Place):
         except (TypeError, ValueError) as error:
             found = f"what JSON cannot hold ({error})"
             raise SettingsError("settings", found, "numbers, text, lists and dicts") from error
-        return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings)
+        return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings, wait)
 
 
 def newest_checkpoint(path: str | os.PathLike) -> tuple[str | None, Checkpoint | None]:

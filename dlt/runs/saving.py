@@ -24,7 +24,7 @@ from dlt.files.writing import (
     remove_unfinished,
     try_writing,
     unwritable,
-    write_atomically,
+    write_text,
 )
 from dlt.parameters import check_values, save_params
 from dlt.progress import silent
@@ -51,6 +51,10 @@ from dlt.runs.state import State
 # that a large model still has time to train.
 _INTERVAL, _REST = 2.0, 10.0
 _MOST = 20  # differences that an error lists
+
+
+class ForeignRunError(SettingsError):
+    """The folder holds another run than this one, or another process is at work in it."""
 
 
 class Saver:
@@ -109,7 +113,7 @@ class Saver:
         with self._explained():
             try_writing(path)
             own_folder(path, SNAPSHOTS_NAME)
-            self._lock = filelock.FileLock(own_file(path, LOCK_NAME), timeout=0)
+            self._lock = filelock.FileLock(own_file(path, LOCK_NAME), timeout=self._folder.wait)
             self._lock.acquire()
         return self
 
@@ -182,7 +186,7 @@ class Saver:
         others = differences(found, self._start)
         if others:
             more = [f"and {len(others) - _MOST} more"] if len(others) > _MOST else []
-            raise SettingsError(
+            raise ForeignRunError(
                 path,
                 f"a checkpoint of another run: {'; '.join(others[:_MOST] + more)}",
                 "the same data, settings, loss, updates, order and engine",
@@ -233,7 +237,7 @@ class Saver:
         if state.best_params is None:
             return
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        write_atomically(own_file(path, SETTINGS_NAME), lambda file: file.write(text.encode()))
+        write_text(own_file(path, SETTINGS_NAME), text)
         write_history(own_file(path, HISTORY_NAME), state.history)
         save_params(own_file(path, PARAMS_NAME), state.best_params, settings)
 
@@ -251,7 +255,7 @@ class Saver:
         except filelock.Timeout:
             remedy = "wait until it has ended, or choose another folder (--output-dir)"
             found = "another run at work in this folder"
-            raise SettingsError(path, found, "no other", remedy) from None
+            raise ForeignRunError(path, found, "no other", remedy) from None
         except (OSError, NotImplementedError) as error:  # the latter: no locks there
             raise unwritable(path, error, "the results") from error
 

@@ -1,0 +1,223 @@
+"""Working: train one candidate, in this process or in another one, perhaps on another machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import threading
+from typing import Any, Callable, Mapping, NamedTuple
+
+import numpy as np
+
+from dlt import engine
+from dlt.chunks import open_data
+from dlt.datasets import load_data
+from dlt.early_stopping import Patience
+from dlt.errors import DataError, DltError, SettingsError
+from dlt.order import Shuffled
+from dlt.runs.folder import DATASET, SEED, RunFolder
+from dlt.runs.saving import ForeignRunError
+from dlt.selection.recipes import Prepared, divided, started
+from dlt.selection.result import Outcome
+from dlt.shared import SET_NAMES, as_data_set
+
+#: A file in a search's folder by which a process knows that it sees that very folder, and that
+#: the search is not over.
+MARK_NAME = ".search"
+
+# Examples in a block of the order in which data that is larger than memory is taken.
+_BLOCK = 5000
+
+# A process may have several threads that take tasks, as Dask's workers do by default; the trainer
+# and the engine are shared.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Source(NamedTuple):
+    """Where data comes from, and how it is computed with: all that a process needs to load it.
+
+    Fields
+    ------
+    dataset : str
+        As `dlt.load_data` takes it.
+    max_memory : int or None
+        As `dlt.open_data` takes it; None loads everything.
+    floatX, linker, device : str
+    """
+
+    dataset: str
+    max_memory: int | None
+    floatX: str
+    linker: str
+    device: str
+
+
+class Task(NamedTuple):
+    """One candidate, and all that it takes to train it. No data: that is loaded by name.
+
+    Fields
+    ------
+    settings : dict of str to object
+    folder : str
+        Where its run is kept.
+    recipe : callable
+    source : Source
+    data : list of str
+        Fingerprints of the training and the validation set.
+    mark : str
+        What the file `MARK_NAME` beside the run's folder holds.
+    n_epochs, patience
+        As `dlt.Trainer.run` takes them.
+    """
+
+    settings: dict[str, Any]
+    folder: str
+    recipe: Callable[..., Prepared]
+    source: Source
+    data: list[str]
+    mark: str
+    n_epochs: int
+    patience: Patience
+
+
+def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcome | DltError:
+    """Train a candidate, from its checkpoint if there is one.
+
+    A failure is a value, as an exception may make an executor run a task again.
+
+    Returns
+    -------
+    Outcome or DltError
+        The latter where this process cannot work for the search at all.
+    """
+    with _ONE_AT_A_TIME:
+        try:
+            _check(task)
+        except DltError as error:
+            return error
+        try:
+            return _trained(task, should_stop or functools.partial(_is_over, task))
+        except ForeignRunError as error:
+            remedy = "use the same, or choose another folder (--output-dir)"
+            return SettingsError(error.what, error.found, error.expected, remedy)
+        except DltError as error:
+            return failed(task, str(error))
+        except Exception as error:
+            return failed(task, f"{type(error).__name__}: {error}")
+
+
+def failed(task: Task, error: str) -> Outcome:
+    """Return the outcome of a candidate that could not be trained; the error becomes one line."""
+    return Outcome(task.settings, task.folder, error=" ".join(error.split()))
+
+
+def current_source(dataset: str, max_memory: int | None) -> Source:
+    """Return where data comes from, with the engine as it is now."""
+    device = engine.device().partition(" ")[0]
+    return Source(dataset, max_memory, engine.theano.config.floatX, engine.linker(), device)
+
+
+@functools.lru_cache(maxsize=1)
+def load(source: Source, mark: str) -> tuple:
+    """Return the three sets, loaded once for each process and search."""
+    _prepared.cache_clear()  # of an earlier search
+    here = current_source(source.dataset, source.max_memory)
+    for name in ("floatX", "linker", "device"):
+        if getattr(here, name) != getattr(source, name):
+            getattr(engine, "set_" + name)(getattr(source, name))
+    if source.max_memory is None:
+        sets: Any = load_data(source.dataset)
+    else:
+        sets = open_data(source.dataset, source.max_memory)
+    return (*map(as_data_set, SET_NAMES, sets[:2]), sets[2])
+
+
+def prepared(task: Task) -> Prepared:
+    """Return the trainer that a candidate shares with all that differ in shared scalars only."""
+    own, _ = divided(task.recipe, task.settings)
+    return _prepared(task.recipe, task.source, task.mark, tuple(own.items()))
+
+
+@functools.lru_cache(maxsize=4)
+def _prepared(recipe, source, mark, own):
+    return recipe(*load(source, mark)[:2], **dict(own))
+
+
+def forget() -> None:
+    """Free the data and the trainers of the last search."""
+    load.cache_clear()
+    _prepared.cache_clear()
+
+
+def order_of(settings: Mapping[str, Any], source: Source) -> Shuffled | None:
+    """Return the order in which a candidate takes the examples."""
+    seed = settings.get(SEED)
+    return None if seed is None else Shuffled(seed, None if source.max_memory is None else _BLOCK)
+
+
+def _trained(task, should_stop):
+    trainer, _ = made = prepared(task)
+    _, rest = divided(task.recipe, task.settings)
+    params = started(made, rest)
+    noted = {**task.settings, DATASET: task.source.dataset, "start": _digest(params)}
+    noted.pop("batch_size", None)  # the trainer notes it itself
+    result = trainer.run(
+        task.n_epochs,
+        task.patience,
+        order_of(task.settings, task.source),
+        # wait: a process that was given up may still be at work, until it sees that
+        RunFolder(task.folder, settings=noted, wait=60),
+        resume="auto",
+        params=params,
+        progress=False,
+        should_stop=should_stop,
+    )
+    if result.best_validation is None and result.stopped_by != "request":
+        diverged = f"training diverged at update {result.diverged_at}"
+        return failed(task, diverged if result.diverged_at else "nothing was validated")
+    return Outcome(
+        task.settings,
+        task.folder,
+        result.best_validation,
+        result.n_epochs,
+        result.best_iteration or 0,
+        result.seconds,
+        result.stopped_by,
+    )
+
+
+def _digest(params):
+    """Return hexadecimal digits that stand for the parameters to start from."""
+    found = hashlib.sha256()
+    for name, value in sorted(params.items()):
+        found.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()[:12]
+
+
+def _check(task):
+    """Check that this process sees the folder and the data of the search."""
+    folder, here = os.path.dirname(task.folder), platform.node()
+    if _mark(task) != task.mark:
+        found = f"another folder, or none, on the machine {here}"
+        expected = "the one that the search writes to"
+        raise DataError(folder, found, expected, "choose a folder that all machines share")
+    sets = load(task.source, task.mark)
+    if [data_set.fingerprint() for data_set in sets[:2]] != task.data:
+        found = f"other data on the machine {here}"
+        raise DataError(task.source.dataset, found, "the same on all machines", "copy it there")
+
+
+def _is_over(task):
+    """Return whether the search ended, or another one began."""
+    return _mark(task) not in (task.mark, None)
+
+
+def _mark(task):
+    """Return the mark in the folder of the search, or None if there is none to be seen."""
+    try:
+        with open(os.path.join(os.path.dirname(task.folder), MARK_NAME)) as file:
+            return file.read(100)
+    except OSError:
+        return None
