@@ -69,10 +69,10 @@ __all__ = sorted(_EXPORTS)
 TYPE_CHECKING = False  # True to type checkers; importing typing would take longer than dlt itself
 if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
-        arrays, checks, chunks, commandline, datasets, early_stopping, engine, errors, evaluation,
-        examples, fetching, files, fingerprint, losses, models, order, parameters, pictures,
-        prediction, progress, regularization, results, runs, score, selection, sgd, shared,
-        significance, stored, trainer, training,
+        answers, arrays, checks, chunks, commandline, datasets, describing, early_stopping, engine,
+        errors, evaluation, examples, fetching, files, fingerprint, formats, losses, models, order,
+        parameters, pictures, prediction, preparing, progress, regularization, results, runs, score,
+        selection, sgd, shared, significance, splitting, stored, trainer, training,
     )  # fmt: skip
     from dlt.chunks import ChunkedDataSet as ChunkedDataSet
     from dlt.chunks import open_data as open_data

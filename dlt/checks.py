@@ -113,6 +113,8 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
         ...
     dlt.errors.DataError: y: found text; expected numbers
     """
+    if hasattr(values, "to_numpy"):  # a frame or a series of pandas or polars
+        values = values.to_numpy()
     if np.ma.isMaskedArray(values):
         if np.ma.is_masked(values):
             raise DataError(name, "masked values", "numbers", "fill them in or leave out such rows")
@@ -122,6 +124,8 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
             # rows of different lengths: new numpy refuses them, old numpy warns
             warnings.simplefilter("error")
             array = np.asarray(values)
+            if array.dtype == object and array.size:  # a frame with columns of several types
+                array = np.asarray(array.tolist())
     except (ValueError, TypeError, OverflowError, Warning):
         raise DataError(name, "rows of different lengths", "rows of one length") from None
     kind = array.dtype.kind
@@ -160,16 +164,41 @@ def inputs(name: str, x: Any, ndim: int = 2, dtype: str | None = None) -> np.nda
     (3, 784)
     """
     x = real_numbers(name, x)
-    if x.size and x.ndim > ndim == 2:
+    if x.size == 0:
+        raise DataError(name, f"no examples (an array of shape {x.shape})", "one or more")
+    if x.ndim > ndim == 2:
+        grey(name, x.shape[1:])
         x = x.reshape(len(x), -1)
-    if x.ndim != ndim or x.size == 0:
-        rows = "(N, D), one row for each example" if ndim == 2 else f"{ndim} dimensions"
-        expected = rows + ("" if x.size else ", and one or more")
+    if x.ndim != ndim:
+        expected = "(N, D), one row for each example" if ndim == 2 else f"{ndim} dimensions"
         raise DataError(name, f"an array of shape {x.shape}", expected)
     with np.errstate(over="ignore"):  # infinite then, and refused
         x = np.asarray(x, dtype)
     finite(name, x)
     return x
+
+
+def grey(name: str, row_shape: Shape) -> None:
+    """Refuse pictures in colour or with alpha, of which rows of numbers would make no sense.
+
+    Examples
+    --------
+    >>> grey("x", (28, 28, 3))
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: x: found pictures of 28 x 28 pixels with 3 channels; expected grey ones; \
+take x[..., :3].mean(axis=-1).astype(x.dtype)
+    """
+    sides = [n for n in row_shape if n > 1]
+    if len(sides) != 3:
+        return
+    for axis, place in ((2, "[..., :{}].mean(axis=-1)"), (0, "[:, :{}].mean(axis=1)")):
+        channels = sides[axis]
+        if channels <= 4:
+            height, width = sides[:axis] + sides[axis + 1 :]
+            found = f"pictures of {height} x {width} pixels with {channels} channels"
+            remedy = "x" + place.format(1 if channels == 2 else 3)  # 2: grey and alpha
+            raise DataError(name, found, "grey ones", f"take {remedy}.astype(x.dtype)")
 
 
 def labels(name: str, y: Any, n_out: int | None = None, first: int = 0) -> np.ndarray:
@@ -184,7 +213,9 @@ def labels(name: str, y: Any, n_out: int | None = None, first: int = 0) -> np.nd
 the classes from 0
     """
     y = real_numbers(name, y)
-    if y.ndim != 1 or y.size == 0:
+    if y.size == 0:
+        raise DataError(name, "no labels", "one for each example")
+    if y.ndim != 1:
         found = f"an array of shape {y.shape}"
         raise DataError(name, found, "class numbers, shape (N,)", _label_advice(y))
     whole = y if y.dtype.kind in "biu" else np.round(y.astype(np.float64))  # 2**31 has no float16
@@ -203,8 +234,20 @@ the classes from 0
 def _label_advice(y):
     if y.ndim == 2 and y.shape[1] == 1:
         return "take y.ravel()"
-    one_hot = y.ndim == 2 and y.size and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
-    return "one-hot rows? take y.argmax(axis=1)" if one_hot else None
+    return "one-hot rows: take y.argmax(axis=1)" if is_one_hot(y) else None
+
+
+def is_one_hot(y: np.ndarray) -> bool:
+    """Return whether each row of a matrix has one 1, and 0 besides.
+
+    Examples
+    --------
+    >>> is_one_hot(np.eye(3)), is_one_hot(np.ones((3, 8)))
+    (True, False)
+    """
+    if y.ndim != 2 or y.size == 0 or y.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 def pair(name: str, data_xy: Any) -> tuple:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import contextlib
 import copy
 import functools
 import math
@@ -20,8 +19,9 @@ import threading
 import numpy as np
 
 from dlt.arrays import aligned_copy
-from dlt.checks import as_many, dimensions, finite, labels, real_numbers, whole_number
-from dlt.datasets import NAMES, idx_sources, load_data
+from dlt.checks import as_many, dimensions, finite, grey, labels, real_numbers, whole_number
+from dlt.datasets import NAMES, open_sets
+from dlt.describing import describe
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description
@@ -29,7 +29,6 @@ from dlt.files.rows import RowFile, pieces, read_rows, row_bytes, rows_at_once
 from dlt.fingerprint import digest, fingerprint
 from dlt.order import rows_in_order
 from dlt.progress import silent
-from dlt.stored import is_stored, read_stored
 
 _CHUNK_BYTES = 1 << 25
 # Rows of a file that lie closer than this are read together with what is between them, in bytes.
@@ -89,7 +88,7 @@ class ChunkedDataSet:
         self.x, self.y = _source("x", x), _source("y", y)
         self.n_examples, self.row_shape = self.x.shape[0], tuple(self.x.shape[1:])
         self.chunk_bytes = whole_number("chunk_bytes", chunk_bytes, low=1)
-        self.description = description or Description.of_rows(self.row_shape)
+        self.description = description or describe(self.x)
         if self.description.scale not in (None, 1, 256):
             raise SettingsError("description", f"the scale {self.description.scale}", "1 or 256")
         as_many(_name(self.x, "x"), self.n_examples, self.y.shape[0])
@@ -99,6 +98,7 @@ class ChunkedDataSet:
     @functools.cached_property
     def flat(self) -> ChunkedDataSet:
         """The data set with each example as one row of numbers."""
+        grey(_name(self.x, "x"), self.row_shape)
         other = copy.copy(self)
         other.row_shape = (math.prod(self.row_shape),)
         return other
@@ -110,7 +110,9 @@ class ChunkedDataSet:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels, the largest one and 1 more."""
+        """Number of labels that have a name, or else the largest one and 1 more."""
+        if self.description.labels:
+            return len(self.description.labels)
         return int(max(piece.max() for piece in pieces(self.y))) + 1
 
     def rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,8 +163,8 @@ def open_data(
     Parameters
     ----------
     path : str or os.PathLike
-        A folder as `dlt.save_data` and scripts/convert.py write it, or one with MNIST's four IDX
-        files, not gzipped.
+        A folder as `dlt.save_data` and scripts/convert.py write it, or one with raw ``.npy`` files
+        or MNIST's four IDX files, not gzipped.
     max_memory : int
         Bytes that the three sets may take: a sixth for each of their two chunks, and 32 MB at
         most, as larger ones are no faster. One minibatch and, where errors are counted, 10,000
@@ -196,32 +198,32 @@ def open_data(
     if path in NAMES:
         remedy = "convert it first: scripts/convert.py"
         raise DataError(path, "the name of data that is loaded whole", "a folder", remedy)
-    if is_stored(path):
-        return [
-            ChunkedDataSet(part.x, part.y, chunk_bytes, part.description, part.digests).flat
-            for part in read_stored(path, verify, log)
-        ]
-    if verify:
-        raise DataError(path, "no dataset.json to verify it by", "a folder as convert.py writes it")
-    pairs, split = idx_sources(path)
-    description = Description.of_rows(pairs[0][0].shape[1:], scale=256, split=split)
-    return [ChunkedDataSet(x, y, chunk_bytes, description).flat for x, y in pairs]
+    sets = open_sets(path, verify, log)
+    if not all(getattr(part.x, "in_place", False) for part in sets):
+        raise DataError(
+            path,
+            "data that has to be read whole",
+            "a folder as scripts/convert.py writes it, raw .npy files, or IDX files that are not "
+            "gzipped",
+            "convert it, or leave out --max-memory",
+        )
+    return [ChunkedDataSet(*part[:2], chunk_bytes, *part[2:]).flat for part in sets]
 
 
-def open_or_load(path: str | os.PathLike, log=silent):
-    """Return three data sets: opened in their files, or loaded where they have to be read whole.
+def open_or_load(source, log=silent) -> list[ChunkedDataSet]:
+    """Return three data sets whose rows stay where they are, in files or in memory.
 
     Parameters
     ----------
-    path : str or os.PathLike
+    source : str, os.PathLike or object
         As `dlt.load_data` takes it.
     log : callable, optional
         See `dlt.load_data`.
     """
-    if path not in NAMES:
-        with contextlib.suppress(DataError):
-            return open_data(path)
-    return load_data(path, log)
+    return [
+        ChunkedDataSet(part.x, part.y, description=part.description, digests=part.digests).flat
+        for part in open_sets(source, log=log)
+    ]
 
 
 class Chunks:

@@ -22,6 +22,9 @@ from dlt.errors import DltError
 # What a shell has to call for this script, where that is not its file: ["dlt", "train_logreg"].
 program: list[str] = []
 
+# What the library calls a setting, and the option of the script that sets it.
+_options: dict[str, str] = {}
+
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default unless the help text itself says what happens without the option."""
@@ -37,6 +40,13 @@ class Parser(argparse.ArgumentParser):
         if program:
             kwargs.setdefault("prog", " ".join([os.path.basename(program[0]), *program[1:]]))
         super().__init__(formatter_class=_Help, allow_abbrev=False, **kwargs)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        """Add an argument; messages of the library will call its `dest` by the option."""
+        action = super().add_argument(*args, **kwargs)
+        if action.option_strings:
+            _options[action.dest] = action.option_strings[-1]
+        return action
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and where help is, and exit with code 2."""
@@ -192,6 +202,7 @@ def script(main: Callable[..., int | None]) -> Callable[..., int]:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # the terminal may lack a file name's characters
                 stream.reconfigure(errors="backslashreplace")
+        _options.clear()
         in_main_thread = threading.current_thread() is threading.main_thread()
         former = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
         try:
@@ -202,7 +213,7 @@ def script(main: Callable[..., int | None]) -> Callable[..., int]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except (DltError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {in_options(error)}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("stopped by Ctrl-C", file=sys.stderr)
@@ -215,6 +226,19 @@ def script(main: Callable[..., int | None]) -> Callable[..., int]:
                 signal.signal(signal.SIGTERM, former)
 
     return run
+
+
+def in_options(error: Exception) -> str:
+    """Return the message of an error, with the option instead of the setting that it names.
+
+    Examples
+    --------
+    >>> _ = Parser().add_argument("--l1", dest="lambda_1")
+    >>> in_options(DltError("lambda_1", -1, "0 or more"))
+    '--l1: found -1; expected 0 or more'
+    """
+    text, what = str(error), getattr(error, "what", None)
+    return _options[what] + text[len(what) :] if what in _options else text
 
 
 class _Terminated(BaseException):

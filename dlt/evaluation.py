@@ -21,6 +21,17 @@ _CHUNK = 10000
 _CHUNK_BYTES = 1 << 26
 
 
+def constant_score(y: np.ndarray) -> Score:
+    """Return the score of always giving the most frequent of some labels.
+
+    Examples
+    --------
+    >>> constant_score(np.asarray([0, 2, 2, 2]))
+    Score(n_errors=1, n_examples=4)
+    """
+    return Score(len(y) - int(np.unique(y, return_counts=True)[1].max()), len(y))
+
+
 def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     """Compile a function that adds up the errors on a data set.
 

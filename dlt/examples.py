@@ -6,9 +6,13 @@ Source: page "Getting Started", section "Datasets".
 from __future__ import annotations
 
 import collections
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
+
+# Flat rows are pictures if they are the square of such a side, or of a longer one.
+_SMALLEST = 8
 
 
 class Description(NamedTuple):
@@ -17,13 +21,18 @@ class Description(NamedTuple):
     Attributes
     ----------
     scale : int or None
-        What the stored values were divided by: 256 for bytes, 1 for values taken as they were.
+        256 for bytes that were divided by 256, 1 for values from 0 to 1 that were taken as they
+        were; None for numbers of which nothing is known.
     height, width : int or None
         Of the pictures in the rows, in pixels.
     labels : tuple of str or None
-        What the labels are called.
+        What the labels 0, 1, ... are called.
     split : str or None
         Where the validation set comes from.
+    ground : {"dark", "light"} or None
+        What the pictures are drawn on.
+    centred : bool or None
+        Whether they are scaled and centred in a margin as MNIST's are.
     """
 
     scale: int | None = None
@@ -31,14 +40,32 @@ class Description(NamedTuple):
     width: int | None = None
     labels: tuple[str, ...] | None = None
     split: str | None = None
+    ground: str | None = None
+    centred: bool | None = None
 
     @classmethod
-    def of_rows(
-        cls, shape: tuple[int, ...], scale: int | None = None, split: str | None = None
-    ) -> Description:
-        """Return the description of rows of a shape: pictures where it has two sides."""
-        height, width = shape if len(shape) == 2 else (None, None)
-        return cls(scale, height, width, None, split)
+    def of_rows(cls, shape: tuple[int, ...]) -> Description:
+        """Return the description of rows of a shape.
+
+        They are pictures where it has two sides, besides those of 1, or is the square of a side
+        of 8 or more.
+        """
+        sides = [n for n in shape if n > 1]
+        if len(sides) == 1 and math.isqrt(sides[0]) ** 2 == sides[0] >= _SMALLEST**2:
+            sides = [math.isqrt(sides[0])] * 2
+        height, width = sides if len(sides) == 2 else (None, None)
+        return cls(height=height, width=width)
+
+    def name_of(self, label: int) -> str:
+        """Return what a label is called: its number, if it has no name.
+
+        Examples
+        --------
+        >>> Description(labels=("ham", "spam")).name_of(1), Description().name_of(1)
+        ('spam', '1')
+        """
+        names = self.labels or ()
+        return names[label] if label < len(names) else str(label)
 
 
 class Examples(collections.namedtuple("Examples", "x y")):
@@ -83,8 +110,9 @@ class Examples(collections.namedtuple("Examples", "x y")):
 
     @property
     def n_labels(self):
-        """Number of labels, the largest one and 1 more."""
-        return int(self.y.max()) + 1
+        """Number of labels: of those that have a name, or the largest one and 1 more."""
+        named = self.description and self.description.labels
+        return len(named) if named else int(self.y.max()) + 1
 
     def rows(self, first, stop):
         """Return x and y of some consecutive examples."""
@@ -92,3 +120,23 @@ class Examples(collections.namedtuple("Examples", "x y")):
 
     def __getnewargs__(self):
         return (*self, self.description)
+
+
+class OpenSet(NamedTuple):
+    """One data set whose rows are where a reader found them: in a file, or in memory.
+
+    Attributes
+    ----------
+    x : ndarray, or object with ``shape``, ``dtype`` and slices
+        Bytes, if ``description.scale`` is 256, are still to be divided by it.
+    y : ndarray, or such an object, shape (N,)
+        Labels 0..L-1.
+    description : Description
+    digests : (str, str) or None
+        What `dlt.fingerprint.digest` returns for x and y, where it is known.
+    """
+
+    x: Any
+    y: Any
+    description: Description
+    digests: tuple[str, str] | None = None

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
 from urllib.parse import urlsplit
 
-from dlt.errors import FetchError, SettingsError
+from dlt.errors import DataError, FetchError, SettingsError
+from dlt.files.idx import read_idx
+from dlt.files.npz import read_npz
 from dlt.files.writing import try_writing
 from dlt.progress import silent
 
@@ -111,7 +113,8 @@ def fetch_mnist(
     FetchError
         Every mirror failed: one line with each one's host and reason.
     SettingsError
-        The folder cannot be made, read or written to, or the disk is full.
+        The folder cannot be made, read or written to, the disk is full, or another data set of
+        MNIST's file names is there.
 
     Examples
     --------
@@ -126,6 +129,8 @@ def fetch_mnist(
     try:
         if not all(_missing(folder, mirror) for mirror in mirrors):
             return folder
+        for mirror in mirrors:
+            _spare_other_data(folder, _missing(folder, mirror))
         try_writing(folder)
         probes = [_Probe(mirror, timeout) for mirror in mirrors]
         reasons = []
@@ -209,6 +214,17 @@ def _missing(folder, mirror):
         for name, sha256 in mirror.files.items()
         if not (folder / name).is_file() or pooch.file_hash(str(folder / name)) != sha256
     ]
+
+
+def _spare_other_data(folder, names):
+    """Refuse to replace whole files: Fashion-MNIST, for one, has files of the same names."""
+    for name in names:
+        path = folder / name
+        if path.is_file():
+            with contextlib.suppress(DataError):
+                _ = read_npz(path) if path.suffix == ".npz" else read_idx(path)
+                found, expected = "a whole file that is not MNIST's", "MNIST's, or none"
+                raise SettingsError(path, found, expected, "name another folder")
 
 
 def _pooch():

@@ -106,6 +106,8 @@ def read_params(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
 def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any]:
     """Load a file into a model's parameters, and return the settings stored with them.
 
+    Floats of the other floatX are cast, as `dlt.Predictor` does.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -115,7 +117,8 @@ def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any
     Raises
     ------
     DataError
-        The file cannot be read, or does not fit the model, as for `set_values`.
+        The file cannot be read, holds numbers too large for floatX, or does not fit the model, as
+        for `set_values`.
 
     Examples
     --------
@@ -132,8 +135,28 @@ def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any
     arrays, settings = read_params(path)
     if list(arrays) == [f"param_{i}" for i in range(len(params))]:
         arrays = dict(zip(names_of(params), arrays.values()))
+    dtypes = {name: param.dtype for name, param in zip(names_of(params), params)}
+    for name in set(arrays) & set(dtypes):
+        if arrays[name].dtype.kind == np.dtype(dtypes[name]).kind == "f":
+            arrays[name] = cast_floats(path, arrays[name], dtypes[name])
     _set_values(path, params, arrays)
     return settings
+
+
+def cast_floats(path: str | os.PathLike, array: np.ndarray, dtype: str) -> np.ndarray:
+    """Return floats in another dtype.
+
+    Raises
+    ------
+    DataError
+        A finite number is too large for it.
+    """
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if (np.isinf(cast) & np.isfinite(array)).any():
+        expected = f"finite numbers that {dtype} can hold"
+        raise DataError(path, "numbers too large", expected, f"use floatX={array.dtype}")
+    return cast
 
 
 def check_values(

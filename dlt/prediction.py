@@ -5,18 +5,24 @@ Source: page "Getting Started", section "Loading and Saving Models".
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
 from dlt.checks import inputs, rows_alike
 from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
 from dlt.errors import DataError
+from dlt.examples import Description
 from dlt.models import LogisticRegression, row_shape
-from dlt.parameters import read_params, set_values
+from dlt.parameters import cast_floats, read_params, set_values
 from dlt.runs.folder import DATASET, DESCRIPTION, MODEL, PARAMS_NAME
+
+# Inputs may lie outside of the range of the training set by so much of it.
+_MARGIN = 0.5
+_LONGEST_LABEL = 200  # characters that are shown; training allows no more
 
 
 class Predictor:
@@ -36,6 +42,10 @@ class Predictor:
         The file it comes from.
     settings : dict
         How it was trained, according to that file.
+    description : Description
+        What is known of its training data.
+    labels : tuple of str
+        What its labels are called; control characters are replaced.
 
     Raises
     ------
@@ -65,6 +75,10 @@ class Predictor:
         if not hasattr(model, "p_y_given_x"):
             raise DataError("model", type(model).__name__, "a classifier, or where one was saved")
         self.model = model
+        (n_in,) = row_shape(model) or (0,)
+        n_out = getattr(model, "n_out", 0)
+        self.description = description_of(self.settings, n_in, n_out)
+        self.labels = shown_labels(self.description, n_out)
         copies = {param: shared_copy(param) for param in model.params}
         (self._p_y_given_x,) = substitute([model.p_y_given_x], copies)
         self._function: Any = None
@@ -75,23 +89,13 @@ class Predictor:
         found = self.settings.get(DATASET)
         return found if isinstance(found, str) else "mnist"
 
-    @property
-    def sides(self) -> tuple[int, int] | None:
-        """Height and width of the pictures it was trained on, in pixels; None if unknown."""
-        try:
-            height, width = (self.settings[DESCRIPTION][name] for name in ("height", "width"))
-        except (KeyError, TypeError):
-            return None
-        whole = type(height) is int and type(width) is int and height > 0
-        return (height, width) if whole and height * width == self.model.n_in else None
-
     def probabilities(self, x: Any) -> np.ndarray:
         """Return the probability of each label.
 
         Parameters
         ----------
         x : array, shape (B, n_in)
-            As the training inputs: pixels in [0, 1), 0 for the background.
+            As the training inputs.
 
         Returns
         -------
@@ -101,17 +105,18 @@ class Predictor:
         Raises
         ------
         DataError
-            The rows have another shape, a value is not finite, or a score is too large for
-            floatX.
+            The rows have another shape, a value is not finite or far outside of the range of the
+            training inputs, or a score is too large for floatX.
         """
         x = inputs("x", x, self.model.input.ndim, self.model.input.dtype)
         rows_alike("x", x.shape[1:], row_shape(self.model) or x.shape[1:], self._name() + " has")
+        self._check_range(x)
         if self._function is None:
             self._function = theano.function([self.model.input], self._p_y_given_x)
         p_y_given_x = np.asarray(self._function(x))
         if not np.isfinite(p_y_given_x).all():
             found = f"scores that {x.dtype} cannot hold, of {self._name()}"
-            remedy = "use pixels in [0, 1), or train with a smaller rate"
+            remedy = "use values from 0 to 1, or train with a smaller rate"
             raise DataError("x", found, "finite ones", remedy)
         return p_y_given_x
 
@@ -119,12 +124,91 @@ class Predictor:
         """Return the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
 
+    def known(self, y: np.ndarray, labels: Sequence[str] | None = None) -> np.ndarray:
+        """Return the labels of a data set as the model numbers them.
+
+        Parameters
+        ----------
+        y : ndarray of int, shape (N,)
+        labels : sequence of str, optional
+            What the data set's labels are called; by default by their numbers.
+
+        Returns
+        -------
+        ndarray, int64, shape (N,)
+            -1 for a label that the model cannot give.
+
+        Examples
+        --------
+        >>> from dlt import LogisticRegression
+        >>> Predictor(LogisticRegression(T.matrix("x"), 4, 2)).known(np.asarray([0, 2]))
+        array([ 0, -1])
+        """
+        given = self.description.labels or [str(k) for k in range(self.model.n_out)]
+        number = {label: k for k, label in enumerate(given)}
+        labels = labels or [str(k) for k in range(int(y.max()) + 1)]
+        return np.asarray([number.get(label, -1) for label in labels], np.int64)[y]
+
+    def _check_range(self, x):
+        low, high = float(x.min()), float(x.max())
+        if self.description.scale and not -_MARGIN <= low <= high <= 1 + _MARGIN:
+            are_bytes = low >= 0 and high <= 255
+            remedy = "divide bytes by 256" if are_bytes else "scale them as the training set was"
+            expected = f"values from 0 to 1, as {self._name()} was trained on"
+            raise DataError("x", f"values from {low:g} to {high:g}", expected, remedy)
+
     def _name(self):
         return "the model" if self.path is None else f"the model of {self.path}"
 
     def __getstate__(self):
         # compiled functions are for this process only: see the page on pickling them
         return dict(self.__dict__, _function=None)
+
+
+def description_of(settings: dict[str, Any], n_in: int, n_out: int) -> Description:
+    """Return what the settings of a model say of its training data.
+
+    What cannot be is unknown. A file that says nothing at all is older than descriptions: if its
+    inputs can be the pixels of a square, they are taken for pictures as MNIST's.
+
+    Examples
+    --------
+    >>> description_of({"description": {"height": 2, "width": 3, "ground": "light"}}, 6, 2)[1:3]
+    (2, 3)
+    >>> description_of({}, 784, 10).ground
+    'dark'
+    """
+    fields = settings.get(DESCRIPTION)
+    if not isinstance(fields, dict):
+        side = math.isqrt(n_in)
+        if side * side != n_in or not side:
+            return Description()
+        return Description(height=side, width=side, ground="dark", centred=True)
+    height, width, labels = (fields.get(name) for name in ("height", "width", "labels"))
+    sides = type(height) is int and type(width) is int and height > 0 and height * width == n_in
+    if not isinstance(labels, (list, tuple)) or len(labels) != n_out:
+        labels = None
+    return Description(
+        scale=fields.get("scale") if fields.get("scale") in (1, 256) else None,
+        height=height if sides else None,
+        width=width if sides else None,
+        labels=tuple(map(str, labels)) if labels else None,
+        ground=fields.get("ground") if fields.get("ground") in ("dark", "light") else None,
+        centred=fields.get("centred") is True and sides and height == width,
+    )
+
+
+def shown_labels(description: Description, n_out: int) -> tuple[str, ...]:
+    """Return what the labels of a model are called, in text that is safe to print.
+
+    Examples
+    --------
+    >>> shown_labels(Description(labels=("ham", "spam")), 2), shown_labels(Description(), 2)
+    (('ham', 'spam'), ('0', '1'))
+    """
+    labels = description.labels or map(str, range(n_out))
+    shown = (name[:_LONGEST_LABEL] for name in labels)
+    return tuple("".join(c if c.isprintable() else "\ufffd" for c in name) for name in shown)
 
 
 def load_model(path: str | os.PathLike) -> Any:
@@ -217,11 +301,10 @@ def _checked(path, arrays, settings, dtype=None):
         found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
         raise DataError(path, f"the arrays {found or '(none)'}", expected, remedy)
     dtype = dtype or theano.config.floatX
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused below
-        cast = [array.astype(dtype) for array in arrays.values()]
+    cast = [cast_floats(path, array, dtype) for array in arrays.values()]
     if not all(np.isfinite(array).all() for array in cast):
-        expected = f"finite numbers that {dtype} can hold"
-        raise DataError(path, "NaN or infinite parameters", expected, "train with a smaller rate")
+        found, remedy = "NaN or infinite parameters", "train with a smaller rate"
+        raise DataError(path, found, "finite numbers", remedy)
     return cast
 
 

@@ -111,14 +111,14 @@ class TrainingResult(NamedTuple):
         return f"<table><caption>{html.escape(self._summary())}</caption>{''.join(cells)}</table>"
 
     def _summary(self):
-        epochs, updates = _count(self.n_epochs, "epoch"), _count(self.n_iterations, "update")
+        epochs, updates = counted(self.n_epochs, "epoch"), counted(self.n_iterations, "update")
         return f"{_ENDS[self.stopped_by]}: {epochs}, {updates}, {self.seconds:.1f} s"
 
     def _rows(self):
         """Return what is known as a list of (name, figure, remark), all text."""
         rows = []
         if self.best_validation is not None:
-            after = f", after {_count(self.best_iteration, 'update')}"
+            after = f", after {counted(self.best_iteration, 'update')}"
             found = _of(self.best_validation) + after
             rows.append(("best validation error", str(self.best_validation), found))
         if self.test is not None:
@@ -137,5 +137,13 @@ def _of(score):
     return f"{score.n_errors} of {n}" if isinstance(score.n_errors, int) else f"mean of {n}"
 
 
-def _count(n, thing):
-    return f"{n} {thing}{'' if n == 1 else 's'}"
+def counted(n: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "epoch"), counted(2, "minibatch")
+    ('1 epoch', '2 minibatches')
+    """
+    plural = "es" if thing.endswith("ch") and thing != "epoch" else "s"
+    return f"{n} {thing}{'' if n == 1 else plural}"

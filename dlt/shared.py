@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlt.checks import as_many, dimensions, finite, inputs, labels, pair, real_numbers, whole_number
+from dlt.describing import describe
 from dlt.engine import T, row_window, shared_resident, take_rows, theano
 from dlt.errors import DataError
 from dlt.examples import Description
@@ -224,8 +225,8 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     """Store one data set; `name` is what messages call it."""
     data_x, data_y = pair(name, data_xy)
     data_x, data_y = real_numbers(name + ", x", data_x), real_numbers(name + ", y", data_y)
-    described = getattr(data_xy, "description", None) or Description.of_rows(data_x.shape[1:])
-    data_x = inputs(name + ", x", data_x, ndim, theano.config.floatX)
+    rows, data_x = data_x, inputs(name + ", x", data_x, ndim, theano.config.floatX)
+    described = getattr(data_xy, "description", None) or describe(rows)
     labelled = symbolic_y is None or "int" in symbolic_y.dtype
     if labelled:
         data_y = labels(name + ", y", data_y)
@@ -275,12 +276,12 @@ def n_minibatches(n: int, batch_size: int, drop_last: bool = True) -> int:
 
 
 def default_batch_size(n_train: int) -> int:
-    """Return the size of minibatches if none is given: 600, or fewer to make 60 in an epoch.
+    """Return the size of a minibatch where none is given: 600, or a sixtieth of the training set.
 
     Examples
     --------
-    >>> default_batch_size(50000), default_batch_size(1200), default_batch_size(50)
-    (600, 20, 1)
+    >>> [default_batch_size(n) for n in (50000, 1200, 50)]
+    [600, 20, 1]
     """
     return max(1, min(600, n_train // 60))
 

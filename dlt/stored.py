@@ -14,13 +14,13 @@ import json
 import math
 import os
 import shutil
-from typing import Callable, NamedTuple
+from typing import Callable
 
 import numpy as np
 
 from dlt.checks import inputs, labels, pair
 from dlt.errors import DataError, SettingsError
-from dlt.examples import Description, Examples
+from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import open_capped
 from dlt.files.rows import RowFile, pieces
 from dlt.files.writing import unwritable, write_atomically
@@ -33,19 +33,11 @@ DESCRIPTION_NAME = "dataset.json"
 SETS = ("train", "valid", "test")
 
 _FORMAT = 1
+_GROUNDS = (None, "dark", "light")
 _LONGEST = 1 << 20  # of a description, in bytes
 _PIECE = 1 << 22  # bytes
 _EXPECTED = "a description as scripts/convert.py writes it"
 _AGAIN = "convert the data again"
-
-
-class StoredSet(NamedTuple):
-    """One stored set: its inputs and labels, their digests, and what is known besides."""
-
-    x: RowFile
-    y: RowFile
-    digests: tuple[str, str]
-    description: Description
 
 
 def is_stored(folder: str | os.PathLike) -> bool:
@@ -153,7 +145,7 @@ def _write_part(folder, name, parts, n):
 
 def read_stored(
     folder: str | os.PathLike, verify: bool = False, log: Callable[[str], object] = silent
-) -> list[StoredSet]:
+) -> list[OpenSet]:
     """Open the sets of a stored data set, and check that they fit their description.
 
     Parameters
@@ -176,7 +168,7 @@ def read_stored(
     for name in SETS:
         x, x_digest, scale = _part(folder, name + "_x", described["parts"], verify, log)
         y, y_digest, _ = _part(folder, name + "_y", described["parts"], verify, log)
-        sets.append(StoredSet(x, y, (x_digest, y_digest), known._replace(scale=scale)))
+        sets.append(OpenSet(x, y, known._replace(scale=scale), (x_digest, y_digest)))
     return sets
 
 
@@ -216,8 +208,10 @@ def _described(path):
     sides = described.get("height"), described.get("width")
     whole = all(side is None or (type(side) is int and side > 0) for side in sides)
     text_only = all(isinstance(name, str) for name in described["labels"] or ())
-    if not whole or not text_only or not isinstance(split, (str, type(None))):
-        raise DataError(path, "an invalid height, width, label or split", _EXPECTED, _AGAIN)
+    looks = described.get("ground") in _GROUNDS and described.get("centred") in (None, True, False)
+    if not whole or not text_only or not looks or not isinstance(split, (str, type(None))):
+        found = "an invalid height, width, label, split, ground or margin"
+        raise DataError(path, found, _EXPECTED, _AGAIN)
     return described
 
 

@@ -20,12 +20,13 @@ from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, 
 from dlt.engine.graphs import describe_graph
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import error_counter
+from dlt.examples import Description
 from dlt.files.described import check_saveable
 from dlt.losses import zero_one_loss
 from dlt.models import describe_model, row_shape
 from dlt.parameters import check_values, names_of
 from dlt.progress import Progress, silent
-from dlt.results import TrainingResult
+from dlt.results import TrainingResult, counted
 from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DESCRIPTION, MODEL, RunFolder
 from dlt.runs.history import HistoryRow
@@ -34,7 +35,7 @@ from dlt.runs.saving import Saver
 from dlt.runs.state import State
 from dlt.score import Score
 from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
-from dlt.shared import as_data_set, n_minibatches
+from dlt.shared import as_data_set, default_batch_size, n_minibatches
 from dlt.significance import mcnemar
 from dlt.training import expected_end, stopped_by, training_loop
 
@@ -58,9 +59,10 @@ class Trainer:
         What the updates lower: an expression of ``classifier.input`` and `y`.
     train_set, valid_set : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
         Without a validation set, all epochs are made, and the last parameters are the best.
-    batch_size : int
-        Examples in a minibatch, 1..N of the training set. Training uses whole minibatches only:
-        in turn, the last N % batch_size examples take no part.
+    batch_size : int, optional
+        Examples in a minibatch, 1..N of the training set; by default
+        `dlt.shared.default_batch_size`. Training uses whole minibatches only: in turn, the last
+        N % batch_size examples take no part.
     updates : list of (shared variable, Theano expression), or dict, optional
         What every minibatch changes, as in ``theano.function(..., updates=updates)``. State of
         their own (velocities, counters, a schedule) is checkpointed with the parameters.
@@ -99,7 +101,7 @@ class Trainer:
         loss,
         train_set,
         valid_set=None,
-        batch_size: int = 600,
+        batch_size: int | None = None,
         updates=None,
         errors=None,
         drop_last: bool = False,
@@ -113,6 +115,7 @@ class Trainer:
             f"the {'model' if of_model else 'training set'} has",
         )
         n, what = train_set.n_examples, "the number of training examples"
+        batch_size = default_batch_size(n) if batch_size is None else batch_size
         self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
         self._n_train_batches = n_minibatches(n, self._batch_size)
         self._train_set = self._checked("training set", train_set)
@@ -218,6 +221,7 @@ class Trainer:
             raise SettingsError(
                 "patience", f"McNemar's test of {_kind(self._errors)}", expected, remedy
             )
+        dropped = self._dropped(order)
         start = State.first(*self._variables.start(params or {}))
         with self._alone(), contextlib.ExitStack() as stack:
             saver = None
@@ -241,6 +245,8 @@ class Trainer:
             if tested:
                 count_errors.each()
             log(_plan(n_epochs, self._n_train_batches, rule))
+            if dropped:
+                log(dropped)
             total = expected_end(start, n_iterations, rule)
             bar = stack.enter_context(
                 Progress(total, "minibatch", progress, log, done=start.iteration)
@@ -352,6 +358,30 @@ class Trainer:
                 "choose smaller minibatches or count every example",
             )
         return data_set
+
+    def _dropped(self, order):
+        """Say which training examples take no part, if they are more than one in a hundred.
+
+        In turn they are the same in every epoch: then no label may be among them only.
+        """
+        n, size = self._train_set.n_examples, self._batch_size
+        n_dropped = n % size
+        if order is None and n_dropped and self._n_out is not None:
+            y = self._train_set.targets
+            lost = np.setdiff1d(y[n - n_dropped :], y[: n - n_dropped])
+            if lost.size:
+                names = self._train_set.description or Description()
+                raise SettingsError(
+                    "batch_size",
+                    f"{size}, which leaves out the last {n_dropped} of {n} training examples, and "
+                    f"with them all of label {names.name_of(int(lost[0]))}",
+                    "every label in a minibatch",
+                    "choose smaller minibatches, or shuffle",
+                )
+        if n_dropped <= n / 100:
+            return None
+        which = "the last" if order is None else "others in every epoch,"
+        return f"{which} {n_dropped} of {n} training examples take no part: minibatches are whole"
 
     def _compiled_counter(self, data_set):
         return error_counter(
@@ -476,7 +506,7 @@ def train(
     loss,
     datasets: Sequence,
     learning_rate: Any = 0.13,
-    batch_size: int = 600,
+    batch_size: int | None = None,
     drop_last: bool = False,
     **options: Any,
 ) -> TrainingResult:
@@ -607,10 +637,10 @@ def _shown(value):
 
 def _plan(n_epochs, n_train_batches, rule):
     """Describe what a run is going to do."""
-    plan = "training, at most {} epochs of {} minibatches ..."
+    plan = "training, at most {} of {} ..."
     if rule is None:
-        plan = "training, {} epochs of {} minibatches, as there is no validation set ..."
-    return plan.format(n_epochs, n_train_batches)
+        plan = "training, {} of {}, as there is no validation set ..."
+    return plan.format(counted(n_epochs, "epoch"), counted(n_train_batches, "minibatch"))
 
 
 def _report(state, n_train_batches, bar):

@@ -30,13 +30,17 @@ def main(argv=None):
     args = parse(argv)
     import dlt
     from dlt.chunks import open_or_load
+    from dlt.datasets import named_source
+    from dlt.describing import in_words, names_in_words
 
     say = functools.partial(print, flush=True)
-    dlt.save_data(args.output_dir, open_or_load(args.dataset, log=say))
+    dlt.save_data(args.output_dir, open_or_load(named_source(args.dataset), log=say))
     stored = dlt.open_data(args.output_dir)
     say("{}: {} training, {} validation, {} test examples of {} values, stored as {}".format(
         args.output_dir, *[data_set.n_examples for data_set in stored],
         *stored[0].row_shape, stored[0].x.dtype))  # fmt: skip
+    say(names_in_words(stored[0].description))
+    say(in_words(stored[0].description))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Predict the digits on pictures, or in a test set, with a saved model."""
+"""Predict what is on pictures, or in the rows of a data set, with a saved model."""
 
 import os
 import sys
@@ -14,13 +14,17 @@ from dlt.commandline import Parser, positive_int, script
 def parse(argv):
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("pictures", nargs="*", metavar="PNG", help="pictures of one digit each")
+    add("pictures", nargs="*", metavar="PICTURE", help="pictures, or folders of them")
     add("--model", default=os.path.join("runs", "logreg"), metavar="FOLDER_OR_FILE",
         help="a run folder or a file of parameters")
     add("--dataset", metavar="NAME_OR_PATH",
-        help="without a picture, predict the test set of this data set (default: the one the "
-        "model was trained on)")
-    add("--n-examples", type=positive_int, default=10, metavar="N", help="first N test examples")
+        help="without a picture, predict the test set of this data set, or a CSV file without "
+        "labels (default: the data set that the model was trained on)")
+    add("--n-examples", type=positive_int, metavar="N",
+        help="predict the first N rows (default: 10 of a test set, or all with --output; all of a "
+        "file without labels)")
+    add("--output", metavar="FILE",
+        help="write file or row number, label and probability to this CSV file")
     add("--device", choices=("auto", "cpu", "gpu"), help="where to compute (default: auto)")
     return parser.parse_args(argv)
 # fmt: on
@@ -35,34 +39,58 @@ def main(argv=None):
     if args.device:
         set_device(args.device)
     predictor = Predictor(args.model)
-    if args.pictures:
-        predict_pictures(predictor, args.pictures)
-    else:
-        predict_test_set(predictor, args.dataset, args.n_examples)
+    predict = predict_pictures if args.pictures else predict_rows
+    answers, n_failed = predict(predictor, args)
+    if args.output:
+        from dlt.answers import write_answers
+
+        write_answers(args.output, answers)
+        print(f"wrote {args.output}, {len(answers)} predictions")
+    return 2 if n_failed else 0
 
 
-def predict_pictures(predictor, pictures):
-    from dlt.pictures.reading import read_picture, side_of
+def predict_pictures(predictor, args):
+    """Return the answers, and how many pictures have none."""
+    from dlt.answers import picture_answers
+    from dlt.errors import DltError
 
-    side = side_of(predictor.model.n_in)
-    read = [read_picture(path, side) for path in pictures]
-    for path, (row, note) in zip(pictures, read):
-        (p_y_given_x,) = predictor.probabilities([row])
-        label = p_y_given_x.argmax()
-        print(f"{path}: {label}, probability {p_y_given_x[label]:.3f} ({note})")
+    answers, n_failed = [], 0
+    for answer in picture_answers(predictor, args.pictures):
+        if isinstance(answer, DltError):
+            print(f"error: {answer}", file=sys.stderr)
+            n_failed += 1
+            continue
+        place, label, p, note, _ = answer
+        print(f"{place}: {label}, probability {p:.3f} ({note})", flush=True)
+        answers.append(answer)
+    return answers, n_failed
 
 
-def predict_test_set(predictor, dataset, n_examples):
-    from dlt.chunks import open_or_load
+def predict_rows(predictor, args):
+    """Return the answers; none is missing."""
+    from dlt.answers import Unlabelled, row_answers, rows_to_predict
+    from dlt.datasets import named_source
 
-    _, _, test_set = open_or_load(dataset or predictor.dataset, log=print)
-    x, y = test_set.rows(0, min(n_examples, test_set.n_examples))
-    probabilities = predictor.probabilities(x)
-    labels = probabilities.argmax(axis=1)
-    for i, (label, p_y_given_x) in enumerate(zip(labels, probabilities)):
-        p = p_y_given_x[label]
-        print(f"test example {i}: {label}, probability {p:.3f}, right label {y[i]}")
-    print(f"{(labels != y).sum()} of {len(labels)} wrong")
+    source = named_source(args.dataset) if args.dataset else predictor.dataset
+    data_set = rows_to_predict(predictor, source, log=print)
+    is_labelled, n = not isinstance(data_set, Unlabelled), data_set.n_examples
+    if is_labelled and not args.output:
+        n = min(n, 10)
+    if args.n_examples:
+        n = min(args.n_examples, data_set.n_examples)
+    answers = list(row_answers(predictor, data_set, n))
+    if not args.output:
+        for row, label, p, _, right in answers:
+            known = f", right label {right}" if is_labelled else ""
+            print(f"{'test example' if is_labelled else 'row'} {row}: {label}, "
+                  f"probability {p:.3f}{known}")  # fmt: skip
+    if is_labelled:
+        counted = [answer for answer in answers if answer.right in predictor.labels]
+        wrong = sum(answer.label != answer.right for answer in counted)
+        others = n - len(counted)
+        more = f"; {others} more have labels that the model cannot give" if others else ""
+        print(f"{wrong} of {len(counted)} wrong{more}")
+    return answers, 0
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def parse(argv):
     add("--l2", type=floats, default="0", metavar="WEIGHT,...",
         help="weights of its squared L2 norm")
     add("--batch-size", type=positive_ints, metavar="N,...",
-        help="examples in a minibatch (default: 600, or a sixtieth of a small training set)")
+        help="examples in a minibatch (default: 600, or a sixtieth of the training set if that is "
+        "less)")
     add("--seeds", type=positive_int, default=1, metavar="N",
         help="train each with N seeds, which draw the initial W and the order of the examples")
     # How each is trained.
@@ -68,10 +69,10 @@ def main(argv=None):
     say = functools.partial(print, flush=True)
     set_engine(args)
     import dlt
-    from dlt.datasets import choose_dataset
+    from dlt.datasets import choose_dataset, named_source
 
     say(dlt.engine.describe())
-    dataset = args.dataset or choose_dataset(log=say)
+    dataset = named_source(args.dataset) if args.dataset else choose_dataset(log=say)
     values = {"learning_rate": args.learning_rate, "l1": args.l1, "l2": args.l2}
     if args.batch_size:
         values["batch_size"] = args.batch_size

@@ -36,11 +36,16 @@ def parse(argv):
         "that convert.py wrote, or raw IDX files (default: load all)")
     add("--verify", action="store_true", help="compare such a folder with its checksums first")
     add("--batch-size", type=int, metavar="N",
-        help="examples in a minibatch (default: 600, or a sixtieth of a small training set)")
+        help="examples in a minibatch (default: 600, or a sixtieth of the training set if that is "
+        "less)")
+    add("--shuffle", type=seed, metavar="SEED",
+        help="take the examples in a random order, drawn anew in each epoch (default: in turn)")
     add("--learning-rate", type=float, default=0.13, metavar="RATE", help="step size")
     add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
-    add("--l1", type=float, default=0.0, metavar="WEIGHT", help="weight of the L1 norm of W")
-    add("--l2", type=float, default=0.0, metavar="WEIGHT", help="weight of its squared L2 norm")
+    add("--l1", dest="lambda_1", type=float, default=0.0, metavar="WEIGHT",
+        help="weight of the L1 norm of W")
+    add("--l2", dest="lambda_2", type=float, default=0.0, metavar="WEIGHT",
+        help="weight of its squared L2 norm")
     add_patience_options(parser)
     add("--drop-last", action="store_true",
         help="validate and test on whole minibatches only, as the original script did")
@@ -69,6 +74,7 @@ def main(argv=None):
     import numpy
 
     import dlt
+    from dlt.describing import in_long_runs, in_words, names_in_words
     from dlt.engine import describe
     from dlt.runs.folder import DATASET, L1, L2, SEED
 
@@ -81,17 +87,18 @@ def main(argv=None):
     (n_in,), n_out = datasets[0].row_shape, datasets[0].n_labels
     n_train, n_valid, n_test = (data_set.n_examples for data_set in datasets)
     say(f"{dataset}: {n_train} training, {n_valid} validation, {n_test} test examples of {n_in} "
-        f"values, {n_out} labels")  # fmt: skip
+        f"values, {names_in_words(datasets[0].description)}")  # fmt: skip
+    say(in_words(datasets[0].description))
+    order = None if args.shuffle is None else dlt.Shuffled(args.shuffle)
+    if order is None and in_long_runs(datasets[0].targets):
+        say("the training set is sorted, or nearly: --shuffle 1 takes its examples in random order")
 
-    batch_size = args.batch_size
-    if batch_size is None:
-        batch_size = dlt.default_batch_size(n_train)
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     rng = None if args.seed is None else numpy.random.default_rng(args.seed)
     classifier = dlt.LogisticRegression(x, n_in, n_out, rng=rng)
     nll = dlt.negative_log_likelihood(classifier.p_y_given_x, y, reduction="mean")
-    loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.l1, lambda_2=args.l2)
-    settings = {DATASET: dataset, L1: args.l1, L2: args.l2, SEED: args.seed}
+    loss = dlt.regularized_loss(nll, [classifier.W], lambda_1=args.lambda_1, lambda_2=args.lambda_2)
+    settings = {DATASET: dataset, L1: args.lambda_1, L2: args.lambda_2, SEED: args.seed}
     with StopOnSignal() as should_stop:
         result = dlt.train(
             classifier,
@@ -99,9 +106,10 @@ def main(argv=None):
             loss,
             datasets,
             learning_rate=args.learning_rate,
-            batch_size=batch_size,
+            batch_size=args.batch_size,
             drop_last=args.drop_last,
             n_epochs=args.n_epochs,
+            order=order,
             patience=patience(args),
             folder=dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings),
             resume=args.resume,
@@ -109,34 +117,39 @@ def main(argv=None):
             should_stop=should_stop,
         )
     if result.stopped_by == "request":
-        # the data set by name: the default depends on what is here by then
-        named = [] if args.dataset else ["--dataset", dataset]
-        again = this_command(argv, "--resume", *named)
+        again = this_command(argv, "--resume")  # which knows the data set
         say(f"stopped after {result.n_iterations} updates; continue with: {again}")
         return 128 + should_stop.signal
-    return report(result, args.output_dir, say)
+    return report(result, datasets[1].targets, args.output_dir, say)
 
 
 def name_of_dataset(args, say):
     """Return the data set asked for, that of the run to resume, or whatever can be had."""
-    from dlt.datasets import NAMES, choose_dataset
+    from dlt.datasets import NAMES, choose_dataset, named_source
     from dlt.runs.folder import DATASET, saved_settings
 
-    dataset = args.dataset
-    if dataset is None and args.resume:
-        dataset = saved_settings(args.output_dir).get(DATASET)
+    dataset = saved_settings(args.output_dir).get(DATASET) if args.resume else None
+    if not isinstance(dataset, str) or args.dataset not in (None, dataset):
+        dataset = args.dataset and named_source(args.dataset)
     if dataset is None:
         dataset = choose_dataset(log=say)
     return dataset if dataset in NAMES else os.path.abspath(dataset)  # predict.py may run elsewhere
 
 
-def report(result, output_dir, say):
+def report(result, valid_y, output_dir, say):
+    from dlt.evaluation import constant_score
+
     if result.best_params is not None:
         say(f"Optimization complete with best validation score of {result.best_validation}, with "
             f"test performance {result.test}")  # fmt: skip
         say(f"best after {result.best_iteration} updates; saved in {output_dir}")
     speed = result.n_epochs / result.seconds
     say(f"{result.n_epochs} epochs, {speed:.6f} epochs/sec, stopped by {result.stopped_by}")
+    constant = constant_score(valid_y)
+    if result.best_params is not None and result.best_validation.fraction >= constant.fraction:
+        say(f"nothing was learned: always giving the most frequent label has {constant} too; usual "
+            "causes are a --learning-rate too large or small, too few epochs, labels that are not "
+            "those of their rows, and sorted examples (--shuffle 1)")  # fmt: skip
     if result.diverged_at is None:
         return 0
     found = f"the loss of minibatch update {result.diverged_at} was not a finite number"

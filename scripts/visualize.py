@@ -30,10 +30,12 @@ def parse(argv):
 @script
 def main(argv=None):
     args = parse(argv)
+    from dlt.datasets import named_source
     from dlt.pictures.run import visualize
 
+    dataset = args.dataset and named_source(args.dataset)
     found = visualize(
-        args.run_folder, args.output_dir, args.format, args.dataset, args.examples, log=print
+        args.run_folder, args.output_dir, args.format, dataset, args.examples, log=print
     )
     for path, what in found.files.items():
         print(f"{path}: {what}")

@@ -150,7 +150,7 @@ READERS = (
     Reader("checkpoint", "checkpoint.npz", read_checkpoint, checkpoint, ("npz", "params.npz")),
     Reader("history", "history.csv", read_history, rows, ("csv",)),
     Reader("picture", "picture.png", read_picture, picture, ("png",)),
-    Reader("data set", "mnist.pkl.gz", load_data, sets, ("pickle", "npz", "idx")),
+    Reader("data set", "mnist.pkl.gz", load_data, sets, ("pickle", "npz", "idx", "csv")),
     Reader("model.npz", "model.npz", read_model, model, ARCHIVES),
     Reader("model.pkl", "model.pkl", read_model, model, PICKLES),
 )
@@ -183,6 +183,7 @@ def valid_files():
             saved("checkpoint.npz", functools.partial(write_checkpoint, checkpoint=whole))
             for whole in (after(0, n_losses=3), after(2), unvalidated(after(1)))
         ]
+    table = b"label,p0,p1\n" + b"ham,0,255\nspam,3,4\n" * 6
     bare = pickle.dumps(W, 2) + pickle.dumps(b, 4)
     members = {"W": W, "m": np.array("text"), "z": np.zeros((0, 2), "i2")}
     return {
@@ -196,7 +197,7 @@ def valid_files():
         "checkpoint": checkpoints,
         "history": [history],
         "picture": pictures(),
-        "data set": [gzip.compress(pickle.dumps(pairs, 2), mtime=0), zipped(keyed)],
+        "data set": [gzip.compress(pickle.dumps(pairs, 2), mtime=0), zipped(keyed), table],
         "model.npz": [params[0]],
         "model.pkl": [params[1], bare],
     }

@@ -76,6 +76,7 @@ class Work:
         set_floatX("float32")
         set_linker("c")
         sets = [(x[:300], y[:300]) for x, y in dlt.load_data("digits")]
+        self.valid_y = sets[1][1]
         train_set, valid_set, self.test_set = dlt.shared_datasets(sets)
         x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
         model = dlt.LogisticRegression(x, 784, 10)
@@ -100,7 +101,7 @@ class Work:
         if result.stopped_by != "request":
             result = result._replace(test=trainer.score(self.test_set, result.best_params))
         lines = []
-        train_logreg.report(result, "FOLDER", lines.append)
+        train_logreg.report(result, self.valid_y, "FOLDER", lines.append)
         return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
 
     def fork(self, folder, before=lambda: None, **options):

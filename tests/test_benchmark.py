@@ -112,9 +112,12 @@ def test_the_table_and_the_picture_agree_with_the_numbers(measured, module):
 
 BAD = {
     "unknown peer": (["--peers", "numpy_by_hand,matlab"], "peers: found 'matlab'; expected some"),
-    "batch size": (["--batch-size", "600,0"], "batch_size: found '600,0'; expected whole numbers"),
-    "no batch size": (["--batch-size", ""], "batch_size: found ''; expected whole numbers"),
-    "large": (["--batch-size", "20,1201"], "batch_size: found 1201; expected at most 1200"),
+    "batch size": (
+        ["--batch-size", "600,0"],
+        "--batch-size: found '600,0'; expected whole numbers",
+    ),
+    "no batch size": (["--batch-size", ""], "--batch-size: found ''; expected whole numbers"),
+    "large": (["--batch-size", "20,1201"], "--batch-size: found 1201; expected at most 1200"),
     "only the CPU": (
         ["--device", "gpu", "--peers", "numpy_by_hand"],
         "peers: found none that can run on the gpu (numpy_by_hand: runs on the CPU only)",

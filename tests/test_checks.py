@@ -35,8 +35,17 @@ BAD_INPUTS = {
     ),
     "masked": (np.ma.masked_greater(X, 0.5), "found masked values; expected numbers; fill them in"),
     "one row": (X[0], "found an array of shape (3,); expected (N, D), one row for each example"),
-    "no picture": (np.zeros((0, 2, 2)), "found an array of shape (0, 2, 2); expected (N, D), one"),
-    "no row": (X[:0], "found an array of shape (0, 3); expected (N, D), one row for each example"),
+    "no picture": (
+        np.zeros((0, 2, 2)),
+        "found no examples (an array of shape (0, 2, 2)); expected one",
+    ),
+    "no row": (X[:0], "found no examples (an array of shape (0, 3)); expected one"),
+    "colour": (
+        np.zeros((4, 8, 9, 3)),
+        "found pictures of 8 x 9 pixels with 3 channels; expected grey ones; take x[..., :3].mean(",
+    ),
+    "channels first": (np.zeros((4, 3, 8, 9)), "expected grey ones; take x[:, :3].mean(axis=1).as"),
+    "alpha": (np.zeros((4, 8, 9, 2)), "with 2 channels; expected grey ones; take x[..., :1].mean"),
     "NaN": (
         with_value(X, (2, 1), np.nan),
         "found NaN or infinite values (first in row 2)",
@@ -49,11 +58,11 @@ BAD_LABELS = {
     "letters": (list("abca"), "found text; expected numbers"),
     "complex": (Y + 0j, "found complex numbers; expected real ones"),
     "masked": (np.ma.masked_equal(Y, 1), "found masked values; expected numbers"),
-    "one-hot": (np.eye(3)[Y], SHAPE + "; one-hot rows? take y.argmax(axis=1)"),
+    "one-hot": (np.eye(3)[Y], SHAPE + "; one-hot rows: take y.argmax(axis=1)"),
     "column": (Y[:, None], SHAPE + "; take y.ravel()"),
     "scores": (X, "found an array of shape (4, 3); " + SHAPE),
     "one": (3, "found an array of shape (); " + SHAPE),
-    "none": (Y[:0], "found an array of shape (0,); " + SHAPE),
+    "none": (Y[:0], "found no labels; expected one for each example"),
     "negative": (
         with_value(Y, 1, -1),
         "found label -1 in row 1; expected whole numbers",
@@ -69,6 +78,17 @@ def refused(name, message, check, *args):
         check(*args)
     assert str(caught.value).startswith(name + ": ") and message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class Frame:
+    """A frame of pandas as `dlt` sees it: columns of several types make objects."""
+
+    def to_numpy(self):
+        return np.asarray([[1, 0.5], [2, 0.25]], object)
+
+
+def test_a_frame_is_an_array():
+    assert inputs("x", Frame()).tolist() == [[1, 0.5], [2, 0.25]]
 
 
 @pytest.mark.parametrize("x, message", BAD_INPUTS.values(), ids=BAD_INPUTS)

@@ -33,6 +33,18 @@ def test_exit_codes(capsys):
         raising(ZeroDivisionError())([])
 
 
+def test_a_message_names_the_option_of_this_script(capsys):
+    @script
+    def main(argv=None):
+        Parser().add_argument("--l1", dest="lambda_1")
+        raise SettingsError("lambda_1", -1, "0 or more")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: --l1: found -1; expected 0 or more\n"
+    assert raising(SettingsError("lambda_1", -1))([]) == 2
+    assert capsys.readouterr().err == "error: lambda_1: found -1\n"
+
+
 @pytest.fixture
 def parser():
     parser = Parser(prog="train")

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from dlt import datasets
+from dlt.chunks import open_data
 from dlt.datasets import choose_dataset, find_mnist, load_data
 from dlt.errors import DataError, SettingsError
-from dlt.examples import Description
 from dlt.fetching import FetchError
+from dlt.formats import IDX_NAMES
 
 
 @pytest.fixture
@@ -41,14 +42,15 @@ def dump(path, value):
 
 
 def write_idx(folder, arrays, spelling="-idx", opener=gzip.open, end=".gz"):
-    for name, array in zip(datasets._IDX_NAMES, arrays):
+    for name, array in zip(IDX_NAMES, arrays):
         header = struct.pack(f">4B{array.ndim}i", 0, 0, 8, array.ndim, *array.shape)
         with opener(str(folder / (name.replace("-idx", spelling) + end)), "wb") as file:
             file.write(header + array.astype(np.uint8).tobytes())
 
 
 def write_npz(folder, arrays):
-    np.savez(folder / "mnist.npz", **dict(zip(datasets._NPZ_KEYS, arrays)))
+    names = "x_train", "y_train", "x_test", "y_test"
+    np.savez(folder / "mnist.npz", **dict(zip(names, arrays)))
 
 
 @pytest.mark.parametrize(
@@ -71,26 +73,30 @@ def test_pickles(tmp_path, sets, form):
     [write_idx, functools.partial(write_idx, spelling=".idx", opener=open, end=""), write_npz],
 )
 def test_a_folder_with_a_training_and_a_test_set(tmp_path, rng, write):
-    # 18 training images: the last sixth, 3, are for validation
-    x, x_test = (rng.integers(0, 256, (n, 2, 3)).astype(np.uint8) for n in (18, 4))
+    # 18 training images: 3 are for validation, one of each label
+    x, x_test = (rng.integers(0, 256, (n, 8, 9)).astype(np.uint8) for n in (18, 4))
     y, y_test = np.arange(18) % 3, np.arange(4) % 3
     write(tmp_path, (x, y, x_test, y_test))
-    x, x_test = x.reshape(18, 6) / 256, x_test.reshape(4, 6) / 256
-    expected = (x[:15], y[:15]), (x[15:], y[15:]), (x_test, y_test)
     found = load_data(tmp_path)
-    assert_same(found, expected)
-    assert found[0][0].dtype == np.float32
-    split = "the last sixth of the training set for validation"
-    assert {examples.description for examples in found} == {Description(256, 2, 3, None, split)}
+    (x_train, y_train), (x_valid, y_valid) = found[:2]
+    assert x_train.dtype == np.float32 and sorted(y_valid) == [0, 1, 2]
+    rows = np.r_[x_train, x_valid]
+    order = [int(np.argmax((rows == row).all(axis=1))) for row in x.reshape(18, 72) / 256]
+    assert sorted(order) == list(range(18))
+    np.testing.assert_array_equal(np.r_[y_train, y_valid][order], y)
+    np.testing.assert_array_equal(found[2].x, x_test.reshape(4, 72) / 256)
+    split = "a sixth of each label for validation, drawn with seed 1"
+    expected = 256, 8, 9, ("0", "1", "2"), split
+    assert {examples.description[:5] for examples in found} == {expected}
     if write is write_npz:
-        assert_same(load_data(tmp_path / "mnist.npz"), expected)
+        assert_same(load_data(tmp_path / "mnist.npz"), found)
 
 
 @pytest.mark.parametrize(
     "labels, found",
     [
         (np.uint8(0), r", y: found an array of shape \(\)"),
-        (np.zeros((1, 1), np.uint8), r", y: found an array of shape \(1, 1\)"),
+        (np.zeros((1, 2), np.uint8), r", y: found an array of shape \(1, 2\)"),
         (np.zeros(2, np.uint8), ": found 1 rows of x and 2 of y"),
     ],
 )
@@ -133,19 +139,21 @@ X, Y = 0, 1
     [
         (TRAIN, Y, lambda y: y[:-1], r"\(training set\): found 12 rows of x and 11 of y; expected "
                                      "one label for each row"),
-        (TEST, Y, put(1, -1), r"\(test set\), y: found label -1 in row 1"),
-        (TEST, Y, put(0, 3), r"\(test set\), y: found label 3; expected only labels that the"),
-        (TRAIN, Y, put(2, 10**9), "found label 1000000000 in the training set of"),
-        (TRAIN, Y, lambda y: y * 0, "found one label in the training set"),
+        (TEST, Y, put(1, -1), r"\(test set\), y: found label -1 in row 1; expected only labels th"),
+        (TRAIN, Y, lambda y: np.arange(12), "found 12 labels in 12 examples; expected classes"),
+        (TRAIN, Y, lambda y: y * 0, r"\(training set\): found one label, 0; expected at least two"),
+        (VALID, X, lambda x: x[:0], r"\(validation set\), x: found no examples \(an arr"),
         (TRAIN, X, put((4, 2), np.nan), r"\(training set\), x: found NaN or infinite values \(fi"
                                         r"rst in row 4\)"),
-        (VALID, X, lambda x: x * 255, "found pixels from .*; expected pixels"),
-        (VALID, X, put((0, 0), -0.5), "found pixels from -0.5 to"),
-        (TRAIN, X, lambda x: np.full(x.shape, 300), "found pixels from 300 to 300; expected "
-                                                    "whole-number pixels from 0 to 255"),
+        (VALID, X, lambda x: x * 255, r"\(validation set\), x: found values from .*; expected val"),
+        (VALID, X, put((0, 0), -0.5), "found values from -0.5 to .*; rescale all sets alike"),
+        (TRAIN, X, lambda x: np.full(x.shape, 300), "found whole numbers from 300 to 300; expected "
+                                                    "values from 0 to 1, or whole numbers from 0"),
+        (TEST, X, lambda x: x * 256, r"\(test set\), x: found values up to 255; expected values up "
+                                     "to 1, as the training set has; bring all sets to one scale"),
         (TEST, X, lambda x: x[:, :5], r"\(test set\), x: found rows of 5 values; expected 6, as "
                                       "the training set has"),
-        (TRAIN, X, lambda x: "abc", "x: found a str; expected numbers"),
+        (TRAIN, X, lambda x: "abc", "x: found text; expected numbers"),
     ],
 )  # fmt: skip
 def test_arrays_that_cannot_be_used_are_refused(tmp_path, sets, which, part, change, message):
@@ -157,13 +165,16 @@ def test_arrays_that_cannot_be_used_are_refused(tmp_path, sets, which, part, cha
 @pytest.mark.parametrize(
     "content, message",
     [
-        (pickle.dumps({"Train": 1, "Test": 2}), "found a dict with the keys 'Train', 'Test'"),
-        (pickle.dumps([[0, 0], (0, 0)]), r"found a list of 2 \(list, tuple\); expected a tuple of"),
-        (pickle.dumps(7), "found a int; expected a tuple of three"),
-        (pickle.dumps([[0, 0], [0, 0], [0]]), "expected a tuple of three"),
-        (b"\0\0\x08\x03\0\0\0\0", "found one IDX file; .*give the folder instead"),
+        (
+            pickle.dumps({"Train": 1, "Test": 2}),
+            "found the arrays Test, Train; expected the arrays x ",
+        ),
+        (pickle.dumps(7), r"found a int; expected \(x, y\), or a training and a test set"),
+        (
+            pickle.dumps([[0, 0], [0, 0], [0]]),
+            r"found a list of 3 \(list, list, list\); expected \(x,",
+        ),
         (b"<!DOCTYPE html><html>Not found</html>", "found an HTML page"),
-        (b"PK\x03\x04 cut off", "data.pkl.gz: found "),
     ],
 )
 def test_files_that_are_something_else_are_refused(tmp_path, content, message):
@@ -176,11 +187,8 @@ def test_a_pipe_is_refused_and_what_is_missing_is_named(tmp_path):
     assert_refused(tmp_path / "pipe", "found a pipe or device")
     assert_refused("minst", "minst: found no such file or folder; .*mnist, digits")
     write_idx(tmp_path, [np.zeros((6, 2, 2))])
-    missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
-    assert_refused(tmp_path, "nor " + missing + r"\(.gz\)")
-    np.savez(tmp_path / "other.npz", x=np.zeros(2))
-    message = "found the arrays x; expected the arrays x_train, y_train"
-    assert_refused(tmp_path / "other.npz", message)
+    missing = "no train-labels-idx1-ubyte, no t10k-images-idx3-ubyte, no t10k-labels-idx1-ubyte"
+    assert_refused(tmp_path, "found " + missing + r"\(.gz\); expected all four")
 
 
 @pytest.fixture
@@ -199,13 +207,26 @@ def nowhere(tmp_path, monkeypatch):
 
 def test_the_order_in_which_mnist_is_looked_for(nowhere, monkeypatch):
     assert find_mnist() is None
-    for name in ("cache", "data", "named"):
+    for name in ("cache", "data"):
         (nowhere / name).mkdir()
         (nowhere / name / "mnist.npz").write_bytes(b"")
-        monkeypatch.setenv("DLT_DATA", str(nowhere / "named"))
-        if name != "named":
-            monkeypatch.delenv("DLT_DATA")
         assert find_mnist() == str(nowhere / name / "mnist.npz")
+
+
+def test_the_folder_that_is_named_is_used_or_refused(nowhere, monkeypatch):
+    monkeypatch.setenv("HOME", str(nowhere))
+    monkeypatch.setenv("DLT_DATA", os.path.join("~", "named"))
+    for folder in ("data", "named"):
+        (nowhere / folder).mkdir()
+    (nowhere / "data" / "mnist.npz").write_bytes(b"")
+    with pytest.raises(SettingsError, match="DLT_DATA: found '~/named', without MNIST; expected"):
+        choose_dataset()
+    for name in IDX_NAMES[:3]:
+        (nowhere / "named" / name).write_bytes(b"")
+    with pytest.raises(SettingsError, match="found '~/named', without t10k-labels-idx1-ubyte; ex"):
+        choose_dataset()
+    (nowhere / "named" / "mnist.npz").write_bytes(b"")
+    assert find_mnist() == str(nowhere / "named" / "mnist.npz")
 
 
 def test_only_the_default_falls_back_on_the_digits_and_says_why(nowhere, monkeypatch):
@@ -230,13 +251,23 @@ def test_other_images_are_not_taken_for_mnist(nowhere, sets, monkeypatch):
 
 
 def test_real_mnist_is_the_same_from_every_layout(mnist_folder, tmp_path):
-    for name in datasets._IDX_NAMES:
+    for name in IDX_NAMES:
         source = os.path.join(mnist_folder, name + ".gz")
         if not os.path.isfile(source):
             pytest.skip("the four IDX files are not beside mnist.pkl.gz")
         os.symlink(source, tmp_path / (name + ".gz"))
     from_idx = load_data(tmp_path)
     datasets._check_mnist(tmp_path, from_idx)
+    for name in IDX_NAMES:
+        unpacked = gzip.decompress((tmp_path / (name + ".gz")).read_bytes())
+        (tmp_path / (name + ".gz")).unlink()
+        (tmp_path / name).write_bytes(unpacked)
+    opened = [part.rows(0, part.n_examples) for part in open_data(tmp_path)]
+    write_npz(tmp_path, [np.frombuffer(  # images and labels, after their headers
+        (tmp_path / name).read_bytes(), "u1")[16 - 8 * (i % 2) :].reshape((-1, 784)[: 2 - i % 2])
+        for i, name in enumerate(IDX_NAMES)])  # fmt: skip
+    for found in (opened, load_data(tmp_path / "mnist.npz")):
+        assert_same(found, from_idx)
     from_pickle = load_data("mnist")
     assert_same(from_pickle, from_idx)
     assert [x.shape for x, _ in from_pickle] == [(50000, 784), (10000, 784), (10000, 784)]

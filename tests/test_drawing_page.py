@@ -21,7 +21,8 @@ import dlt
 from dlt import engine
 from dlt.errors import DataError, SettingsError
 from dlt.pictures.page import export_page, page_html
-from dlt.pictures.reading import read_picture
+from dlt.pictures.reading import MNIST, read_picture
+from dlt.prediction import description_of
 
 pytestmark = pytest.mark.once
 
@@ -136,11 +137,11 @@ class Page:
         field = self.js("return dlt.field()")
         return None if field is None else np.array(field, dtype=np.float32)
 
-    def field_by_pillow(self, path, side=28):
+    def field_by_pillow(self, path, description=MNIST):
         """What `read_picture` makes of a picture of the paper."""
         url = self.js("return document.getElementById('paper').toDataURL('image/png')")
         path.write_bytes(base64.b64decode(url.partition(",")[2]))
-        return read_picture(path, side)[0]
+        return read_picture(path, description)[0]
 
     def probabilities(self, rows):
         code = "return arguments[0].map((x) => dlt.probabilities(x))"
@@ -184,9 +185,10 @@ def page(open_page, exported):
 def open_model(open_page, tmp_path):
     """Open the page of a model, given as arrays."""
 
-    def write_and_open(W, b, about=""):
+    def write_and_open(W, b, about="", **described):
         path = tmp_path / "model.html"
-        path.write_text(page_html(W, b, about), encoding="utf-8")
+        description = description_of({}, *W.shape)._replace(**described)
+        path.write_text(page_html(W, b, description, about), encoding="utf-8")
         return open_page(path)
 
     return write_and_open
@@ -226,11 +228,11 @@ def test_scores_that_float32_cannot_hold_give_no_answer(open_model):
 @pytest.mark.parametrize("side, n_out", [(1, 2), (5, 12), (90, 10)])
 def test_any_side_and_any_number_of_labels(open_model, tmp_path, rng, side, n_out):
     W, b = rng.normal(size=(side**2, n_out)), rng.normal(size=n_out)
-    page = open_model(W, b)
+    page, like = open_model(W, b), MNIST._replace(height=side, width=side)
     for strokes in ([[(0.5, 0.5)]], SEVEN):  # the dot is smaller than the box of the widest field
         page.draw(strokes)
         field = page.field()
-        assert np.abs(field - page.field_by_pillow(tmp_path / "paper.png", side)).max() <= 1 / 256
+        assert np.abs(field - page.field_by_pillow(tmp_path / "paper.png", like)).max() <= 1 / 256
     scores = field @ W + b
     expected = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
     np.testing.assert_allclose(page.probabilities([field])[0], expected, atol=1e-5)
@@ -242,6 +244,47 @@ def test_any_side_and_any_number_of_labels(open_model, tmp_path, rng, side, n_ou
     assert len(set(page.js(heights)[3:])) == 1  # those behind the header, also of label 10
     size = "const c = document.getElementById('weights'); return [c.width, c.height]"
     assert page.js(size) == [side, side]
+
+
+SCALED = {"height": 20, "width": 30, "ground": "dark", "centred": False}
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {**SCALED, "scale": 1},
+        {**SCALED, "ground": "light"},
+        {**SCALED, "height": 100, "width": 6, "ground": "light"},
+        {**SCALED, "height": 8, "width": 200},
+        {"ground": "light"},
+    ],
+)
+def test_drawings_become_what_the_model_was_trained_on(open_model, tmp_path, rng, described):
+    labels = ("ham", "spam & <b>", "a long name that goes on and on and on and on")
+    like = MNIST._replace(**described)
+    W = rng.normal(size=(like.height * like.width, 3))
+    page = open_model(W, np.zeros(3), labels=labels, **described)
+    for strokes in (SEVEN, [[(0.5, 0.5)]]):
+        page.draw(strokes)
+        field = page.field()
+        difference = field - page.field_by_pillow(tmp_path / "paper.png", like)
+        assert np.abs(difference).max() <= 1 / 255
+    assert field.max() <= (1 if "scale" in described else 255 / 256)
+    assert np.median(field) == (255 / 256 if like.ground == "light" else 0)
+    size = "const c = document.getElementById('{}'); return [c.width, c.height]"
+    assert page.js(size.format("weights")) == [like.width, like.height]
+    width, height = page.js(size.format("paper"))
+    assert width / height == pytest.approx(like.width / like.height, rel=0.5 / min(width, height))
+    box = page.element("paper").size
+    assert box["width"] / box["height"] == pytest.approx(width / height, rel=0.05)
+    shown = [*labels[:2], labels[2][:40]]
+    assert page.js("return Array.from(document.querySelectorAll('#bars tbody th'),"
+                   "(e) => e.textContent)") == shown  # fmt: skip
+    marked = next(label for label, (_, _, mark) in zip(shown, page.shown()) if mark)
+    assert page.text("answer").startswith(marked)
+    assert page.text("votes-caption") == f"votes on {marked}"
+    page.widen(320)
+    assert page.js("return document.documentElement.scrollWidth") <= 320
 
 
 def percentages(shown):
@@ -442,10 +485,11 @@ def test_leaving_the_paper_lifts_the_pen(page, key):
 
 def test_the_pen_stays_on_the_paper(page, key):
     page.widen(360)  # so narrow that the arrow keys would scroll
+    place = "const { left, top } = document.getElementById('pen').style; return [left, top]"
     page.keys(key.TAB, " ", key.ARROW_UP * 45, key.ARROW_LEFT * 45)
-    assert page.js("return document.getElementById('pen').style.cssText") == "left: 4%; top: 4%;"
+    assert page.js(place) == ["4%", "4%"]
     page.keys(key.ARROW_DOWN * 45, key.ARROW_RIGHT * 45)
-    assert page.js("return document.getElementById('pen').style.cssText") == "left: 96%; top: 96%;"
+    assert page.js(place) == ["96%", "96%"]
     assert page.js("return scrollX + scrollY") == 0
 
 
@@ -567,13 +611,17 @@ def rgb(colour):
 
 
 def test_hostile_text_stays_text(open_model):
-    page = open_model(np.zeros((4, 2)), np.zeros(2), about=HOSTILE + "\n\ud800\u202e")
+    labels = (HOSTILE[:40], "b\u202e")
+    page = open_model(
+        np.zeros((4, 2)), np.zeros(2), about=HOSTILE + "\n\ud800\u202e", labels=labels
+    )
     assert page.js("return window.injected") is None
     assert page.js("return document.images.length + document.scripts.length") == 2
     text = page.js("return document.querySelector('header p').textContent")
     assert text == HOSTILE + "\ufffd\ufffd\ufffd It runs in this page: what you draw stays here."
     page.draw(ONE)
-    assert page.text("answer").startswith("0")
+    assert page.text("answer").startswith(HOSTILE[:40])
+    assert [label for label, _, _ in page.shown()] == [HOSTILE[:40], "b\ufffd"]
 
 
 @pytest.mark.parametrize(
@@ -665,8 +713,12 @@ def test_the_script_puts_the_page_beside_the_parameters(
 @pytest.mark.parametrize(
     "W, output, message",
     [
-        (np.zeros((783, 2)), "draw.html", "model: found 783 inputs; expected a square number"),
-        (np.full((4, 2), 1e300), "draw.html", "infinite .*; expected .* that float32 can hold"),
+        (
+            np.zeros((783, 2)),
+            "draw.html",
+            "found a model of rows that are no pictures; expected",
+        ),
+        (np.full((4, 2), 1e300), "draw.html", "numbers too large; expected .* float32 can hold"),
         (
             np.zeros((4, 2)),
             "no/where.html",
@@ -695,4 +747,4 @@ def test_parameters_of_other_shapes_are_refused():
     ):
         expected = r"; expected W \(n_in, n_out\) and b \(n_out,\)"
         with pytest.raises(DataError, match="found " + found + expected):
-            page_html(W, b)
+            page_html(W, b, MNIST)

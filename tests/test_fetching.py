@@ -1,5 +1,6 @@
 """Tests of dlt.fetching against real servers on 127.0.0.1; no other address is ever used."""
 
+import gzip
 import hashlib
 import logging
 import os
@@ -168,6 +169,16 @@ def test_downloads_only_what_is_missing_or_wrong_and_keeps_what_a_failing_mirror
     fetch_mnist(tmp_path, [first.mirror, second.mirror], log=lines.append)
     assert second.gets == ["/mnist/labels.gz"] and len(lines) == 3
     assert_complete(tmp_path)
+
+
+def test_another_data_set_is_not_replaced(serve, tmp_path):
+    other = gzip.compress(b"\0\0\x08\1\0\0\0\2ab")
+    (tmp_path / "labels.gz").write_bytes(other)
+    server = serve(good)
+    message = "labels.gz: found a whole file that is not MNIST's; expected MNIST's, or none; name"
+    with pytest.raises(SettingsError, match=message):
+        fetch_mnist(tmp_path, [server.mirror])
+    assert names(tmp_path) == ["labels.gz"] and (tmp_path / "labels.gz").read_bytes() == other
 
 
 def test_a_proxy_is_honoured_and_a_dead_one_is_named(serve, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_every_truncation_of_a_gzip_file_is_found(tmp_path):
 )
 def test_damaged_gzip(tmp_path, damage, found):
     path = saved(tmp_path, damage(gzip.compress(TEXT)))
-    with pytest.raises(DataError, match=found + ".*delete it and fetch it again"):
+    with pytest.raises(DataError, match=found + ".*not the right one: get it again"):
         contents(path)
 
 
@@ -111,7 +111,7 @@ def test_damaged_gzip(tmp_path, damage, found):
     ],
 )
 def test_web_page_instead_of_the_data(tmp_path, page, kind, pack):
-    with pytest.raises(DataError, match="found " + kind + ".*the download went wrong: delete"):
+    with pytest.raises(DataError, match="found " + kind + ".*the download went wrong: get "):
         open_capped(saved(tmp_path, pack(page)), expected="an IDX file")
 
 

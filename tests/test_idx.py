@@ -58,9 +58,7 @@ def test_no_items(tmp_path):
 )
 def test_wrong_magic_is_shown(tmp_path, magic, found):
     data = magic + (IMAGES[4:] if len(magic) == 4 else b"")
-    with pytest.raises(
-        DataError, match="found " + found + ".*expected an IDX file.*fetch it again"
-    ):
+    with pytest.raises(DataError, match="found " + found + ".*expected an IDX file.*get it again"):
         read_idx(saved(tmp_path, data))
 
 

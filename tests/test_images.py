@@ -8,9 +8,10 @@ from attacks import png
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import dlt
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError
+from dlt.examples import Description
 from dlt.pictures import normalizing
-from dlt.pictures.reading import read_picture, side_of
+from dlt.pictures.reading import MNIST, pictures_in, read_picture
 
 
 def draw_seven(size=(200, 300), ink=255, ground=0, mode="L", width=18):
@@ -84,12 +85,102 @@ def test_another_side(tmp_path):
     pixels = np.zeros((14, 14), np.uint8)
     pixels[3:9, 4] = 200
     Image.fromarray(pixels).save(path)
-    row, note = read_picture(path, side=14)
+    row, note = read_picture(path, MNIST._replace(height=14, width=14))
     assert note == "taken as it is" and (row * 256 == pixels.ravel()).all()
     draw_seven().save(path)
-    row, note = read_picture(str(path), side=14)
+    row, note = read_picture(str(path), MNIST._replace(height=14, width=14))
     assert row.shape == (196,) and note.endswith("x 10, centred")
     assert max(extent(row.reshape(14, 14))) == 10
+
+
+ON_LIGHT = MNIST._replace(ground="light")
+
+
+def test_for_a_model_of_dark_on_light_all_is_the_other_way_round(tmp_path, read):
+    path = tmp_path / "seven.png"
+    draw_seven().save(path)
+    expected, steps = read_picture(path)
+    assert not steps.startswith("inverted")
+    for picture, note in ((dark_seven(), steps), (draw_seven(), f"inverted, {steps}")):
+        picture.save(path)
+        row, found = read_picture(path, ON_LIGHT)
+        assert found == note and (row * 256 == 255 - expected * 256).all()
+    pixels = np.full((28, 28), 255, np.uint8)
+    pixels[5:20, 3:7] = 0
+    Image.fromarray(pixels).save(path)
+    row, note = read_picture(path, ON_LIGHT)
+    assert note == "taken as it is" and (row * 256 == pixels.ravel()).all()
+    Image.new("L", (28, 28), 255).save(path)
+    with pytest.raises(DataError, match="found a blank picture"):
+        read_picture(path, ON_LIGHT)
+
+
+SCALED = MNIST._replace(height=20, width=30, centred=False)
+
+
+@pytest.mark.parametrize(
+    "description, ground, note",
+    [
+        (SCALED, 0, "scaled to 30 x 20"),
+        (SCALED, 255, "inverted, scaled to 30 x 20"),
+        (SCALED._replace(ground="light"), 255, "scaled to 30 x 20"),
+        (SCALED._replace(ground="light"), 0, "inverted, scaled to 30 x 20"),
+        (SCALED._replace(ground=None), 255, "scaled to 30 x 20"),
+        (SCALED._replace(height=40, width=60), 0, "taken as it is"),
+        (SCALED._replace(height=40, width=60), 255, "inverted"),
+    ],
+)
+def test_without_a_margin_the_whole_picture_is_scaled(tmp_path, description, ground, note):
+    pixels = np.full((40, 60), ground, np.uint8)
+    pixels[10:30, 20:50] = 255 - ground  # in the scaled picture rows 5 to 14, columns 10 to 24
+    Image.fromarray(pixels).save(tmp_path / "square.png")
+    row, found = read_picture(tmp_path / "square.png", description)
+    assert found == note
+    factor = 40 // description.height
+    expected = pixels[factor // 2 :: factor, factor // 2 :: factor].astype(float)
+    if "inverted" in note:
+        expected = 255 - expected
+    field = row.reshape(expected.shape) * 256
+    inside = slice(9, 11), slice(14, 20)  # away from the edges, which Lanczos's window softens
+    assert (field[inside] == expected[inside]).all()
+    assert np.abs(field - expected).mean() < 3
+
+
+def test_a_scene_without_a_ground_is_not_inverted(tmp_path):
+    pixels = np.repeat(np.linspace(20, 250, 40).astype(np.uint8)[:, None], 60, axis=1)
+    Image.fromarray(pixels).save(tmp_path / "sky.png")
+    for ground in ("dark", "light"):
+        _, note = read_picture(tmp_path / "sky.png", SCALED._replace(ground=ground))
+        assert note == "scaled to 30 x 20"
+
+
+def test_values_reach_from_0_to_1_where_the_model_s_do(tmp_path):
+    Image.fromarray(np.asarray([[0, 51, 255]], np.uint8)).save(tmp_path / "grey.png")
+    description = SCALED._replace(height=1, width=3, ground=None)
+    row, _ = read_picture(tmp_path / "grey.png", description._replace(scale=1))
+    assert row.tolist() == [0, np.float32(0.2), 1]
+    row, _ = read_picture(tmp_path / "grey.png", description)
+    assert row.tolist() == [0, 51 / 256, 255 / 256]
+
+
+def test_a_model_of_rows_takes_no_pictures(tmp_path):
+    draw_seven().save(tmp_path / "seven.png")
+    message = "description: found a model of rows that are no pictures; expected one of pictures;"
+    with pytest.raises(DataError, match=message):
+        read_picture(tmp_path / "seven.png", Description())
+
+
+def test_pictures_are_found_in_folders_and_below(tmp_path):
+    names = ["b.PNG", "a/z.jpeg", "a/c.gif", ".hidden.png", "a/notes.txt"]
+    (tmp_path / "a").mkdir()
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    expected = [str(tmp_path / name) for name in ("a/c.gif", "a/z.jpeg", "b.PNG")]
+    assert pictures_in(tmp_path) == expected
+    assert pictures_in("no such file") == ["no such file"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: found a folder without pictures; expected files"):
+        pictures_in(tmp_path / "empty")
 
 
 def test_by_hand_a_bar(read):
@@ -480,10 +571,3 @@ def test_a_picture_cut_off_anywhere_gives_a_row_or_a_data_error(tmp_path, suffix
     }
     # The pixels' two checksums (4 + 4) and the end chunk (12) of a PNG can be spared.
     assert rows <= 20 or suffix != ".png"
-
-
-def test_a_side_that_is_no_whole_number_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match="^side: found 0; expected a whole number, 1 or more$"):
-        read_picture(tmp_path / "seven.png", side=0)
-    with pytest.raises(DataError, match="model: found 12 inputs; expected a square number"):
-        side_of(12)

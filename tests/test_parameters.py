@@ -92,7 +92,7 @@ def test_a_file_needs_neither_engine_nor_model(tmp_path):
 def test_every_difference_is_said_and_nothing_is_changed(tmp_path, float64):
     save_params(
         tmp_path / "params.npz",
-        {"W": np.ones((4, 3)), "b": np.ones(3, dtype="float32"), "c": np.ones(1)},
+        {"W": np.ones((4, 3)), "b": np.ones(3, dtype="int64"), "c": np.ones(1)},
     )
     model = [
         theano.shared(np.zeros((5, 3)), name="W"),
@@ -102,10 +102,24 @@ def test_every_difference_is_said_and_nothing_is_changed(tmp_path, float64):
     with pytest.raises(DataError) as caught:
         load_params(tmp_path / "params.npz", model)
     assert (
-        "found W float64 (4, 3), b float32 (3,), no d, c float64 (1,); "
+        "found W float64 (4, 3), b int64 (3,), no d, c float64 (1,); "
         "expected W float64 (5, 3), b float64 (3,), d float64 (2,), no c, as the model has"
     ) in str(caught.value)
     assert not any(param.get_value().any() for param in model)
+
+
+def test_floats_of_the_other_floatX_are_cast(tmp_path):
+    single, double = (theano.shared(np.zeros(2, dtype), name="b") for dtype in ("f4", "f8"))
+    save_params(tmp_path / "params.npz", {"b": np.asarray([0.1, 2.0])})
+    load_params(tmp_path / "params.npz", [single])
+    assert single.get_value().tolist() == [np.float32(0.1), 2.0]
+    save_params(tmp_path / "params.npz", [single])
+    load_params(tmp_path / "params.npz", [double])
+    assert double.get_value().tolist() == [np.float32(0.1), 2.0]
+    save_params(tmp_path / "params.npz", {"b": np.asarray([1e39, 0.0])})
+    with pytest.raises(DataError, match="found numbers too large; expected .* float32 can hold"):
+        load_params(tmp_path / "params.npz", [single])
+    assert single.get_value().tolist() == [np.float32(0.1), 2.0]
 
 
 def test_values_are_copies(float64):

@@ -520,6 +520,35 @@ def test_mistakes_come_by_confidence_with_what_was_right():
     assert not [caption for caption in texts(many.axes[0]) if "…" in caption]
 
 
+def test_labels_are_called_by_their_names():
+    x, p = np.eye(4), [[0.9, 0.1], [0.7, 0.3]] * 2
+    figure = plot_mistakes(x, [0, 1, 1, 0], p, labels=["ham", "spam"])
+    assert figure.axes[0].texts[0].get_text() == "predicted ham: 0.900\nright label spam"
+    figure = plot_confusion_matrix([0, 1, 1], [0, 1, 0], labels=["ham", "a" * 200])
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        ham, long, none = map(axis.get_major_formatter(), range(3))
+        assert (
+            (ham, none) == ("ham", "")
+            and long.startswith("aaa")
+            and long.endswith("…")
+            and len(long) < 30
+        )
+    with pytest.raises(DataError, match="labels: found 1 of them; expected 2"):
+        plot_confusion_matrix([0, 1], [0, 1], labels=["ham"])
+
+
+def test_ink_is_dark_on_white_whatever_the_ground():
+    for ground, cmap in (("dark", "gray_r"), ("light", "gray")):
+        figures = [
+            plot_digits(np.eye(4), ground=ground),
+            plot_mistakes(np.eye(4), [0] * 4, [[0, 1]] * 4, ground=ground),
+        ]
+        for figure in figures:
+            assert {image.cmap.name for image in figure.axes[0].images} == {cmap}
+    with pytest.raises(SettingsError, match="ground: found 'grey'; expected one of dark, light"):
+        plot_digits(np.eye(4), ground="grey")
+
+
 def test_equally_confident_mistakes_keep_their_order():
     x = np.arange(40).reshape(10, 4) / 40
     figure = plot_mistakes(x, [1] * 10, [[0.75, 0.25]] * 10)
@@ -902,7 +931,9 @@ curves = functools.partial(plot_learning_curves, ROWS)
 tiles = functools.partial(tile_images, X)
 gif = functools.partial(save_animation, "x.gif")
 DATA = {
-    "x: found an array of shape (0, 4); expected (N, D)": lambda: plot_digits(np.zeros((0, 4))),
+    "x: found no examples (an array of shape (0, 4)); expected one": lambda: plot_digits(
+        np.zeros((0, 4))
+    ),
     "x: found an array of shape (1, 2, 2, 3); expected 3 dimensions": lambda: plot_digits(
         np.zeros((1, 2, 2, 3))
     ),

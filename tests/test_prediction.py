@@ -112,7 +112,7 @@ W = np.zeros((5, 3))
         ({}, r"the arrays \(none\); expected W"),
         ({"W": W, "b": np.zeros(3), "W_2": W, "b_2": np.zeros(3)}, r".* b_2 \(3,\); expected W"),
         ({"W": W * np.nan, "b": np.zeros(3)}, "NaN or infinite parameters"),
-        ({"W": W + 1e300, "b": np.zeros(3)}, "NaN or infinite .* numbers that float32 can hold"),
+        ({"W": W + 1e300, "b": np.zeros(3)}, "numbers too large; expected .* float32 can hold"),
     ],
 )
 @pytest.mark.parametrize("floatX", ["float32"], indirect=True)
@@ -165,21 +165,54 @@ def test_what_names_no_class_is_read_as_the_page_s_model(tmp_path, described):
     assert load_model(tmp_path / "params.npz").n_out == 3
 
 
+ALL = {"scale": 256, "height": 1, "width": 4, "labels": ["a", "b\x1b"], "split": None,
+       "ground": "light", "centred": True}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "description, sides",
+    "described, known",
     [
-        ({"height": 1, "width": 2}, (1, 2)),
-        ({"height": 2, "width": 2}, None),
-        ({"height": 1.0, "width": "2"}, None),
-        ("no description", None),
+        (ALL, (256, 1, 4, ("a", "b\x1b"), None, "light", False)),  # centred are squares only
+        ({**ALL, "height": 2, "width": 2}, (256, 2, 2, ("a", "b\x1b"), None, "light", True)),
+        ({**ALL, "height": 4, "width": 2}, (256, None, None, ("a", "b\x1b"), None, "light", False)),
+        ({"height": 4.0, "width": "1", "labels": "ab", "ground": 1, "scale": [2]}, ()),
+        ({"labels": ["a", "b", "c"], "height": -1, "width": -4}, ()),
+        ("no description", (None, 2, 2, None, None, "dark", True)),
     ],
 )
-def test_the_sides_of_pictures_are_those_of_the_description_where_it_fits(
-    tmp_path, description, sides
-):
-    params = {"W": np.zeros((2, 3)), "b": np.zeros(3)}
-    save_params(tmp_path / "params.npz", params, settings={"description": description})
-    assert Predictor(tmp_path / "params.npz").sides == sides
+def test_what_a_file_says_of_its_training_data_is_known_where_it_fits(tmp_path, described, known):
+    params = {"W": np.zeros((4, 2)), "b": np.zeros(2)}
+    save_params(tmp_path / "params.npz", params, settings={"description": described})
+    predictor = Predictor(tmp_path / "params.npz")
+    assert tuple(predictor.description) == (known or (*[None] * 6, False))
+    assert predictor.labels == (("a", "b\ufffd") if predictor.description.labels else ("0", "1"))
+
+
+def test_what_lies_far_outside_of_the_training_range_is_refused(tmp_path):
+    params = {"W": np.zeros((2, 2)), "b": np.zeros(2)}
+    for scale in (1, 256, None):
+        save_params(tmp_path / "params.npz", params, {"description": {"scale": scale}})
+        predictor = Predictor(tmp_path / "params.npz")
+        predictor.predict([[-0.5, 1.5]])
+        if scale is None:
+            predictor.predict([[0, 255]])
+            continue
+        message = "x: found values from {}; expected values from 0 to 1, as the model of .* was "
+        with pytest.raises(DataError, match=message.format("0 to 255") + ".*; divide bytes by 256"):
+            predictor.predict([[0, 255]])
+        with pytest.raises(DataError, match=message.format("-0.6 to 0") + ".*; scale them as the"):
+            predictor.predict([[-0.6, 0]])
+
+
+def test_labels_are_found_by_their_names(tmp_path):
+    params = {"W": np.zeros((4, 2)), "b": np.zeros(2)}
+    y = np.asarray([2, 0, 1, 1])
+    save_params(tmp_path / "params.npz", params, {"description": {"labels": ["3", "8"]}})
+    predictor = Predictor(tmp_path / "params.npz")
+    assert predictor.known(y, ("8", "9", "3")).tolist() == [0, 1, -1, -1]
+    assert predictor.known(np.asarray([3, 8, 1])).tolist() == [0, 1, -1]
+    save_params(tmp_path / "params.npz", params)
+    assert Predictor(tmp_path / "params.npz").known(y, ("1", "2", "0")).tolist() == [0, 1, -1, -1]
 
 
 def test_a_file_is_found_under_the_name_it_was_saved_with(tmp_path):

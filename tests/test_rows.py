@@ -7,7 +7,8 @@ import pytest
 from conftest import saved
 
 from dlt.errors import DataError
-from dlt.files.rows import Part, RowFile, read_rows
+from dlt.files import rows as rows_module
+from dlt.files.rows import RowFile, Rows, read_rows
 
 IDX = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (3, 2, 2)) + bytes(range(12))
 
@@ -21,10 +22,28 @@ def test_slices_are_numpy_s(tmp_path, rng, dtype):
     assert (rows.shape, rows.dtype, len(rows)) == ((7, 3, 2), array.dtype, 7)
     for part in (slice(None), slice(2, 5), slice(6, 99), slice(3, 3), slice(-2, None)):
         np.testing.assert_array_equal(rows[part], array[part])
-    np.testing.assert_array_equal(Part(rows, 2, 6)[1:3], array[3:5])
+    numbers = np.asarray([1, 2, 4, 6])
+    some = Rows(rows, numbers)
+    assert (some.shape, len(some), some.path) == ((4, 3, 2), 4, str(path))
+    for part in (slice(None), slice(1, 3), slice(2, 9), slice(2, 2)):
+        np.testing.assert_array_equal(some[part], array[numbers][part])
     out = np.empty((2, 3, 2), "float32")
-    read_rows(Part(rows, 1, 7), out, 4)
-    np.testing.assert_array_equal(out, array[5:7])
+    read_rows(some, out, 2)
+    np.testing.assert_array_equal(out, array[[4, 6]])
+    assert Rows(array, numbers, "float64")[:].dtype == "float64"
+
+
+def test_some_rows_of_a_file_are_read_piece_by_piece(monkeypatch):
+    class Source:
+        shape, dtype = (100, 2), np.dtype("uint8")
+
+        def __getitem__(self, rows):
+            assert rows.stop - rows.start <= 10
+            return np.arange(200, dtype="uint8").reshape(100, 2)[rows]
+
+    monkeypatch.setattr(rows_module, "_PIECE", 20)
+    numbers = np.asarray([3, 4, 30, 31, 39, 40, 99])
+    assert Rows(Source(), numbers)[:][:, 0].tolist() == (2 * numbers).tolist()
 
 
 def test_idx_files_are_read_where_they_lie(tmp_path):
@@ -50,7 +69,7 @@ REFUSED = {
     "found a file with the header .*O": npy(X, descr="|O"),
     "found a file with the header .*'shape': 3": npy(X, shape=3),
     "found one number; expected an array": npy(X, shape=()),
-    "found a header that is cut short": npy(X)[:9],
+    "found a file with a header that is cut short": npy(X)[:9],
     "found a file that begins with 00 00 07 03": b"\0\0\x07" + IDX[3:],
     "found 27 bytes; expected 28": IDX[:-1],
 }

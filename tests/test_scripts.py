@@ -54,15 +54,18 @@ def test_training_reports_and_saves(trained):
     version = f"{engine.NAME} {engine.theano.__version__}"
     assert lines[0] == f"{version}, {engine.linker()} linker, cpu, floatX=float32"
     assert lines[1] == (
-        "digits: 1200 training, 297 validation, 300 test examples of 784 values, 10 labels"
+        "digits: 1200 training, 297 validation, 300 test examples of 784 values, 10 labels: "
+        "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     )
-    assert lines[2:4] == ["compiling ...", "training, at most 20 epochs of 60 minibatches ..."]
-    assert lines[4].startswith("epoch 1, minibatch 60/60, validation error ")
-    assert lines[24].startswith("Optimization complete with best validation score of ")
-    assert lines[26].startswith("20 epochs, ") and lines[26].endswith("stopped by n_epochs")
+    known = "28 x 28 pictures, centred on a dark ground; bytes divided by 256; the file's own sets"
+    assert lines[2] == known
+    assert lines[3:5] == ["compiling ...", "training, at most 20 epochs of 60 minibatches ..."]
+    assert lines[5].startswith("epoch 1, minibatch 60/60, validation error ")
+    assert lines[25].startswith("Optimization complete with best validation score of ")
+    assert lines[27].startswith("20 epochs, ") and lines[27].endswith("stopped by n_epochs")
     history = read_history(folder / "runs" / "logreg" / "history.csv")
     assert len(history) == 20
-    assert f"validation error {100 * history[0].validation_error:f} %" in lines[4]
+    assert f"validation error {100 * history[0].validation_error:f} %" in lines[5]
     # Far better than guessing, which is wrong on 9 of 10.
     assert min(row.validation_error for row in history) < 0.08
     arrays, settings = read_params(folder / "runs" / "logreg" / "best_params.npz")
@@ -90,14 +93,14 @@ def test_options_reach_the_training(train, calls, tmp_path):
         "--patience-increase", "3", "--improvement-threshold", "0.9", "--drop-last",
         "--improvement-test", "mcnemar", "--alpha", "0.01",
         "--l1", "0.25", "--l2", "0.5", "--seed", "1", "--snapshot-every", "2", "--keep", "3",
-        "--resume", "--output-dir", tmp_path,
+        "--resume", "--shuffle", "7", "--output-dir", tmp_path,
     )  # fmt: skip
     (((classifier, y, loss, _), settings),) = calls
     del settings["log"], settings["should_stop"]
     noted = {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1}
     assert settings == {
         "learning_rate": 0.5, "batch_size": 40, "n_epochs": 7, "drop_last": True, "resume": True,
-        "patience": dlt.Patience(30, 3, 0.9, "mcnemar", 0.01),
+        "order": dlt.Shuffled(7), "patience": dlt.Patience(30, 3, 0.9, "mcnemar", 0.01),
         "folder": dlt.RunFolder(tmp_path, 2, 3, noted),
     }  # fmt: skip
     assert classifier.W.get_value().any()  # drawn with the seed
@@ -173,7 +176,9 @@ def test_a_run_on_converted_data_prints_and_saves_the_same(script, train, tmp_pa
     folder, out = tmp_path / "digits", tmp_path / "run"
     done = script("convert.py", "--dataset", "digits", "--output-dir", folder)
     assert done.stdout.endswith("1200 training, 297 validation, 300 test examples of 784 values, "
-                                "stored as uint8\n")  # fmt: skip
+                                "stored as uint8\n10 labels: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n28 x "
+                                "28 pictures, centred on a dark ground; bytes divided by 256; the "
+                                "file's own sets\n")  # fmt: skip
     options = ["--n-epochs", "4", "--output-dir", out]
     in_memory = train("--dataset", "digits", "--batch-size", "20", *options).stdout.splitlines()
     params = (out / "best_params.npz").read_bytes()
@@ -193,10 +198,68 @@ def test_a_run_on_converted_data_prints_and_saves_the_same(script, train, tmp_pa
     assert_refused(refused, "found the name of data that is loaded whole; expected a folder")
 
 
+@pytest.fixture
+def sorted_digits(tmp_path):
+    """3 and 5, class by class, 0/1 in bytes."""
+    (x, y), _, (x_test, y_test) = dlt.load_data("digits")
+    sets = {}
+    for name, pixels, labels in (("train", x, y), ("test", x_test, y_test)):
+        rows = np.concatenate([np.flatnonzero(labels == label) for label in (3, 5)])
+        sets.update({"x_" + name: (pixels[rows] > 0.5).astype("u1"), "y_" + name: labels[rows]})
+    np.savez(tmp_path / "sorted.npz", **sets)
+    return tmp_path / "sorted.npz"
+
+
+def test_data_of_one_s_own_is_described_and_sorted_data_is_said(script, sorted_digits, tmp_path):
+    run = functools.partial(
+        script, "train_logreg.py", "--dataset", sorted_digits, "--output-dir", tmp_path / "run"
+    )
+    done = run("--n-epochs", "10")
+    lines = done.stdout.splitlines()
+    assert lines[1].endswith("204 training, 40 validation, 61 test examples of 784 values, 2 labels"
+                             ": 3, 5")  # fmt: skip
+    assert "values as they are, up to 1; a sixth of each label for validation, drawn" in lines[2]
+    assert lines[3].startswith("the training set is sorted, or nearly: --shuffle 1 ")
+    assert lines[5] == "training, at most 10 epochs of 68 minibatches ..."
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert settings["description"]["labels"] == ["3", "5"]
+    done = run(
+        "--n-epochs", "2", "--shuffle", "1", "--batch-size", "100", "--learning-rate", "1e-9"
+    )
+    assert "is sorted" not in done.stdout
+    assert "\nothers in every epoch, 4 of 204 training examples take no part: minib" in done.stdout
+
+
+def test_a_run_that_learned_nothing_says_so(script, tmp_path):
+    np.savez(tmp_path / "noise.npz", x=np.zeros((120, 4)), y=np.arange(120) % 2)
+    options = ["--dataset", tmp_path / "noise.npz", "--output-dir", tmp_path / "run"]
+    done = script("train_logreg.py", "--n-epochs", "2", *options)
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("nothing was learned: always giving the most frequent label has 50.0000")
+    assert done.returncode == 0
+
+
+def test_a_name_that_is_also_a_folder_here_is_refused(script, calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "digits").mkdir()
+    refused = "error: --dataset: found 'digits', a data set that dlt knows, and a file or folder he"
+    for name in ("train_logreg.py", "convert.py"):
+        done = script(name, "--dataset", "digits", "--output-dir", "run")
+        assert_refused(done, refused)
+    np.savez("digits/mine.npz", x=np.eye(12), y=np.arange(12) % 2)
+    script("train_logreg.py", "--dataset", "~/digits/mine.npz", "--output-dir", "run")
+    assert len(calls) == 1
+
+
 BAD = {
     "memory": (["--max-memory", "lots"], "found 'lots'; expected a size such as 512MB or 2GB"),
     "drop last": (["--batch-size", "298", "--drop-last"], "more than the 297 examples of the val"),
-    "l1": (["--l1", "-1"], "lambda_1: found -1.0; expected a finite number, 0 or more"),
+    "size": (
+        ["--batch-size", "1201"],
+        "error: --batch-size: found 1201; expected a whole number fr",
+    ),
+    "l1": (["--l1", "-1"], "error: --l1: found -1.0; expected a finite number, 0 or more"),
     "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number, 0 or more"),
     "gpu": (["--mode", "c", "--device", "gpu"], "error: device gpu: "),
     "output": (["--output-dir", "/dev/null/x"], "found a folder that cannot be written"),

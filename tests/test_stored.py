@@ -13,7 +13,7 @@ from dlt.chunks import ChunkedDataSet
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description, Examples
 
-DIGITS = Description(256, 28, 28, None, "a test")
+DIGITS = Description(256, 28, 28, ("3", "8", "9"), "a test", "light", True)
 
 
 @pytest.fixture
@@ -119,6 +119,8 @@ DAMAGED = {
     "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
     "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
     "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),
+    "dataset.json: found an invalid": edited(lambda d: d.update(ground="grey")),
+    "dataset.json: found an invali": edited(lambda d: d.update(centred="yes")),
     r"train_x.npy: found shape \[30, 12\], type \|u1; exp": edited(
         lambda d: d["parts"]["train_x"].update(scale=3)
     ),
@@ -143,7 +145,9 @@ def test_what_does_not_fit_its_description_is_refused(folder, message, damage):
 
 def test_what_does_not_fit_into_memory_is_refused(folder, monkeypatch):
     monkeypatch.setattr(datasets_module, "available_memory", lambda: 1000)
-    with pytest.raises(DataError, match="expected at most 0 MB, which are free; read it in ch"):
+    with pytest.raises(
+        DataError, match="expected at most 0 MB, which are free; convert it, and rea"
+    ):
         dlt.load_data(folder)
 
 
@@ -167,9 +171,11 @@ def test_raw_idx_files_are_opened_as_the_page_divides_them(tmp_path, rng):
     for loaded, opened in zip(dlt.load_data(tmp_path), dlt.open_data(tmp_path)):
         np.testing.assert_array_equal(opened.rows(0, opened.n_examples)[0], loaded.x)
         assert opened.fingerprint() == dlt.shared_dataset(loaded).fingerprint()
-        assert opened.description == loaded.description._replace(labels=None)
+        assert opened.description == loaded.description
+    dlt.save_data(tmp_path / "stored", dlt.open_data(tmp_path))
+    np.savez(tmp_path / "data.npz", x=arrays[0], y=arrays[1])
     with pytest.raises(DataError, match="found data that has to be read whole; expected a folder"):
-        dlt.open_data(tmp_path / "nowhere")
+        dlt.open_data(tmp_path / "data.npz")
     with pytest.raises(DataError, match="digits: found the name of data that is loaded whole"):
         dlt.open_data("digits")
     with pytest.raises(DataError, match="found no dataset.json to verify it by"):

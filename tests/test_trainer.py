@@ -187,6 +187,29 @@ def test_patience_or_n_epochs_ends_a_run(trainer, n_epochs, expected):
     assert [row.iteration for row in result.history] == [10, 20]
 
 
+def test_what_takes_no_part_is_said_and_no_label_is_left_out(float64):
+    model, y, loss = regression()
+    data = np.zeros((43, 2)), np.repeat([0, 1, 2, 1], [20, 15, 3, 5])
+
+    def lines(size, order=None):
+        found = []
+        Trainer(model, y, loss, data, batch_size=size).run(1, order=order, log=found.append)
+        return [line for line in found if "take no part" in line or line.startswith("training")]
+
+    whole = "take no part: minibatches are whole"
+    plan = "training, 1 epoch of {}, as there is no validation set ..."
+    assert lines(40) == [plan.format("1 minibatch"), f"the last 3 of 43 training examples {whole}"]
+    assert lines(None) == [plan.format("43 minibatches")]
+    expected = f"others in every epoch, 9 of 43 training examples {whole}"
+    assert lines(34, Shuffled(1))[1:] == [expected]
+    left_out = (
+        "batch_size: found 34, which leaves out the last 9 of 43 training examples, and with "
+        "them all of label 2; expected every label in a minibatch; choose smaller minibatches"
+    )
+    with pytest.raises(SettingsError, match=left_out):
+        lines(34)
+
+
 def test_without_a_validation_set_all_epochs_are_made_and_that_is_said(float64, points):
     model, y, loss = regression()
     lines = []

@@ -74,7 +74,7 @@ def captions(monkeypatch):
     """Make frames without drawing them; return their captions."""
     found = []
 
-    def animate(weights, captions):
+    def animate(weights, captions, **looks):
         found.extend(captions)
         return [Image.new("L", (8, 8), i) for i, _ in enumerate(found)]
 
@@ -286,8 +286,8 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed_with_the_new_one(
         (7, "DLT_DATA: found 'no such folder', which is no folder;"),
         (
             "digits",
-            "digits: found examples of 784 values and labels up to 9; expected 4 values and labels "
-            "up to 1, as the model has; use the data set it was trained on",
+            "digits: found examples of 784 values; expected 4, as the model has; use the data set "
+            "it was trained on",
         ),
     ],
 )
@@ -303,14 +303,54 @@ def test_without_the_data_the_other_figures_are_drawn(
     assert missing.startswith(start) and missing.endswith("; name it as dataset (--dataset)")
 
 
-@pytest.mark.parametrize("height, width, shape", [(1, 4, (1, 4)), (3, 4, (2, 2)), (-1, -4, (2, 2))])
-def test_pictures_have_the_shape_of_the_description_where_it_fits(
-    small_run, figures, height, width, shape
-):
-    dlt.visualize(small_run(description={"height": height, "width": width}))
+DESCRIBED = {"height": 1, "width": 4, "labels": ["ham", "spam"], "ground": "light"}
+
+
+def test_figures_follow_the_description(small_run, figures, tmp_path):
+    folder, y = small_run(description=DESCRIBED), np.repeat(["ham", "spam"], 6)
+    np.savez(str(tmp_path / "small.npz"), x=np.eye(12)[:, :4], y=y)
+    dlt.visualize(folder)
     for name in ("digits.png", "weights.png"):
         images = figures[name].axes[0].images
-        assert {image.get_array().shape for image in images} == {shape}
+        assert {image.get_array().shape for image in images} == {(1, 4)}
+    assert {image.cmap.name for image in figures["digits.png"].axes[0].images} == {"gray"}
+    captions = [text.get_text() for text in figures["weights.png"].axes[0].texts]
+    assert captions == ["ham", "spam"]
+    assert "below 0: ink there speaks" in figures["weights.png"].axes[1].get_xlabel()
+
+
+@pytest.mark.parametrize("described", [{"height": None}, {"height": 3, "width": 4}])
+def test_what_needs_no_picture_is_drawn_anyway(small_run, figures, script, described):
+    folder = small_run(n_snapshots=1, description=described)
+    done = script("visualize.py", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *others = done.stdout.splitlines()
+    assert first == "no digits, weights, mistakes, weights.gif: the model's inputs are no pictures"
+    assert names(folder / "figures") == ["confusion_matrix.png", "learning_curves.png"]
+    assert len(others) == 2
+    (folder.parent / "small.npz").unlink()
+    missing = dlt.visualize(folder).missing
+    assert missing.startswith("no confusion_matrix, which needs the data set: ")
+
+
+def test_examples_are_counted_by_the_names_of_their_labels(small_run, figures, tmp_path):
+    x = np.repeat([[0.9], [0.0], [0.5], [0.9]], 4, axis=1)
+    y = np.asarray(["8", "3", "5", "3"])
+    sets = {"x_train": np.repeat(x, 3, axis=0), "y_train": np.repeat(y, 3)}
+    np.savez(str(tmp_path / "others.npz"), x_test=x, y_test=y, **sets)
+    folder, lines = small_run(description={**DESCRIBED, "labels": ["3", "8"]}), []
+    found = dlt.visualize(folder, dataset="others.npz", log=lines.append).files
+    assert "left out 1 test examples: the model cannot give their labels" in lines
+    assert "1 errors in 3 test examples" in found.values()
+    above = [text.get_text() for text in figures["mistakes.png"].axes[0].texts]
+    assert [text.split(":")[0] for text in above] == ["predicted 8"]
+    assert above[0].endswith("right label 3")
+    ticks = figures["confusion_matrix.png"].axes[0].xaxis.get_major_formatter()
+    assert [ticks(k) for k in range(-1, 3)] == ["", "3", "8", ""]
+    np.savez(str(tmp_path / "none.npz"), x=np.repeat(x[:2], 6, axis=0), y=np.repeat(["a", "b"], 6))
+    message = "none.npz: found no test examples with its labels; expected labels of the model: 3, 8"
+    with pytest.raises(dlt.DataError, match=message):
+        dlt.visualize(folder, dataset="none.npz")
 
 
 SNAPSHOT = os.path.join("snapshots", snapshot_name(60))
@@ -318,13 +358,12 @@ HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds\n"
 # The message, and what is wrong: a file's name and content, or an argument.
 REFUSED = {
     "best_params.npz: found no file there; expected": ("best_params.npz", None),
-    "best_params.npz, W: found 783 inputs; expected a square number": ("best_params.npz", 783),
     "history.csv: found no file there; expected a history": ("history.csv", None),
     "history.csv, history: found no rows; expected": ("history.csv", HEADER),
     "000060.npz: found a damaged zip archive": (SNAPSHOT, b"PK\3\4"),
-    "run, weights: found the shapes (4, 2) and (9, 2); expected one shape": (SNAPSHOT, 9),
+    "run, weights: found the shapes (2, 2, 2) and (9, 2); expected one shape": (SNAPSHOT, 9),
     "npz: found a file; expected a run folder; name ": {"run_folder": "run/best_params.npz"},
-    "digits: found examples of 784 values and labels up to 9; expec": {"dataset": "digits"},
+    "digits: found examples of 784 values; expected 4, as the model has; ": {"dataset": "digits"},
     "format: found 'jpg'; expected one of png, svg, pdf": {"format": "jpg"},
     "examples: found 'train'; expected one of valid, test": {"examples": "train"},
     "/dev/null/x: found a folder that cannot be written (Not a directory); expected one for the "

@@ -26,6 +26,7 @@ from dlt.files.reading import (
     PIECE,
     array_from_bytes,
     describe_head,
+    open_capped,
     open_regular,
 )
 
@@ -171,6 +172,30 @@ def _read_member(path, archive, info):
     return array_from_bytes(path, raw, descr, shape, fortran_order)
 
 
+def read_npy(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> np.ndarray:
+    """Read the array in a ``.npy`` file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    max_bytes : int, optional
+        Most bytes that it may hold.
+
+    Returns
+    -------
+    numpy.ndarray
+        As `read_npz` returns them.
+
+    Raises
+    ------
+    DataError
+        It is not a plain array, damaged, or larger.
+    """
+    with open_capped(path, max_bytes, "a .npy file") as file:
+        descr, shape, fortran_order = read_npy_header(path, file)
+        return array_from_bytes(path, file.read_buffer(), descr, shape, fortran_order)
+
+
 def read_npy_header(
     path: str | os.PathLike, file: IO[bytes], what: str = "a file"
 ) -> tuple[str, tuple[int, ...], bool]:
@@ -187,7 +212,10 @@ def read_npy_header(
     if width is None:
         found = f"{what} that is not a .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
-    (length,) = struct.unpack(width, file.read(struct.calcsize(width)))
+    size = file.read(struct.calcsize(width))
+    if len(size) < struct.calcsize(width):
+        raise DataError(path, f"{what} with a header that is cut short", "a whole file")
+    (length,) = struct.unpack(width, size)
     text = file.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
     fields = dict(_FIELD.findall(text))
     plain = "".join(_FIELD.sub("", text).split()) == "{}"  # nothing but fields

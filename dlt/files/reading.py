@@ -24,7 +24,7 @@ MAX_BYTES = 1 << 30
 PIECE = 1 << 17
 
 #: What to do about a file with the wrong bytes.
-FETCH_AGAIN = "the file is damaged or not the right one: delete it and fetch it again"
+FETCH_AGAIN = "the file is damaged or not the right one: get it again"
 
 _MAX_DIMENSIONS = 32  # what every numpy from 1.20 on can hold
 _MAX_DIMENSION = 1 << 40
@@ -144,7 +144,7 @@ def open_capped(
         head = file.peek()
         kind = describe_head(head) if head else "an empty file, gzipped"
         if not head or kind in (_HTML, _XML):
-            remedy = "the download went wrong: delete the file and fetch it again"
+            remedy = "the download went wrong: get the file again"
             raise DataError(path, kind, expected, remedy)
     except BaseException:
         file.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import threading
 import weakref
 
@@ -38,6 +37,8 @@ class RowFile:
         (N, ...), one row for each example.
     dtype : numpy.dtype
     path : str
+    in_place : bool
+        True: any rows are read fast.
 
     Raises
     ------
@@ -53,6 +54,8 @@ class RowFile:
     >>> rows.shape, rows[1:3].tolist()
     ((3, 2), [[2, 3], [4, 5]])
     """
+
+    in_place = True
 
     def __init__(self, path: str | os.PathLike):
         self.path = os.fspath(path)
@@ -78,10 +81,7 @@ class RowFile:
             return (*read_idx_header(self.path, self._file), False)
         if not head.startswith(b"\x93NUMPY"):
             raise DataError(self.path, describe_head(head), _EXPECTED)
-        try:
-            dtype, shape, fortran_order = read_npy_header(self.path, self._file)
-        except struct.error:
-            raise DataError(self.path, "a header that is cut short", "a whole file") from None
+        dtype, shape, fortran_order = read_npy_header(self.path, self._file)
         if not shape:
             raise DataError(self.path, "one number", "an array with one row for each example")
         return dtype, shape, fortran_order
@@ -125,31 +125,58 @@ class RowFile:
             return self._file.readinto(view)
 
 
-class Part:
-    """Some consecutive rows of a source, as a source of its own.
+def is_in_rows(path: str | os.PathLike) -> bool:
+    """Return whether a ``.npy`` file is in C order and native byte order, as `RowFile` needs it."""
+    with open_regular(path, _EXPECTED) as file:
+        descr, _, fortran_order = read_npy_header(path, file)
+    return np.dtype(descr).isnative and not fortran_order
+
+
+class Rows:
+    """Some rows of a source, as a source of its own.
 
     Parameters
     ----------
     source : object
         With ``shape``, ``dtype`` and slicing.
-    first, stop : int
+    numbers : ndarray
+        Which rows, ascending.
+    dtype : numpy.dtype, optional
+        What to cast them to.
+
+    Examples
+    --------
+    >>> rows = Rows(np.arange(10), np.asarray([2, 5, 6]))
+    >>> rows.shape, rows[1:3].tolist()
+    ((3,), [5, 6])
     """
 
-    def __init__(self, source, first: int, stop: int):
-        self._source, self._first = source, first
-        self.dtype, self.shape = source.dtype, (stop - first, *source.shape[1:])
+    def __init__(self, source, numbers: np.ndarray, dtype=None):
+        self._source, self._numbers = source, numbers
+        self.dtype = np.dtype(dtype or source.dtype)
+        self.shape = (len(numbers), *source.shape[1:])
         self.path = getattr(source, "path", None)
+        self.in_place = getattr(source, "in_place", False)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        first, stop, _ = rows.indices(self.shape[0])
-        return self._source[self._first + first : self._first + stop]
+        numbers = self._numbers[rows]
+        if not len(numbers):
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        first, stop = int(numbers[0]), int(numbers[-1]) + 1
+        if len(numbers) == stop - first:
+            return self._source[first:stop].astype(self.dtype, copy=False)
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        step, done = rows_at_once(self._source), 0
+        while done < len(numbers):  # what lies between is read too, but not all at once
+            first = int(numbers[done])
+            end = int(np.searchsorted(numbers, first + step))
+            piece = self._source[first : int(numbers[end - 1]) + 1]
+            found[done:end] = piece[numbers[done:end] - first]
+            done = end
+        return found
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def read_into(self, out: np.ndarray, first: int) -> None:
-        """Read rows from row `first` on into an array."""
-        read_rows(self._source, out, self._first + first)
 
 
 def read_rows(source, out: np.ndarray, first: int) -> None:

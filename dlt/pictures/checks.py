@@ -1,12 +1,12 @@
 """Checks of pictures and of the texts above them; all others are in `dlt.checks`."""
 
+import math
 import numbers
 
 import numpy as np
 
 from dlt.checks import inputs, positive_in, real_numbers, sequence
 from dlt.errors import DataError, SettingsError
-from dlt.pictures.reading import side_of
 
 #: Most pictures in one figure, and most labels of a confusion matrix.
 MAX_PICTURES = 500
@@ -27,6 +27,15 @@ def as_pictures(name, x):
         side = side_of(x.shape[1], name)
         x = x.reshape(-1, side, side)
     return x
+
+
+def side_of(n_in, name):
+    """Return the side of square pictures of `n_in` pixels."""
+    side = math.isqrt(n_in)
+    if side * side != n_in:
+        expected = "a square number, one for each pixel of a square picture"
+        raise DataError(name, f"{n_in} inputs", expected, "reshape them: (N, height, width)")
+    return side
 
 
 def weight_pictures(name, W):

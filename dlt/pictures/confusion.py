@@ -5,22 +5,32 @@ Source: page "Getting Started", section "Plotting Intermediate Results".
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from dlt.checks import labels, text, whole_number
+from dlt.checks import labels as label_numbers
+from dlt.checks import text, whole_number
 from dlt.pictures import figures
-from dlt.pictures.checks import MAX_PICTURES, check_length
+from dlt.pictures.checks import MAX_PICTURES, captions, check_length
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_FITTING = 60  # characters of all names, side by side
+_LONGEST = 1.2  # inches of a name
+
 
 def plot_confusion_matrix(
-    y: ArrayLike, y_pred: ArrayLike, n_out: int | None = None, what: str = "examples"
+    y: ArrayLike,
+    y_pred: ArrayLike,
+    n_out: int | None = None,
+    what: str = "examples",
+    labels: Sequence | None = None,
 ) -> figures.Figure:
     """Show how often each label was taken for each other.
 
@@ -35,6 +45,8 @@ def plot_confusion_matrix(
         Number of labels, at most `MAX_PICTURES`; by default as many as occur.
     what : str
         What the examples are, for the title, such as "test examples".
+    labels : sequence of text, optional
+        What the labels are called, one for each of `n_out`; by default by their numbers.
 
     Returns
     -------
@@ -50,6 +62,7 @@ def plot_confusion_matrix(
     ['1', '1', '0', '2']
     """
     counts = _confusion(y, y_pred, n_out)
+    called = captions("labels", range(len(counts)) if labels is None else labels, len(counts))
     n, n_errors = counts.sum(), int(counts.sum() - np.trace(counts))
     counted = "1 error" if n_errors == 1 else f"{n_errors} errors"
     title = f"{counted} in {n} {text('what', what)} ({100 * n_errors / n:.2f} %)"
@@ -65,6 +78,9 @@ def plot_confusion_matrix(
         for axis in (axes.xaxis, axes.yaxis):
             n_ticks = len(counts) if len(counts) <= 20 else 10
             axis.set_major_locator(MaxNLocator(n_ticks, integer=True, min_n_ticks=1))
+            axis.set_major_formatter(FuncFormatter(functools.partial(_name, called)))
+        if max(map(len, called)) * n_ticks > _FITTING:
+            axes.tick_params("x", rotation=90)
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("mistakes in a cell (grey: right predictions)")
         bar.locator = MaxNLocator(8, steps=figures.STEPS, integer=True, min_n_ticks=1)
@@ -73,6 +89,12 @@ def plot_confusion_matrix(
             _write_counts(axes, counts, most)
         figures.settle(figure)
     return figure
+
+
+def _name(called, k, _):
+    """Return the name at a tick, cut to its room; there are ticks beside the matrix as well."""
+    inside = 0 <= k < len(called)
+    return figures.fitting(called[round(k)], _LONGEST, figures.SMALL) if inside else ""
 
 
 def _write_counts(axes, counts, most):
@@ -87,7 +109,7 @@ def _write_counts(axes, counts, most):
 def _confusion(y, y_pred, n_out):
     """Count each pair of labels: int array, shape (n_out, n_out)."""
     most = MAX_PICTURES if n_out is None else whole_number("n_out", n_out, 1, MAX_PICTURES)
-    y, y_pred = labels("y", y, most), labels("y_pred", y_pred, most)
+    y, y_pred = label_numbers("y", y, most), label_numbers("y_pred", y_pred, most)
     check_length("y_pred", y_pred, len(y))
     n = int(max(y.max(), y_pred.max())) + 1 if n_out is None else most
     return np.bincount(y * n + y_pred, minlength=n * n).reshape(n, n)

@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from dlt.checks import inputs, labels, text, whole_number
+from dlt.checks import inputs, one_of, text, whole_number
+from dlt.checks import labels as label_numbers
 from dlt.errors import DataError, SettingsError
 from dlt.pictures import checks, figures
 from dlt.pictures.checks import MAX_PICTURES
@@ -24,24 +25,31 @@ if TYPE_CHECKING:
 
 _MARGIN = 0.1  # inches, as all lengths here
 _LARGEST_PICTURE = 1.8
+_LONGEST_NAME = 12  # characters of a label beside a probability
+_GROUNDS = ("dark", "light")
 _TALLEST = 65535  # pixels that older releases of matplotlib draw at most
 
 
 def plot_digits(
-    x: ArrayLike, y: Sequence | None = None, n_columns: int = 10, title: str | None = None
+    x: ArrayLike,
+    y: Sequence | None = None,
+    n_columns: int = 10,
+    title: str | None = None,
+    ground: str = "dark",
 ) -> Figure:
     """Show examples as pictures, dark ink on white.
 
     Parameters
     ----------
     x : array, shape (N, n_in) or (N, height, width)
-        Pixels, 0 for the background and 1 for ink, of at most `MAX_PICTURES` pictures. Rows
-        become squares.
+        Pixels from 0 to 1, of at most `MAX_PICTURES` pictures. Rows become squares.
     y : sequence of N labels, optional
         Numbers or text, shown above the pictures.
     n_columns : int
         Pictures in a row, 1 to 20.
     title : str, optional
+    ground : {"dark", "light"}
+        Of the pixels: with a dark one, ink is what is near 1; with a light one, what is near 0.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def plot_digits(
     n_columns = whole_number("n_columns", n_columns, 1, 20)
     pictures = checks.as_pictures("x", x)
     above = None if y is None else checks.captions("y", y, len(pictures))
-    return _sheet(pictures, above, n_columns, title, **_ink(pictures))
+    return _sheet(pictures, above, n_columns, title, **_ink(pictures, ground))
 
 
 def plot_weights(
@@ -66,11 +74,12 @@ def plot_weights(
     labels: Sequence | None = None,
     limit: float | None = None,
     title: str | None = None,
+    ground: str = "dark",
 ) -> Figure:
     """Show the weights of each label as an image, all on one colour scale.
 
     Ink on blue pixels speaks for the label, ink on red ones against it; white pixels do not
-    matter.
+    matter. On a light ground it is the other way round.
 
     Parameters
     ----------
@@ -82,6 +91,8 @@ def plot_weights(
         The colour scale goes from ``-limit`` to `limit`; by default to the largest absolute
         weight. Weights beyond have the colour of the scale's end.
     title : str, optional
+    ground : {"dark", "light"}
+        Of the pictures; see `plot_digits`.
 
     Examples
     --------
@@ -91,6 +102,8 @@ def plot_weights(
     >>> [float(end) for end in figure.axes[1].get_xlim()]  # of the colour bar
     [-1.0, 1.0]
     """
+    one_of("ground", ground, _GROUNDS)
+    side = "below" if ground == "light" else "above"
     pictures = checks.weight_pictures("W", W)
     n = len(pictures)
     limit = checks.scale_end("W", pictures) if limit is None else checks.positive("limit", limit)
@@ -103,7 +116,7 @@ def plot_weights(
         height = figure.get_figheight()
         place = figure.add_axes((0.2, 0.42 / height, 0.6, 0.1 / height))
         bar = figure.colorbar(figure.axes[0].images[0], cax=place, orientation="horizontal")
-        bar.set_label("weight (above 0: ink there speaks for the label)")
+        bar.set_label(f"weight ({side} 0: ink there speaks for the label)")
         bar.locator = MaxNLocator(6, steps=figures.STEPS, symmetric=True)
         bar.formatter = figures.plain_numbers()
         bar.update_ticks()
@@ -116,6 +129,8 @@ def plot_mistakes(
     p_y_given_x: ArrayLike,
     n_examples: int = 20,
     what: str = "examples",
+    labels: Sequence | None = None,
+    ground: str = "dark",
 ) -> Figure:
     """Show the most confident of the wrong predictions, the highest probability first.
 
@@ -131,6 +146,10 @@ def plot_mistakes(
         Most mistakes to show, 1 to `MAX_PICTURES`.
     what : str
         What the examples are, for the title, such as "test examples".
+    labels : sequence of n_out labels, optional
+        What the labels are called; by default by their numbers.
+    ground : {"dark", "light"}
+        See `plot_digits`.
 
     Returns
     -------
@@ -150,21 +169,28 @@ def plot_mistakes(
     if p.min() < 0 or p.max() > 1 + 1e-6:  # rounding can exceed 1
         found = f"values from {p.min():g} to {p.max():g}"
         raise DataError("p_y_given_x", found, "probabilities, 0 to 1", "apply softmax to scores")
-    right = labels("y", y, p.shape[1])
+    n_out = p.shape[1]
+    right = label_numbers("y", y, n_out)
     checks.check_length("y", right, len(pixels))
+    called = checks.captions("labels", range(n_out) if labels is None else labels, n_out)
+    called = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…" for name in called]
     y_pred, p_pred = p.argmax(axis=1), p.max(axis=1)
     wrong = np.flatnonzero(y_pred != right)
     shown = wrong[np.argsort(-p_pred[wrong], kind="stable")][:n_examples]
     tried = f"{len(pixels)} {text('what', what)}"
     if not len(shown):
         return _message(f"No mistakes in {tried}")
-    above = [f"predicted {y_pred[i]}: {p_pred[i]:.3f}\nright label {right[i]}" for i in shown]
+    above = [
+        f"predicted {called[y_pred[i]]}: {p_pred[i]:.3f}\nright label {called[right[i]]}"
+        for i in shown
+    ]
     most = f"{len(shown)} most confident of " if len(shown) < len(wrong) else ""
     title = f"The {most}{len(wrong)} mistakes in {tried}"
     title += "\n(with the probability of the predicted label)"
     pictures = checks.as_pictures("x", pixels[shown])
-    n_columns = 5 if p.shape[1] <= 10 else 4  # longer numbers need more room
-    return _sheet(pictures, above, n_columns, title, **_ink(pictures))
+    longest = max(map(len, called))
+    n_columns = 5 if longest == 1 else 4 if longest <= 4 else 3  # longer names need more room
+    return _sheet(pictures, above, n_columns, title, **_ink(pictures, ground))
 
 
 def _message(text):
@@ -177,9 +203,11 @@ def _message(text):
     return figure
 
 
-def _ink(pictures):
-    """Return the colour scale of examples: white to black, from 0 to 1, or to the maximum."""
-    return {"cmap": "gray_r", "vmin": 0.0, "vmax": max(1.0, float(pictures.max()))}
+def _ink(pictures, ground):
+    """Return the colour scale, from 0 to 1 or to the maximum, that makes ink dark on white."""
+    one_of("ground", ground, _GROUNDS)
+    cmap = "gray" if ground == "light" else "gray_r"
+    return {"cmap": cmap, "vmin": 0.0, "vmax": max(1.0, float(pictures.max()))}
 
 
 def _sheet(pictures, above, n_columns, title, below=0.0, **scale):

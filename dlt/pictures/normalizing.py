@@ -1,4 +1,4 @@
-"""What MNIST's makers did to a digit, for any picture of one, and what a photograph needs first.
+"""Pictures made like those of a training set: scaled to their shape, or as MNIST's makers did.
 
 They scaled each digit in proportion to fit a box of 20 x 20 pixels, and placed its centre of mass
 at the centre of a black field of 28 x 28.
@@ -20,18 +20,18 @@ class Blank(Exception):
     """Nothing in a picture differs clearly from its ground."""
 
 
-def normalized(grey, side):
-    """Return a picture as MNIST's makers would have made it.
+def prepared(grey, description):
+    """Return a picture as those are that a description describes.
 
     Parameters
     ----------
     grey : PIL.Image.Image
         Mode "L".
-    side : int, pixels
+    description : Description
 
     Returns
     -------
-    field : ndarray, uint8, shape (side, side)
+    field : ndarray, uint8, shape (height, width)
     note : str
         What was done.
 
@@ -39,35 +39,67 @@ def normalized(grey, side):
     ------
     Blank
     """
-    pixels = np.asarray(grey)
-    if pixels.shape == (side, side) and _ground(pixels) < _DARK:
-        _check_contrast(pixels)
-        return pixels, "taken as it is"
-    inverted = _is_dark_on_light(pixels)
-    if inverted:
+    make = _as_mnist if description.centred else _scaled
+    field, steps = make(grey, description)
+    return field, ", ".join(steps) or "taken as it is"
+
+
+def _scaled(grey, description):
+    """Return a picture in the size, and on the ground, that is described; and what was done."""
+    if int(np.max(grey)) - int(np.min(grey)) < _MIN_CONTRAST:
+        raise Blank
+    steps, size = [], (description.width, description.height)
+    if _is_on_other_ground(np.asarray(grey), description.ground):
         grey = ImageOps.invert(grey)
+        steps.append("inverted")
+    if grey.size != size:
+        grey = _resized(grey, *size)
+        steps.append("scaled to {} x {}".format(*size))
+    return np.asarray(grey), steps
+
+
+def _is_on_other_ground(pixels, ground):
+    """Return whether most of the border is dark, where the ground should be light, or light."""
+    # Most of it, as pictures of a scene have no ground: only their median is on one side.
+    low, high = np.percentile(_border(pixels), (25, 75))
+    return high < 128 if ground == "light" else ground == "dark" and low > 127
+
+
+def _as_mnist(grey, description):
+    """Return a picture as MNIST's makers would have made it, and what was done."""
+    side, to_light = description.height, description.ground == "light"
+    pixels = np.asarray(grey)
+    bright = 255 - pixels if to_light else pixels
+    if pixels.shape == (side, side) and _ground(bright) < _DARK:
+        _check_contrast(bright)
+        return pixels, []
+    is_light = _is_dark_on_light(pixels)
+    field, steps = _normalized(ImageOps.invert(grey) if is_light else grey, side)
+    inverted = ["inverted"] if is_light != to_light else []
+    return 255 - field if to_light else field, [*inverted, *steps]
+
+
+def _resized(grey, width, height):
+    # First across, then down: in one call the order depends on the shape and on Pillow's version,
+    # and so do the greys, as each step cuts off what is beyond black and white.
+    across = grey.resize((width, grey.height), Image.Resampling.LANCZOS)
+    return across.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _normalized(grey, side):
+    """Return bright ink on a dark ground as MNIST's makers would have made it, and the steps."""
     shrunk = grey.reduce(-(-max(grey.size) // (40 * side)))  # for speed, and against noise
     smooth = _without_grain(shrunk, 2 * side)
     ink, had_specks = _ink_without_specks(np.asarray(smooth))
     ink = _cropped(ink)
     height, width = (max(1, round(n * box_of(side) / max(ink.shape))) for n in ink.shape)
-    # First across, then down: in one call the order depends on the shape and on Pillow's version,
-    # and so do the greys, as each step cuts off what is beyond black and white.
-    box = Image.fromarray(ink)
-    for size in ((width, ink.shape[0]), (width, height)):
-        box = box.resize(size, Image.Resampling.LANCZOS)
-    ink = np.asarray(box)
+    ink = np.asarray(_resized(Image.fromarray(ink), width, height))
     if not ink.any():  # specks so small and far apart that scaling dissolves them
         raise Blank
     ink = np.rint(ink * (255 / ink.max())).astype(np.uint8)  # a thin pen fades when scaled down
-    steps = {
-        "inverted": inverted,
-        "grain averaged out": smooth.size != shrunk.size,
-        "specks left out": had_specks,
-    }
+    steps = {"grain averaged out": smooth.size != shrunk.size, "specks left out": had_specks}
     done = [step for step, was_done in steps.items() if was_done]
-    note = ", ".join([*done, f"cropped, scaled to {width} x {height}, centred"])
-    return _centred(ink, side), note
+    return _centred(ink, side), [*done, f"cropped, scaled to {width} x {height}, centred"]
 
 
 def _is_dark_on_light(grey):

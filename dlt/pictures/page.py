@@ -1,4 +1,4 @@
-"""Drawing page: one HTML file, where you draw a digit and a saved model says which it is.
+"""Drawing page: one HTML file, where you draw a picture and a saved model says what it is.
 
 The file holds the model, and neither needs nor may use any server. JavaScript treats a drawing
 as `dlt.read_picture` treats a picture, and computes in float32, so the page gives the answers
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlt.errors import DataError, SettingsError
+from dlt.examples import Description
 from dlt.files.writing import write_atomically
-from dlt.pictures.reading import box_of, side_of
-from dlt.prediction import params_file, read_model
+from dlt.pictures.reading import box_of, check_pictures, white_of
+from dlt.prediction import description_of, params_file, read_model, shown_labels
 from dlt.runs.folder import DATASET, HISTORY_NAME, PARAMS_NAME
 from dlt.runs.history import lowest_error, read_history
 
@@ -35,6 +36,14 @@ PAGE_NAME = "draw.html"
 _PARTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_page")
 _SCRIPTS = "model field drawing pointer keyboard pictures result main"
 _LONGEST_NAME = 60  # characters of a data set's name that the page shows
+_LONGEST_LABEL = 40
+
+_AS_MNIST = (
+    "Your drawing is prepared the way MNIST's digits were: cut out, scaled to fit a box of\n"
+    "$box&nbsp;×&nbsp;$box pixels, and placed in a field of $width&nbsp;×&nbsp;$height with its "
+    "centre of mass in the middle,\n$ink."
+)
+_SCALED = "Your drawing is scaled to $width&nbsp;×&nbsp;$height pixels, $ink."
 
 
 def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
@@ -52,15 +61,15 @@ def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
     Raises
     ------
     DataError
-        The model or its run's history is missing or broken, or the model's inputs are not the
-        pixels of a square picture.
+        The model or its run's history is missing or broken, or the model's inputs are no
+        pictures.
 
     Examples
     --------
     >>> import tempfile
     >>> from dlt import save_params
     >>> folder = tempfile.mkdtemp()
-    >>> save_params(os.path.join(folder, "params.npz"), {"W": np.eye(4), "b": np.zeros(4)})
+    >>> save_params(os.path.join(folder, "params.npz"), {"W": np.eye(9), "b": np.zeros(9)})
     >>> export_page(os.path.join(folder, "draw.html"), os.path.join(folder, "params.npz"))
     >>> sorted(os.listdir(folder))
     ['draw.html', 'params.npz']
@@ -71,30 +80,35 @@ def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
     model_path = params_file(model_path)
     (W, b), settings = read_model(model_path, dtype="float32")
     about = _about(W.shape, settings.get(DATASET), _validation_error(model_path))
-    page = page_html(W, b, about).encode("utf-8")
+    description = description_of(settings, *W.shape)
+    check_pictures(model_path, description)
+    page = page_html(W, b, description, about).encode("utf-8")
     write_atomically(path, lambda file: file.write(page))
 
 
-def page_html(W: ArrayLike, b: ArrayLike, about: str = "") -> str:
+def page_html(W: ArrayLike, b: ArrayLike, description: Description, about: str = "") -> str:
     """Return the page as text.
 
     Parameters
     ----------
     W, b : array, shapes (n_in, n_out) and (n_out,)
-        Weights and biases, which are rounded to float32; n_in is a square number.
+        Weights and biases, which are rounded to float32.
+    description : Description
+        Of the training data, which are pictures of n_in pixels.
     about : str
         A sentence or two on the model, shown as it is written, whatever it holds.
 
     Examples
     --------
-    >>> page = page_html(np.zeros((784, 10)), np.zeros(10), about="1 < 2")
+    >>> from dlt.pictures.reading import MNIST
+    >>> page = page_html(np.zeros((784, 10)), np.zeros(10), MNIST, about="1 < 2")
     >>> page[:15], "<p>1 &lt; 2 " in page
     ('<!DOCTYPE html>', True)
     """
     W, b = np.asarray(W), np.asarray(b)
     if W.ndim != 2 or b.shape != W.shape[1:]:
         raise DataError("params", f"W {W.shape} and b {b.shape}", "W (n_in, n_out) and b (n_out,)")
-    side = side_of(len(W))
+    labels = shown_labels(description, len(b))
     page_style = _part("page.css")
     script = "\n".join(_part(f"{name}.js") for name in _SCRIPTS.split())
     # this style and this script, which the page holds, and nothing else at all
@@ -105,13 +119,36 @@ def page_html(W: ArrayLike, b: ArrayLike, about: str = "") -> str:
     shown = "".join(c if c.isprintable() else "\ufffd" for c in about)  # all on one line
     return string.Template(_part("page.html")).substitute(
         about=html.escape(shown),
-        side=side,
-        box=box_of(side),
+        what="a digit" if all(label.isdigit() for label in labels) else "a picture",
+        how=_how(description),
         policy=policy,
         style=page_style,
         script=script,
-        model=json.dumps({"W": _floats(W), "b": _floats(b)}),
+        model=_model(W, b, labels, description),
     )
+
+
+def _how(description):
+    """Return how a drawing is prepared, in HTML."""
+    _, height, width, *_ = description
+    ink = "dark on white" if description.ground == "light" else "bright on black"
+    text = string.Template(_AS_MNIST if description.centred else _SCALED)
+    return text.substitute(height=height, width=width, box=box_of(width), ink=ink)
+
+
+def _model(W, b, labels, description):
+    """Return what the page's script knows of the model, as JSON that cannot end the script."""
+    model = {
+        "W": _floats(W),
+        "b": _floats(b),
+        "labels": [label[:_LONGEST_LABEL] for label in labels],
+        "height": description.height,
+        "width": description.width,
+        "isCentred": bool(description.centred),
+        "isLight": description.ground == "light",
+        "white": white_of(description),
+    }
+    return json.dumps(model).replace("<", "\\u003c")
 
 
 def _part(name):

@@ -1,4 +1,4 @@
-"""Pictures to rows: your own picture of a digit, prepared the way MNIST's were.
+"""Pictures to rows: your own picture, prepared the way a model's training pictures were.
 
 A model trained on MNIST knows nothing but digits of one size, centred, bright on black
 (`dlt.pictures.normalizing`), so a photograph or a drawing has to become such a digit first.
@@ -6,54 +6,57 @@ A model trained on MNIST knows nothing but digits of one size, centred, bright o
 
 from __future__ import annotations
 
-import io
-import math
 import os
-import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dlt.checks import whole_number
 from dlt.errors import DataError
-from dlt.files.reading import open_regular
+from dlt.examples import Description
+from dlt.files.grey import ENDINGS, read_grey
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-MAX_PIXELS = 50000000  # a large camera picture; more is a mistake or an attack
-MAX_FILE_BYTES = 1 << 28  # pixels that are not compressed, and whatever else is in the file
-_WHAT = "a picture of one digit (PNG, JPEG, BMP, GIF or WebP)"
+#: What MNIST's pictures are like.
+MNIST = Description(scale=256, height=28, width=28, ground="dark", centred=True)
 
 
-def read_picture(path: str | os.PathLike, side: int = 28) -> tuple[np.ndarray, str]:
-    """Read one picture of a digit as the row that a model trained on MNIST expects.
+def read_picture(
+    path: str | os.PathLike, description: Description = MNIST
+) -> tuple[np.ndarray, str]:
+    """Read one picture as the row that a model expects.
 
-    A picture of exactly `side` x `side` pixels with a dark border is taken as
-    it is. Any other is made grey and turned to bright ink on black. The
+    It is made grey, and inverted if the model's pictures are on a light ground
+    and this one is on a dark one, or the other way round.
+
+    For a model of pictures that are centred in a margin, as MNIST's are, the
     background, its grain and specks of dust are removed. The ink is cropped,
-    scaled in proportion until its longest side is 20/28 of `side`, and placed
-    with its centre of mass at the centre of the field (or as near as the
-    field's edges allow). Transparent parts count as white; of an animation the
-    first frame is taken; a camera's orientation mark is obeyed.
+    scaled in proportion until its longest side is 20/28 of the field's side,
+    and placed with its centre of mass at the centre of the field (or as near
+    as the field's edges allow). A picture that has the field's size and ground
+    is taken as it is. For any other model, the whole picture is scaled to the
+    size of the model's.
+
+    Transparent parts count as white; of an animation the first frame is taken;
+    a camera's orientation mark is obeyed.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A PNG, JPEG, BMP, GIF or WebP file of at most `MAX_PIXELS` pixels and
-        `MAX_FILE_BYTES` bytes.
-    side : int, pixels
-        Height and width of the field.
+        A PNG, JPEG, BMP, GIF or WebP file; see `dlt.files.grey`.
+    description : Description
+        Of the model's training data, as `dlt.Predictor` has it.
 
     Returns
     -------
-    row : ndarray, float32, shape (side * side,)
-        Values k/256 with k = 0..255: 0 is background, bright is ink.
+    row : ndarray, float32, shape (height * width,)
+        From 0, black, to white: greys divided by 256, as in MNIST; or by 255, where the model's
+        scale is 1.
     note : str
         What was done, in one phrase.
 
     Raises
     ------
     DataError
-        The file is missing, not a picture, damaged, too large or blank.
+        The file is missing, not a picture, damaged, too large or blank; or the description is not
+        of pictures.
 
     Notes
     -----
@@ -68,6 +71,7 @@ def read_picture(path: str | os.PathLike, side: int = 28) -> tuple[np.ndarray, s
     A dark bar on white paper, 10 pixels wide and 40 high:
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> paper = Image.new("L", (100, 80), 255)
     >>> paper.paste(0, (30, 20, 40, 60))
     >>> path = os.path.join(tempfile.mkdtemp(), "one.png")
@@ -78,36 +82,62 @@ def read_picture(path: str | os.PathLike, side: int = 28) -> tuple[np.ndarray, s
     >>> row.shape, float(row.max()), int((row > 0).sum())
     ((784,), 0.99609375, 100)
     """
-    from dlt.pictures.normalizing import Blank, normalized  # slow to import
+    from dlt.pictures.normalizing import Blank, prepared  # slow to import
 
-    side = whole_number("side", side, low=1)
+    check_pictures("description", description)
     try:
-        field, note = normalized(_read_grey(path), side)
+        field, note = prepared(read_grey(path), description)
     except Blank:
-        expected = "one digit that differs clearly from its background"
+        expected = "one that differs clearly from its background"
         remedy = "note that transparent parts count as white"
         raise DataError(path, "a blank picture (no ink)", expected, remedy) from None
-    return field.reshape(side * side).astype(np.float32) / np.float32(256), note
+    return field.reshape(-1).astype(np.float32) / np.float32(white_of(description)), note
 
 
-def side_of(n_in: int, name: str = "model") -> int:
-    """Return the side of square pictures of `n_in` pixels.
+def white_of(description: Description) -> int:
+    """Return what greys are divided by, to be on the scale of training data."""
+    return 255 if description.scale == 1 else 256
+
+
+def check_pictures(what: str | os.PathLike, description: Description) -> None:
+    """Check that a model's inputs are pictures.
+
+    Examples
+    --------
+    >>> check_pictures("iris.npz", Description())
+    Traceback (most recent call last):
+        ...
+    dlt.errors.DataError: iris.npz: found a model of rows that are no pictures; expected one of \
+pictures; train it on pictures, or give it rows: predict.py --dataset
+    """
+    if description.height is None:
+        found, remedy = "a model of rows that are no pictures", "give it rows: predict.py --dataset"
+        raise DataError(what, found, "one of pictures", f"train it on pictures, or {remedy}")
+
+
+def pictures_in(path: str | os.PathLike) -> list[str]:
+    """Return the pictures in a folder and its sub-folders, in order of their names.
+
+    A file is returned as it is.
 
     Raises
     ------
     DataError
-        `n_in` is not the square of a whole number.
-
-    Examples
-    --------
-    >>> side_of(784)
-    28
+        There is none.
     """
-    side = math.isqrt(n_in)
-    if side * side != n_in:
-        expected = "a square number, one for each pixel of a square picture"
-        raise DataError(name, f"{n_in} inputs", expected)
-    return side
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        return [path]
+    found = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.lower().endswith(ENDINGS) and not name.startswith(".")
+    ]
+    if not found:
+        expected = f"files that end in {', '.join(ENDINGS)}"
+        raise DataError(path, "a folder without pictures", expected)
+    return sorted(found)
 
 
 def box_of(side):
@@ -119,61 +149,3 @@ def box_of(side):
     20
     """
     return max(1, round(side * 20 / 28))
-
-
-def _read_grey(path):
-    """Read a picture as a Pillow image of mode "L"."""
-    with open_regular(path, _WHAT) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damage and of size: both are errors below
-        n_bytes = os.fstat(file.fileno()).st_size
-        if n_bytes > MAX_FILE_BYTES:
-            found = f"a file of {n_bytes} bytes"
-            raise DataError(path, found, f"at most {MAX_FILE_BYTES}", "scale it down")
-        try:
-            with Image.open(io.BufferedReader(file), formats=FORMATS) as picture:
-                _check_size(path, picture.size)  # before anything is decoded
-                picture.load()
-                return _to_grey(_upright(picture))
-        except DataError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_large(path, "a picture with far too many pixels") from error
-        except UnidentifiedImageError as error:
-            found = "a file that is none of these pictures"
-            raise DataError(path, found, _WHAT, "save it as PNG") from error
-        except Exception as error:  # Pillow's readers raise all kinds for bad bytes
-            found = "a damaged or cut-off picture"
-            raise DataError(path, found, _WHAT, "save or copy it again") from error
-
-
-def _check_size(path, size):
-    if 0 in size:
-        raise DataError(path, "a picture without pixels", _WHAT, "save it again")
-    if size[0] * size[1] > MAX_PIXELS:
-        raise _too_large(path, "a picture of {} x {} pixels".format(*size))
-
-
-def _too_large(path, found):
-    return DataError(path, found, f"at most {MAX_PIXELS // 1000000} megapixels", "scale it down")
-
-
-def _upright(picture):
-    """Turn a picture as its camera's orientation mark says; a damaged mark is no mark."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # the pixels have been decoded by now, so only the mark can be bad
-        return picture
-
-
-def _to_grey(picture):
-    """Return a picture of any mode as mode "L", on white where it is transparent."""
-    if picture.mode == "F" or picture.mode.startswith("I"):  # 16 bits: 65535 is white
-        wide = np.asarray(picture).astype(np.float32)
-        wide /= 257  # in place, all of it: a large picture takes 200 MB each time
-        np.clip(np.rint(wide, out=wide), 0, 255, out=wide)
-        return Image.fromarray(wide.astype(np.uint8))
-    if "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA"):
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    return picture.convert("L")

@@ -23,7 +23,7 @@ from dlt.pictures.curves import plot_learning_curves
 from dlt.pictures.digits import plot_digits, plot_mistakes, plot_weights
 from dlt.pictures.figures import FORMATS, save_figure
 from dlt.pictures.tiles import animate_weights, save_animation
-from dlt.prediction import Predictor, params_file, read_model
+from dlt.prediction import Predictor, params_file, read_model, shown_labels
 from dlt.progress import silent
 from dlt.runs.folder import HISTORY_NAME, L1, L2, list_snapshots
 from dlt.runs.history import lowest_error, read_history
@@ -36,6 +36,8 @@ FIGURES_NAME = "figures"
 #: The sets whose mistakes can be drawn: their places in what `load_data` returns, and their names.
 EXAMPLES = {"valid": (1, "validation examples"), "test": (2, "test examples")}
 
+# What shows pictures, and needs their shape.
+_OF_PICTURES = ("digits", "weights", "mistakes", ANIMATION_NAME)
 _MAX_FRAMES = 100  # of the animation: 20 seconds
 _N_DIGITS = 50
 
@@ -84,14 +86,13 @@ def visualize(
     examples : {"test", "valid"}
         The examples whose mistakes are drawn.
     log : callable, optional
-        Takes lines of text, such as `print`: before anything slow, if there are no snapshots to
-        animate, and for each figure that is removed.
+        Takes lines of text, such as `print`: before anything slow, for what is not drawn, and for
+        each figure that is removed.
 
     Raises
     ------
     DataError
-        A file of the run is missing or broken, the model's inputs are not the pixels of square
-        pictures, or the data set that was named cannot be used.
+        A file of the run is missing or broken, or the data set that was named cannot be used.
     SettingsError
         ``figures`` is a link, or a file cannot be written.
 
@@ -118,11 +119,15 @@ def visualize(
     predictor = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
-    frames, what = _draw_snapshots(run_folder, history, predictor.sides)
     with _naming(history_path):
         drawn = {"learning_curves": _draw_history(history, predictor.settings)}
-    with _naming(predictor.path):
-        drawn["weights"] = _draw_weights(predictor.model.W.get_value(), predictor.sides)
+    frames, what = [], None
+    if predictor.description.height:
+        frames, what = _draw_snapshots(run_folder, history, predictor)
+        with _naming(predictor.path):
+            drawn["weights"] = _draw_weights(predictor)
+    else:
+        log(f"no {', '.join(_OF_PICTURES)}: the model's inputs are no pictures")
     more, missing = _draw_examples(predictor, dataset, examples, log)
     drawn.update(more)
 
@@ -131,7 +136,7 @@ def visualize(
     writes = {f"{name}.{format}": (save_figure, *drawn[name]) for name in NAMES if name in drawn}
     if frames:
         writes[ANIMATION_NAME] = (save_animation, frames, what)
-    else:
+    elif what:
         log(what)
     prepare_output_dir(folder, "the figures")
     if ours:
@@ -170,16 +175,22 @@ def _naming(path):
         raise type(error)(what, error.found, error.expected, error.remedy) from error
 
 
-def _shaped(W, sides):
-    """Return weights in the shape of the pictures that they belong to, where that is known."""
-    fits = sides is not None and len(W) == sides[0] * sides[1]
-    return W.reshape(*sides, -1) if fits else W
+def _shaped(W, description):
+    """Return weights in the shape of the pictures that they belong to, if there are as many."""
+    sides = description.height, description.width
+    return W.reshape(*sides, -1) if len(W) == sides[0] * sides[1] else W
 
 
-def _draw_weights(W, sides):
+def _looks(predictor):
+    """Return how figures show a model's labels and pictures."""
+    return {"labels": predictor.labels, "ground": predictor.description.ground or "dark"}
+
+
+def _draw_weights(predictor):
     """Draw a model's weights: the Figure, and what it shows."""
+    W = predictor.model.W.get_value()
     what = f"weights of {W.shape[1]} labels, {W.min():.2g} to {W.max():.2g}"
-    return plot_weights(_shaped(W, sides)), what
+    return plot_weights(_shaped(W, predictor.description), **_looks(predictor)), what
 
 
 def _draw_history(history, settings):
@@ -194,7 +205,7 @@ def _draw_history(history, settings):
     return curves, what
 
 
-def _draw_snapshots(run_folder, history, sides):
+def _draw_snapshots(run_folder, history, predictor):
     """Draw the frames of the animation, and what they show, or why there are none."""
     snapshots = list_snapshots(run_folder)
     n_frames = min(len(snapshots), _MAX_FRAMES)
@@ -207,14 +218,14 @@ def _draw_snapshots(run_folder, history, sides):
             if os.path.lexists(path):
                 raise
             continue  # a run that is going on has dropped it
-        weights[iteration] = _shaped(W, sides)
+        weights[iteration] = _shaped(W, predictor.description)
     if not weights:
         why = "the run kept no snapshots; train with snapshot_every (--snapshot-every 1)"
         return [], f"no {ANIMATION_NAME}: {why}"
     errors = {row.iteration: row.validation_error for row in history}
     captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
     with _naming(run_folder):
-        frames = animate_weights(weights.values(), captions)
+        frames = animate_weights(weights.values(), captions, **_looks(predictor))
     counted = f"{len(frames)} of {len(snapshots)} snapshots"
     return frames, f"{counted}, after {min(weights)} to {max(weights)} updates"
 
@@ -222,43 +233,62 @@ def _draw_snapshots(run_folder, history, sides):
 def _draw_examples(predictor, dataset, examples, log):
     """Draw examples and mistakes: figures by name, with what they show; and why there are none."""
     try:
-        (x, y), (tried_x, tried_y) = _load_examples(predictor, dataset, examples, log)
+        train_set, x, y = _load_examples(predictor, dataset, examples, log)
     except DltError as error:
         if dataset is not None:
             raise
-        missing = "no digits, confusion_matrix and mistakes, which need the data set"
-        return {}, f"{missing}: {error}; name it as dataset (--dataset)"
-    p_y_given_x = predictor.probabilities(tried_x)
-    if predictor.sides:
-        x, tried_x = (pixels.reshape(-1, *predictor.sides) for pixels in (x, tried_x))
-    title = f"The first {len(x)} training examples"
+        names = "digits, confusion_matrix and mistakes, which need"
+        if not predictor.description.height:
+            names = "confusion_matrix, which needs"
+        return {}, f"no {names} the data set: {error}; name it as dataset (--dataset)"
+    p_y_given_x = predictor.probabilities(x)
     what = EXAMPLES[examples][1]
     y_pred = p_y_given_x.argmax(axis=1)
-    n_errors = int((y_pred != tried_y).sum())
-    counted = f"{n_errors} errors in {len(tried_y)} {what}"
+    n_errors = int((y_pred != y).sum())
+    counted = f"{n_errors} errors in {len(y)} {what}"
     if predictor.settings.get("drop_last") is True:
         counted += " (all of them; the run counted whole minibatches only)"
-    matrix = plot_confusion_matrix(tried_y, y_pred, predictor.model.n_out, what)
-    mistakes = plot_mistakes(tried_x, tried_y, p_y_given_x, what=what)
-    return {
-        "digits": (plot_digits(x, y, title=title), title.lower()),
-        "confusion_matrix": (matrix, counted),
-        "mistakes": (mistakes, f"the most confident of {n_errors} mistakes"),
-    }, None
+    labels = predictor.labels
+    matrix = plot_confusion_matrix(y, y_pred, predictor.model.n_out, what, labels)
+    drawn = {"confusion_matrix": (matrix, counted)}
+    sides = predictor.description.height, predictor.description.width
+    if sides[0]:
+        looks = _looks(predictor)
+        drawn["digits"] = _draw_digits(train_set, sides, looks["ground"])
+        mistakes = plot_mistakes(x.reshape(-1, *sides), y, p_y_given_x, what=what, **looks)
+        drawn["mistakes"] = mistakes, f"the most confident of {n_errors} mistakes"
+    return drawn, None
+
+
+def _draw_digits(train_set, sides, ground):
+    """Draw the first training examples: the Figure, and what it shows."""
+    x, y = train_set.rows(0, _N_DIGITS)
+    names = shown_labels(train_set.description, train_set.n_labels)
+    title = f"The first {len(x)} training examples"
+    above = [names[k] for k in y]
+    return plot_digits(x.reshape(-1, *sides), above, title=title, ground=ground), title.lower()
 
 
 def _load_examples(predictor, dataset, examples, log):
-    """Load the first training examples, and the set that the model is tried on."""
+    """Return the training set, and those examples to try the model on whose labels it can give."""
     dataset = predictor.dataset if dataset is None else dataset
     datasets = load_data(dataset, log=log)
-    x, y = datasets[EXAMPLES[examples][0]]
-    n_in, n_out = predictor.model.n_in, predictor.model.n_out
-    if x.shape[1] != n_in or y.max() >= n_out:
-        found = f"examples of {x.shape[1]} values and labels up to {y.max()}"
-        expected = f"{n_in} values and labels up to {n_out - 1}, as the model has"
-        raise DataError(dataset, found, expected, "use the data set it was trained on")
-    (train_x, train_y), _, _ = datasets
-    return (train_x[:_N_DIGITS], train_y[:_N_DIGITS]), (x, y)
+    tried = datasets[EXAMPLES[examples][0]]
+    remedy = "use the data set it was trained on"
+    if tried.row_shape != (predictor.model.n_in,):
+        found = f"examples of {tried.row_shape[0]} values"
+        expected = f"{predictor.model.n_in}, as the model has"
+        raise DataError(dataset, found, expected, remedy)
+    y = predictor.known(tried.y, tried.description.labels)
+    known = y >= 0
+    if not known.any():
+        expected = f"labels of the model: {', '.join(predictor.labels[:20])}"
+        raise DataError(dataset, f"no {EXAMPLES[examples][1]} with its labels", expected, remedy)
+    if not known.all():
+        log(
+            f"left out {(~known).sum()} {EXAMPLES[examples][1]}: the model cannot give their labels"
+        )
+    return datasets[0], tried.x[known], y[known]
 
 
 def _initial_patience(settings):

@@ -19,10 +19,9 @@ from dlt.checks import inputs, one_of, real_numbers, sequence, whole_number
 from dlt.errors import DataError, SettingsError
 from dlt.files.writing import write_atomically
 from dlt.pictures.checks import captions as checked_captions
-from dlt.pictures.checks import scale_end, weight_pictures
+from dlt.pictures.checks import scale_end, side_of, weight_pictures
 from dlt.pictures.digits import plot_weights
 from dlt.pictures.figures import ending
-from dlt.pictures.reading import side_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -97,7 +96,12 @@ def tile_images(
     return Image.fromarray(paper[: n_down * down - spacing, : n_across * across - spacing])
 
 
-def animate_weights(weights: Iterable[ArrayLike], captions: Sequence[str]) -> list[Image.Image]:
+def animate_weights(
+    weights: Iterable[ArrayLike],
+    captions: Sequence[str],
+    labels: Sequence | None = None,
+    ground: str = "dark",
+) -> list[Image.Image]:
     """Draw the weights of a model at several moments, all on one colour scale.
 
     Parameters
@@ -106,6 +110,8 @@ def animate_weights(weights: Iterable[ArrayLike], captions: Sequence[str]) -> li
         As `plot_weights` takes them; such as those of the snapshots of a run.
     captions : sequence of str
         The title of each frame.
+    labels, ground
+        See `plot_weights`.
 
     Returns
     -------
@@ -126,7 +132,9 @@ def animate_weights(weights: Iterable[ArrayLike], captions: Sequence[str]) -> li
     if len(shapes) > 1:
         raise DataError("weights", f"the shapes {shapes[0]} and {shapes[1]}", "one shape")
     limit = scale_end("weights", [np.abs(weight_pictures("weights", W)).max() for W in arrays])
-    return [_frame(plot_weights(W, limit=limit, title=title)) for W, title in zip(arrays, titles)]
+    return [
+        _frame(plot_weights(W, labels, limit, title, ground)) for W, title in zip(arrays, titles)
+    ]
 
 
 def save_animation(

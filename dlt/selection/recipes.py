@@ -16,7 +16,6 @@ from dlt.parameters import get_values
 from dlt.regularization import regularized_loss
 from dlt.runs.folder import SEED
 from dlt.sgd import check_learning_rate, gradient_updates
-from dlt.shared import default_batch_size
 from dlt.trainer import Trainer
 
 
@@ -47,7 +46,7 @@ def logistic_regression(train_set, valid_set, batch_size: int | None = None) -> 
     ----------
     train_set, valid_set : DataSet or ChunkedDataSet
     batch_size : int, optional
-        By default that of `dlt.default_batch_size`.
+        See `dlt.Trainer`.
     """
     x, y = T.matrix("x"), T.ivector("y")
     (n_in,), n_out, floatX = train_set.row_shape, train_set.n_labels, theano.config.floatX
@@ -58,8 +57,6 @@ def logistic_regression(train_set, valid_set, batch_size: int | None = None) -> 
     NLL = negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
     loss = regularized_loss(NLL, [model.W], shared["l1"], shared["l2"])
     updates = gradient_updates(loss, model.params, shared["learning_rate"])
-    n_train = train_set.n_examples
-    batch_size = default_batch_size(n_train) if batch_size is None else batch_size
     trainer = Trainer(model, y, loss, train_set, valid_set, batch_size, updates)
 
     def start(learning_rate=0.13, l1=0.0, l2=0.0, seed=None):

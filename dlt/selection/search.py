@@ -18,6 +18,7 @@ import numpy as np
 
 from dlt.checks import whole_number
 from dlt.datasets import NAMES
+from dlt.describing import in_words
 from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError
 from dlt.files.reading import open_capped
@@ -26,7 +27,8 @@ from dlt.parameters import read_params
 from dlt.progress import Progress, silent
 from dlt.runs.folder import LOCK_NAME, PARAMS_NAME
 from dlt.score import Score
-from dlt.selection.candidates import checked, digest, in_words, sort_key
+from dlt.selection.candidates import checked, digest, sort_key
+from dlt.selection.candidates import in_words as settings_in_words
 from dlt.selection.recipes import divided, logistic_regression
 from dlt.selection.result import Outcome, Selection
 from dlt.selection.working import (
@@ -134,6 +136,8 @@ def select(
         source = current_source(dataset, max_memory)
         log(f"loading {source.dataset} ...")
         *learned, test_set = load(source, mark)
+        if learned[0].description:
+            log(in_words(learned[0].description))
         data = [data_set.fingerprint() for data_set in learned]
         tasks = []
         for settings in plain:
@@ -147,7 +151,7 @@ def select(
         if not selection.is_complete:
             return selection
         if selection.winner.error:
-            first = f"{in_words(selection.winner.settings)}: {selection.winner.error}"
+            first = f"{settings_in_words(selection.winner.settings)}: {selection.winner.error}"
             raise SettingsError("candidates", "none that could be trained", remedy=first)
         return _judged(selection, {task.folder: task for task in tasks}, test_set, log)
 
@@ -170,7 +174,7 @@ def _search(tasks, executor, log, progress, should_stop):
             found = outcome.error or (
                 f"validation error {outcome.validation} after {outcome.n_epochs} epochs"
             )
-            bar.say(f"{len(outcomes)}/{len(tasks)} {in_words(outcome.settings)}: {found}")
+            bar.say(f"{len(outcomes)}/{len(tasks)} {settings_in_words(outcome.settings)}: {found}")
     return outcomes
 
 

@@ -1,6 +1,6 @@
 // The drawing: strokes on a canvas. The ink is black on nothing; the paper is the page's.
 
-/** Width of the pen, as a part of the paper: digits of usual size get strokes like MNIST's. */
+/** Width of the pen, as a part of the paper's shorter side: digits of usual size get strokes like MNIST's. */
 const PEN = 0.08;
 
 /** Most pixels along a side of the canvas; read_picture averages larger pictures down first. */
@@ -12,12 +12,14 @@ const MAX_SIZE = 560;
 class Drawing {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {number} side of the field that the model sees
+   * @param {Model} model whose pictures have the shape of the paper
    * @param {function(): void} changed called after each change
    */
-  constructor(canvas, side, changed) {
-    this.size = Math.min(MAX_SIZE, 40 * side);
-    canvas.width = canvas.height = this.size;
+  constructor(canvas, { width, height }, changed) {
+    const longest = Math.max(width, height);
+    const scale = Math.min(MAX_SIZE, 40 * longest) / longest;
+    this.width = canvas.width = Math.max(1, Math.round(scale * width));
+    this.height = canvas.height = Math.max(1, Math.round(scale * height));
     this.context = canvas.getContext("2d", { willReadFrequently: true });
     this.changed = changed;
     /** @type {Point[][]} */
@@ -63,19 +65,19 @@ class Drawing {
 
   /** Draw everything again. */
   paint() {
-    const { context, size } = this;
-    context.clearRect(0, 0, size, size);
-    context.lineWidth = PEN * size;
+    const { context, width, height } = this;
+    context.clearRect(0, 0, width, height);
+    context.lineWidth = PEN * Math.min(width, height);
     context.lineCap = context.lineJoin = "round";
     for (const stroke of this.strokes) {
       const [{ x: left, y: top }] = stroke;
       context.beginPath();
       if (stroke.every(({ x, y }) => x === left && y === top)) {
         // not every browser draws the round ends of a line without length
-        context.arc(left * size, top * size, context.lineWidth / 2, 0, 2 * Math.PI);
+        context.arc(left * width, top * height, context.lineWidth / 2, 0, 2 * Math.PI);
         context.fill();
       } else {
-        for (const { x, y } of stroke) context.lineTo(x * size, y * size);
+        for (const { x, y } of stroke) context.lineTo(x * width, y * height);
         context.stroke();
       }
     }
@@ -83,9 +85,10 @@ class Drawing {
 
   /** @returns {Picture} how much ink there is in each pixel of the canvas */
   picture() {
-    const { data } = this.context.getImageData(0, 0, this.size, this.size);
-    const grey = new Uint8Array(this.size * this.size);
+    const { width, height } = this;
+    const { data } = this.context.getImageData(0, 0, width, height);
+    const grey = new Uint8Array(width * height);
     for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i + 3]; // the opacity
-    return { grey, width: this.size, height: this.size };
+    return { grey, width, height };
   }
 }

@@ -116,6 +116,16 @@ function scaledAcross({ grey, width, height }, length) {
 }
 
 /**
+ * @param {Picture} picture
+ * @param {number} width
+ * @param {number} height
+ * @returns {Picture}
+ */
+function resized(picture, width, height) {
+  return scaledAcross(scaledAcross(picture, width), height);
+}
+
+/**
  * Scale in proportion, so that the longest side has a given length.
  * @param {Picture} picture
  * @param {number} longest
@@ -124,8 +134,7 @@ function scaledAcross({ grey, width, height }, length) {
 function scaled(picture, longest) {
   const most = Math.max(picture.width, picture.height);
   const fitted = (n) => Math.max(1, roundHalfEven((n * longest) / most));
-  const { width, height } = picture;
-  return scaledAcross(scaledAcross(picture, fitted(width)), fitted(height));
+  return resized(picture, fitted(picture.width), fitted(picture.height));
 }
 
 /**
@@ -173,13 +182,24 @@ function centred(picture, side) {
 }
 
 /**
- * Turn a drawing into the field that the model sees.
- * @param {Picture} picture 0 where the paper is bare, 255 where the ink is full
+ * Prepare a drawing as MNIST's digits were.
+ * @param {Picture} picture
  * @param {number} side of the field
- * @returns {?Uint8Array} side * side greys, row after row; null if the paper is bare
+ * @returns {Uint8Array} side * side greys, row after row
  */
-function fieldOf(picture, side) {
-  if (greatest(picture.grey) < MIN_CONTRAST) return null;
+function normalized(picture, side) {
   const box = Math.max(1, roundHalfEven((side * 20) / 28));
   return centred(brightened(scaled(cropped(cleaned(picture)), box)), side);
+}
+
+/**
+ * Turn a drawing into the field that the model sees.
+ * @param {Picture} picture 0 where the paper is bare, 255 where the ink is full
+ * @param {Model} model
+ * @returns {?Uint8Array} height * width greys, row after row; null if the paper is bare
+ */
+function fieldOf(picture, { width, height, isCentred, isLight }) {
+  if (greatest(picture.grey) < MIN_CONTRAST) return null;
+  const field = isCentred ? normalized(picture, width) : resized(picture, width, height).grey;
+  return isLight ? field.map((value) => 255 - value) : field;
 }

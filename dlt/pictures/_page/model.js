@@ -29,20 +29,40 @@ function softmax(scores) {
 
 /** A trained logistic regression. */
 class Model {
-  /** @param {{W: string, b: string}} saved base64; W has a row for each input */
+  /**
+   * @param {{W: string, b: string, labels: string[], height: number, width: number,
+   *     isCentred: boolean, isLight: boolean, white: number}} saved
+   *     W and b in base64, W with a row for each input; what the labels are called; and of the
+   *     training pictures: their sides, whether they are centred as MNIST's are, whether their
+   *     ground is light, and by what their greys were divided
+   */
   constructor(saved) {
+    this.labels = saved.labels;
+    this.height = saved.height;
+    this.width = saved.width;
+    this.isCentred = saved.isCentred;
+    this.isLight = saved.isLight;
+    this.white = saved.white;
     this.W = decodeFloats(saved.W);
     this.b = decodeFloats(saved.b);
     this.nOut = this.b.length;
     this.nIn = this.W.length / this.nOut;
-    this.side = Math.sqrt(this.nIn);
     /** 99 of 100 weights are smaller: the end of one scale of colours for all labels. */
     this.limit = this.W.map(Math.abs).sort()[Math.floor(0.99 * (this.W.length - 1))];
   }
 
   /**
+   * Turn greys into inputs, on the scale of the training data.
+   * @param {Uint8Array} field
+   * @returns {Float32Array}
+   */
+  inputs(field) {
+    return Float32Array.from(field, (value) => value / this.white);
+  }
+
+  /**
    * Compute x W + b. Math.fround rounds a product to float32; the array rounds what is stored.
-   * @param {Float32Array} x nIn pixels in [0, 1)
+   * @param {Float32Array} x nIn pixels from 0 to 1
    * @returns {Float32Array} a score for each label
    */
   scores(x) {

@@ -3,6 +3,9 @@
 const EMPTY = "Nothing is drawn yet.";
 const TOO_LARGE = "No answer: its numbers are too large.";
 
+/** A label of more characters is shown in smaller letters. */
+const LONG = 3;
+
 /** @param {string} id @returns {HTMLElement} */
 function byId(id) {
   return document.getElementById(id);
@@ -47,7 +50,7 @@ class Result {
   /** Add a label's row to the table. @param {number} label @returns {HTMLTableRowElement} */
   addRow(label) {
     const row = byId("row").content.querySelector("tr").cloneNode(true);
-    row.querySelector("th").textContent = label;
+    row.querySelector("th").textContent = this.model.labels[label];
     byId("bars").tBodies[0].append(row);
     return row;
   }
@@ -67,7 +70,7 @@ class Result {
   show(field) {
     byId("invitation").hidden = field !== null;
     if (field === null) return this.showNothing(EMPTY);
-    const x = pixels(field);
+    const x = this.model.inputs(field);
     const scores = this.model.scores(x);
     const probabilities = softmax(scores);
     if (!probabilities.every(Number.isFinite)) return this.showNothing(TOO_LARGE);
@@ -75,7 +78,7 @@ class Result {
     this.showAnswer(label, probabilities[label]);
     this.rows.forEach((row, k) => this.showRow(row, probabilities[k], k === label));
     this.showWhy(field, x, label, scores[label]);
-    return `${label}, probability ${percent(probabilities[label])}`;
+    return `${this.model.labels[label]}, probability ${percent(probabilities[label])}`;
   }
 
   /** Show why there is no answer. @param {string} reason @returns {string} the reason */
@@ -83,7 +86,7 @@ class Result {
     const blank = new Float32Array(this.model.nIn);
     byId("answer").textContent = reason;
     this.rows.forEach((row) => this.showRow(row, null, false));
-    this.paint("field", blank, grey, "What the model sees: nothing yet");
+    this.paint("field", blank.map(() => (this.model.isLight ? 255 : 0)), grey, "What the model sees: nothing yet");
     this.paint("weights", blank, diverging, "Weights: nothing yet");
     this.paint("votes", blank, diverging, "Votes: nothing yet");
     byId("weights-caption").textContent = "its weights";
@@ -95,7 +98,8 @@ class Result {
   /** @param {number} label @param {number} p its probability */
   showAnswer(label, p) {
     const name = document.createElement("strong");
-    name.textContent = label;
+    name.textContent = this.model.labels[label];
+    name.classList.toggle("long", name.textContent.length > LONG);
     byId("answer").replaceChildren(name, `with probability ${percent(p)}`);
   }
 
@@ -119,13 +123,14 @@ class Result {
   showWhy(field, x, label, score) {
     const weights = this.model.weights(label);
     const votes = weights.map((weight, i) => x[i] * weight);
+    const name = this.model.labels[label];
     const colour = (value) => diverging(value / (this.model.limit || 1));
-    this.paint("field", field, grey, "What the model sees: your drawing, scaled and centred");
-    this.paint("weights", weights, colour, `Weights of label ${label}, as colours`);
-    this.paint("votes", votes, colour, `Votes of the pixels on label ${label}, as colours`);
-    byId("weights-caption").textContent = `weights of ${label}`;
-    byId("votes-caption").textContent = `votes on ${label}`;
-    byId("sum").textContent = sumOfVotes(label, score, this.model.b[label]);
+    this.paint("field", field, grey, "What the model sees: your drawing, scaled");
+    this.paint("weights", weights, colour, `Weights of label ${name}, as colours`);
+    this.paint("votes", votes, colour, `Votes of the pixels on label ${name}, as colours`);
+    byId("weights-caption").textContent = `weights of ${name}`;
+    byId("votes-caption").textContent = `votes on ${name}`;
+    byId("sum").textContent = sumOfVotes(name, score, this.model.b[label]);
   }
 
   /**
@@ -135,14 +140,14 @@ class Result {
    * @param {string} name for screen readers
    */
   paint(id, values, colour, name) {
-    paintPixels(byId(id), values, this.model.side, colour);
+    paintPixels(byId(id), values, this.model.width, colour);
     byId(id).setAttribute("aria-label", name);
   }
 }
 
 /**
  * Explain the score, in numbers that add up as they are written.
- * @param {number} label
+ * @param {string} label
  * @param {number} score
  * @param {number} bias
  * @returns {string}
@@ -153,13 +158,4 @@ function sumOfVotes(label, score, bias) {
     `The votes on ${label} add up to ${signed(votes)}. With its bias, ${signed(bias)}, ` +
     `its score is ${signed(score)}, the highest of all; softmax turns scores into probabilities.`
   );
-}
-
-/**
- * Turn greys into a model's inputs.
- * @param {Uint8Array} field
- * @returns {Float32Array} pixels in [0, 1): whole numbers of 1/256, as in the training data
- */
-function pixels(field) {
-  return Float32Array.from(field, (value) => value / 256);
 }
