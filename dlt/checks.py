@@ -113,7 +113,7 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
         ...
     dlt.errors.DataError: y: found text; expected numbers
     """
-    if hasattr(values, "to_numpy"):  # a frame or a series of pandas or polars
+    if hasattr(values, "to_numpy"):  # a frame or a series of pandas
         values = values.to_numpy()
     if np.ma.isMaskedArray(values):
         if np.ma.is_masked(values):

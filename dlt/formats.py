@@ -106,7 +106,7 @@ def pairs_of(what: str, value: Any) -> Pairs:
         What messages call it.
     value : object
         A pair of arrays (x, y), two or three such pairs, a dict of arrays that are named as in an
-        npz file, or a frame of pandas or polars with a column of labels.
+        npz file, or a frame of pandas with a column of labels.
 
     Raises
     ------

@@ -6,6 +6,7 @@ import os
 import zipfile
 
 import numpy as np
+import pandas
 import pytest
 from conftest import ROOT
 
@@ -156,31 +157,15 @@ def test_values_that_are_no_sets_are_refused(value, found):
         dlt.load_data(value)
 
 
-class Frame:
-    """What `dlt` uses of a frame of pandas or polars."""
-
-    def __init__(self, columns):
-        self._columns = columns
-        self.columns = list(columns)
-
-    def __getitem__(self, names):
-        if isinstance(names, list):
-            return Frame({name: self._columns[name] for name in names})
-        return Frame({names: self._columns[names]})
-
-    def to_numpy(self):
-        found = np.stack([np.asarray(column, object) for column in self._columns.values()], 1)
-        return found[:, 0] if len(self._columns) == 1 else found.astype(float)
-
-
 def test_a_frame_has_its_labels_in_a_column(rng):
     x, y = rng.random((12, 2)), ["ham", "spam"] * 6
-    found = dlt.load_data(Frame({"a": x[:, 0], "Label": y, "b": x[:, 1]}))
+    found = dlt.load_data(pandas.DataFrame({"a": x[:, 0], "Label": y, "b": x[:, 1]}))
     same(found, dlt.load_data((x, y)))
+    same(dlt.load_data((pandas.DataFrame(x), pandas.Series(y))), found)
     with pytest.raises(
         DataError, match="found a frame with no columns for the label; expected one"
     ):
-        dlt.load_data(Frame({"a": x[:, 0], "b": x[:, 1]}))
+        dlt.load_data(pandas.DataFrame({"a": x[:, 0], "b": x[:, 1]}))
 
 
 def test_folders_of_arrays_are_read_in_place_or_whole(arrays, tmp_path):
