@@ -99,6 +99,17 @@ def positive_ints(text: str) -> list[int]:
 
 
 # fmt: off
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to train on, and how to read it."""
+    add = parser.add_argument
+    add("--dataset", metavar="NAME_OR_PATH",
+        help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
+        "fetched, else digits)")
+    add("--max-memory", type=memory, metavar="SIZE",
+        help="read the data in chunks that take so much memory in all, such as 512MB; for a folder "
+        "that convert.py wrote, or raw IDX files (default: load all)")
+
+
 def add_patience_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of early stopping, for `patience`."""
     add = parser.add_argument

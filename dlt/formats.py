@@ -123,7 +123,7 @@ def pairs_of(what: str, value: Any) -> Pairs:
         _is_sequence(v, 2) for v in value
     ):
         expected = "(x, y), or a training and a test set, or three sets, each a pair (x, y)"
-        raise DataError(what, _kind(value), expected, "save the sets in that form")
+        raise DataError(what, kind_of(value), expected, "save the sets in that form")
     return value
 
 
@@ -154,7 +154,8 @@ def _is_sequence(value, n):
     return isinstance(value, (tuple, list)) and len(value) == n
 
 
-def _kind(value):
+def kind_of(value: Any) -> str:
+    """Return in words what a value is that holds no sets."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     if isinstance(value, (tuple, list)):

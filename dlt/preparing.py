@@ -15,6 +15,7 @@ from dlt.errors import DataError
 from dlt.examples import OpenSet
 from dlt.files.reading import MAX_BYTES
 from dlt.files.rows import Rows
+from dlt.formats import kind_of
 from dlt.splitting import OWN_SETS, split
 
 _NAMES = {
@@ -115,7 +116,5 @@ def bounded(name: str, values: Any) -> Any:
         else:
             count = MAX_BYTES
     if 8 * count * longest > 4 * MAX_BYTES:
-        kinds = ", ".join(type(item).__name__ for item in values[:4])
-        found = f"a {type(values).__name__} of {len(values)} ({kinds})"
-        raise DataError(name, found, "numbers")
+        raise DataError(name, kind_of(values), "numbers")
     return values

@@ -12,10 +12,10 @@ if not __package__:  # run as a file: the dlt beside it, whatever else is instal
 
 from dlt.commandline import (
     Parser,
+    add_data_options,
     add_engine_options,
     add_patience_options,
     floats,
-    memory,
     patience,
     positive_int,
     positive_ints,
@@ -30,11 +30,7 @@ from dlt.runs.signals import StopOnSignal
 def parse(argv):
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("--dataset", metavar="NAME_OR_PATH",
-        help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
-        "fetched, else digits)")
-    add("--max-memory", type=memory, metavar="SIZE",
-        help="read the data in chunks, as train_logreg.py does (default: load all)")
+    add_data_options(parser)
     # What is compared: all combinations of these.
     add("--learning-rate", type=floats, default="0.13", metavar="RATE,...", help="step sizes")
     add("--l1", type=floats, default="0", metavar="WEIGHT,...", help="weights of the L1 norm of W")

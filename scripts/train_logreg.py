@@ -10,9 +10,9 @@ if not __package__:  # run as a file: the dlt beside it, whatever else is instal
 
 from dlt.commandline import (
     Parser,
+    add_data_options,
     add_engine_options,
     add_patience_options,
-    memory,
     patience,
     positive_int,
     script,
@@ -28,12 +28,7 @@ def parse(argv):
     parser = Parser(description=__doc__)
     add = parser.add_argument
     # What the page names: data, SGD, regularization, early stopping.
-    add("--dataset", metavar="NAME_OR_PATH",
-        help="mnist, digits, or a file or folder (default: mnist if it is here or can be "
-        "fetched, else digits)")
-    add("--max-memory", type=memory, metavar="SIZE",
-        help="read the data in chunks that take so much memory in all, such as 512MB; for a folder "
-        "that convert.py wrote, or raw IDX files (default: load all)")
+    add_data_options(parser)
     add("--verify", action="store_true", help="compare such a folder with its checksums first")
     add("--batch-size", type=int, metavar="N",
         help="examples in a minibatch (default: 600, or a sixtieth of the training set if that is "

@@ -168,20 +168,22 @@ def _row(rank, outcome, names):
     score, run = outcome.validation, os.path.basename(outcome.folder)
     if score is None:
         return [str(rank), *settings, "", "", outcome.error, "", "", run]
-    interval = _interval(score)
-    shown = f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f} %" if interval else ""
-    errors = f"{score.n_errors}/{score.n_examples}" if interval else ""
-    seconds = f"{outcome.seconds:.1f}"
-    return [str(rank), *settings, str(score), errors, shown, str(outcome.n_epochs), seconds, run]
+    epochs, seconds = str(outcome.n_epochs), f"{outcome.seconds:.1f}"
+    return [str(rank), *settings, str(score), *_counted(score), epochs, seconds, run]
 
 
 def _of(score):
+    errors, interval = _counted(score)
+    return f"{errors}, 95 % interval {interval}" if errors else f"mean of {score.n_examples}"
+
+
+def _counted(score):
+    """Return errors of examples, and their interval, as text; both empty if they are measured."""
     interval = _interval(score)
     if interval is None:
-        return f"mean of {score.n_examples}"
+        return "", ""
     low, high = interval
-    counted = f"{score.n_errors}/{score.n_examples}"
-    return f"{counted}, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
+    return f"{score.n_errors}/{score.n_examples}", f"{100 * low:.2f} to {100 * high:.2f} %"
 
 
 def _interval(score):

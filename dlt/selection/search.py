@@ -139,12 +139,12 @@ def select(
         if learned[0].description:
             log(in_words(learned[0].description))
         data = [data_set.fingerprint() for data_set in learned]
+        (rule,) = checked([patience.settings()])  # 2 and 2.0 are one
+        common = dict(data=data, floatX=source.floatX, recipe=recipe.__name__, rule=rule)
         tasks = []
         for settings in plain:
             order = repr(order_of(settings, source))
-            run = dict(settings=settings, order=order, data=data, floatX=source.floatX)
-            (rule,) = checked([patience.settings()])
-            place = os.path.join(folder, digest({**run, "recipe": recipe.__name__, "rule": rule}))
+            place = os.path.join(folder, digest(dict(common, settings=settings, order=order)))
             tasks.append(Task(settings, place, recipe, source, data, mark, n_epochs, patience))
         outcomes = _search(tasks, executor, log, progress, should_stop or bool)
         selection = Selection(tuple(sorted(outcomes, key=_rank)), len(tasks))
