@@ -23,7 +23,7 @@ from dlt.errors import DataError, SettingsError
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import open_capped
 from dlt.files.rows import RowFile, pieces
-from dlt.files.writing import unwritable, write_atomically
+from dlt.files.writing import unwritable, write_text
 from dlt.fingerprint import compact
 from dlt.progress import Progress, silent
 
@@ -106,8 +106,7 @@ def _write(folder, datasets, progress):
             y = [_compact_labels(data_set.targets)]
             parts[name + "_y"] = _write_part(folder, name + "_y", y, data_set.n_examples)
     described = {"format": _FORMAT, **described, "parts": parts}
-    text = json.dumps(described, indent=1).encode("utf-8")
-    write_atomically(os.path.join(folder, DESCRIPTION_NAME), lambda file: file.write(text))
+    write_text(os.path.join(folder, DESCRIPTION_NAME), json.dumps(described, indent=1))
 
 
 def _pieces(data_set, advance):

@@ -82,3 +82,13 @@ def contrast(one, other):
     """Contrast of two colours, 1 to 21, by WCAG 2."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def blobs(*sizes):
+    """Return sets of so many points around three centres, each as x, (n, 2), and labels."""
+    rng, sets = np.random.default_rng(23455), []
+    centres = np.array([[0.2, 0.2], [0.8, 0.3], [0.4, 0.8]])
+    for n in sizes:
+        y = rng.integers(0, 3, n)
+        sets.append((np.clip(centres[y] + rng.normal(0, 0.15, (n, 2)), 0, 0.996), y))
+    return sets

@@ -30,14 +30,7 @@ RATES = grid(learning_rate=[0.01, 0.5, 2], batch_size=[10, 25])
 @pytest.fixture(scope="module")
 def blobs():
     """Points around three centres, as three pairs of float64 x and y."""
-    rng = np.random.default_rng(23455)
-
-    def draw(n):
-        y = rng.integers(0, 3, n)
-        centres = np.array([[0.2, 0.2], [0.8, 0.3], [0.4, 0.8]])
-        return np.clip(centres[y] + rng.normal(0, 0.15, (n, 2)), 0, 0.996), y
-
-    return [draw(n) for n in (100, 50, 41)]
+    return reference.blobs(100, 50, 41)
 
 
 @pytest.fixture(scope="module")

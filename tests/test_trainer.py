@@ -98,14 +98,7 @@ class Blobs:
 
 @pytest.fixture(scope="module")
 def points():
-    rng = np.random.default_rng(23455)
-
-    def draw(n):
-        y = rng.integers(0, 3, n)
-        centres = np.array([[0.2, 0.2], [0.8, 0.3], [0.4, 0.8]])
-        return np.clip(centres[y] + rng.normal(0, 0.15, (n, 2)), 0, 0.996), y
-
-    return Blobs((draw(103), draw(50), draw(41)))
+    return Blobs(reference.blobs(103, 50, 41))
 
 
 @pytest.fixture

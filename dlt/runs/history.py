@@ -15,7 +15,7 @@ from typing import Iterable, NamedTuple
 
 from dlt.errors import DataError
 from dlt.files.reading import open_capped
-from dlt.files.writing import write_atomically
+from dlt.files.writing import write_text
 
 
 class HistoryRow(NamedTuple):
@@ -73,7 +73,7 @@ def write_history(path: str | os.PathLike, history: Iterable[HistoryRow]) -> Non
     writer.writerow(HistoryRow._fields)
     # repr() of a float is the shortest text that reads back as the same number
     writer.writerows([repr(kind(v)) for kind, v in zip(_TYPES, row)] for row in history)
-    write_atomically(path, lambda file: file.write(text.getvalue().encode("ascii")))
+    write_text(path, text.getvalue())
 
 
 def read_history(path: str | os.PathLike) -> list[HistoryRow]:

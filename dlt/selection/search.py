@@ -153,7 +153,12 @@ def select(
         if selection.winner.error:
             first = f"{settings_in_words(selection.winner.settings)}: {selection.winner.error}"
             raise SettingsError("candidates", "none that could be trained", remedy=first)
-        return _judged(selection, {task.folder: task for task in tasks}, test_set, log)
+        by_folder = {task.folder: task for task in tasks}
+        winner = selection.winner
+        return selection._replace(
+            p_value=_compared(selection.outcomes, by_folder),
+            test=_tested(winner, by_folder[winner.folder], test_set, log),
+        )
 
 
 def _search(tasks, executor, log, progress, should_stop):
@@ -235,21 +240,23 @@ def _rank(outcome):
     return error, sort_key(outcome.settings)
 
 
-def _judged(selection, tasks, test_set, log):
-    """Compare the winner with the runner-up, and score it on the test set."""
-    winner, *others = [outcome for outcome in selection.outcomes[:2] if outcome.validation]
-    task = tasks[winner.folder]
-    valid_set = load(task.source, task.mark)[1]
+def _compared(outcomes, tasks):
+    """Return the p-value of the two best; None if their errors cannot be compared."""
+    best = [o for o in outcomes[:2] if o.validation and isinstance(o.validation.n_errors, int)]
+    if len(best) < 2:
+        return None
+    valid_set = load(tasks[best[0].folder].source, tasks[best[0].folder].mark)[1]
+    wrong = [
+        prepared(tasks[outcome.folder]).trainer.errors(valid_set, _best_params(outcome))
+        for outcome in best
+    ]
+    if len(wrong[0]) != len(wrong[1]) or not np.isin(wrong, (0, 1)).all():
+        return None
+    return mcnemar(*wrong)
 
-    def errors(outcome):
-        trainer = prepared(tasks[outcome.folder]).trainer
-        return trainer.errors(valid_set, _best_params(outcome))
 
-    p_value = None
-    if others and all(isinstance(o.validation.n_errors, int) for o in (winner, *others)):
-        wrong = errors(winner), errors(others[0])
-        if len(wrong[0]) == len(wrong[1]) and np.isin(wrong, (0, 1)).all():
-            p_value = mcnemar(*wrong)
+def _tested(winner, task, test_set, log):
+    """Return the winner's score on the test set, and report every look before."""
     test_set = as_data_set(SET_NAMES[2], test_set)
     look = {"dataset": task.source.dataset, "data": test_set.fingerprint()}
     look["iteration"] = winner.best_iteration
@@ -266,7 +273,7 @@ def _judged(selection, tasks, test_set, log):
         score = prepared(task).trainer.score(test_set, _best_params(winner))
         look.update(score._asdict(), date=datetime.date.today().isoformat())
         write_text(own_file(winner.folder, TEST_NAME), json.dumps(look, indent=2) + "\n")
-    return selection._replace(p_value=p_value, test=score)
+    return score
 
 
 def _best_params(outcome):
