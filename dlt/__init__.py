@@ -50,7 +50,7 @@ _EXPORTS = {
         "runs.checkpoint": "Checkpoint read_checkpoint write_checkpoint",
         "runs.signals": "StopOnSignal",
         "prediction": "Predictor load_model",
-        "runs.history": "HistoryRow write_history read_history",
+        "runs.history": "History HistoryRow write_history read_history",
         "pictures.run": "visualize",
         "pictures.reading": "read_picture",
         "pictures.digits": "plot_digits plot_weights plot_mistakes",
@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from dlt.runs.checkpoint import read_checkpoint as read_checkpoint
     from dlt.runs.checkpoint import write_checkpoint as write_checkpoint
     from dlt.runs.folder import RunFolder as RunFolder
+    from dlt.runs.history import History as History
     from dlt.runs.history import HistoryRow as HistoryRow
     from dlt.runs.history import read_history as read_history
     from dlt.runs.history import write_history as write_history

@@ -131,11 +131,12 @@ class Patience(
         p_value : callable, optional
             Compares the model with the best one so far; for McNemar's test only.
         """
-        best = min((row.validation_error for row in history), default=math.inf)
+        best = best_row(history)
+        lowest = math.inf if best is None else best.validation_error
         if self.improvement_test == "threshold":
-            is_clear = validation_error < best * self.improvement_threshold
+            is_clear = validation_error < lowest * self.improvement_threshold
         else:
-            is_clear = validation_error < best and (not history or p_value() <= self.alpha)
+            is_clear = validation_error < lowest and (not history or p_value() <= self.alpha)
         if is_clear:
             return max(self.limit(history), iteration * self.patience_increase)
         return self.limit(history)
@@ -151,6 +152,8 @@ class Patience(
 
 def best_row(history: Sequence[Any]) -> Any:
     """Return the HistoryRow with the lowest validation error, the first of several, or None."""
+    if hasattr(history, "best"):  # a `dlt.runs.history.History`, which need not look
+        return history.best
     return min(history, key=lambda row: row.validation_error, default=None)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History
 from dlt.score import Score
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class TrainingResult(NamedTuple):
         Minibatch updates made by then.
     best_validation, test : Score or None
         Their errors on the validation set, and on the test set if `dlt.train` had one.
-    history : tuple of HistoryRow
-        One row for each validation, or for each epoch without a validation set.
+    history : History
+        One `HistoryRow` for each validation, or for each epoch without a validation set.
     n_iterations : int
         Minibatch updates made, including the one at which training diverged.
     n_epochs : int
@@ -70,7 +70,7 @@ class TrainingResult(NamedTuple):
     best_iteration: int | None
     best_validation: Score | None
     test: Score | None
-    history: tuple[HistoryRow, ...]
+    history: History
     n_iterations: int
     n_epochs: int
     seconds: float

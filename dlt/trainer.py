@@ -15,7 +15,7 @@ from typing import Any, Callable, Literal, Mapping, Sequence
 import numpy as np
 
 from dlt.checks import rows_alike, whole_number
-from dlt.early_stopping import Patience, best_row
+from dlt.early_stopping import Patience
 from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
 from dlt.engine.graphs import describe_graph
 from dlt.errors import DataError, SettingsError
@@ -29,7 +29,7 @@ from dlt.progress import Progress, silent
 from dlt.results import TrainingResult, counted
 from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DESCRIPTION, MODEL, RunFolder
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import MAX_ROWS, HistoryRow
 from dlt.runs.resuming import engine_versions
 from dlt.runs.saving import Saver
 from dlt.runs.state import State
@@ -214,6 +214,7 @@ class Trainer:
             _expect("folder", folder, "snapshot_every", "dlt.RunFolder('runs/first')")
         n_iterations = n_epochs * self._n_train_batches
         rule = patience if self._valid_set else None
+        _check_length(n_epochs, self._n_train_batches, rule)
         tested = rule is not None and rule.improvement_test == "mcnemar"
         if tested and (self._errors.ndim != 1 or self._errors.dtype.startswith("float")):
             expected = "an error of 0 or 1 for each example"
@@ -635,6 +636,19 @@ def _shown(value):
     return f"{value.dtype} {value.shape} sha256 {digest[:16]}"
 
 
+def _check_length(n_epochs, n_train_batches, rule):
+    """Refuse a run that could validate more often than a history has rows."""
+    each = rule.validation_frequency(n_train_batches) if rule else n_train_batches
+    if n_epochs * n_train_batches // each > MAX_ROWS:
+        more = f", or a patience of {2 * n_train_batches}" if each < n_train_batches else ""
+        raise SettingsError(
+            "n_epochs",
+            f"{n_epochs}, with {n_epochs * n_train_batches // each} validations",
+            f"no more than {MAX_ROWS}, which a history can hold",
+            f"choose at most {MAX_ROWS * each // n_train_batches} epochs{more}",
+        )
+
+
 def _plan(n_epochs, n_train_batches, rule):
     """Describe what a run is going to do."""
     plan = "training, at most {} of {} ..."
@@ -659,7 +673,7 @@ def _report(state, n_train_batches, bar):
 
 def _result(state, ended, n_train_batches, patience):
     """Sum up a run."""
-    best = best_row(state.history)
+    best = state.history.best
     if state.best_score is None and best is not None:
         best = state.history[-1]  # nothing was validated
     n_iterations = state.diverged_at or state.iteration

@@ -13,7 +13,6 @@ import time
 
 import numpy as np
 
-from dlt.early_stopping import best_row
 from dlt.runs.history import HistoryRow
 
 # A stretch of minibatches is cut so that progress is shown about this often, in seconds.
@@ -113,7 +112,7 @@ def validated(state, score, patience, n_train_batches, seconds, p_value=None):
     error = math.nan if score is None else score.fraction
     if not state.can_go_on or (score and not math.isfinite(error)):
         return state._replace(diverged_at=state.iteration)  # the losses are from before the update
-    best = best_row(state.history)
+    best = state.history.best
     compare = functools.partial(p_value, state.best_params) if p_value else None
     row = HistoryRow(
         state.iteration,
@@ -124,7 +123,7 @@ def validated(state, score, patience, n_train_batches, seconds, p_value=None):
         patience.extended(state.history, state.iteration - 1, error, compare),
         seconds,
     )
-    after = state._replace(losses=np.empty(0), history=(*state.history, row))
+    after = state._replace(losses=np.empty(0), history=state.history.with_row(row))
     if score and best and not error < best.validation_error:
         return after
     return after._replace(best_params=state.params, best_score=score)

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlt.files.npz import read_npz, write_npz
 from dlt.runs.checkpoint import Checkpoint, write_checkpoint
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History, HistoryRow
 from dlt.runs.state import State
 from dlt.score import Score
 
@@ -27,7 +27,7 @@ def after(n_validations, n_losses=0, dtype="float64", **changes):
         params=values(iteration, dtype),
         update_state={"param_2": np.full(3, iteration / 9, dtype=dtype), "n": np.array(iteration)},
         losses=np.arange(n_losses) / 7,
-        history=tuple(
+        history=History(
             HistoryRow(10 * i, i, 1 / (3 * i), error / 10, 5000.0, 0.125 * i)
             for i, error in enumerate(errors, start=1)
         ),
@@ -60,7 +60,7 @@ def values(iteration, dtype="float64"):
 def unvalidated(checkpoint):
     """Return the checkpoint of a run without a validation set."""
     state = checkpoint.state
-    history = tuple(row._replace(validation_error=float("nan")) for row in state.history)
+    history = History(row._replace(validation_error=float("nan")) for row in state.history)
     return checkpoint._replace(state=state._replace(history=history, best_score=None))
 
 
@@ -89,6 +89,8 @@ def bits(part):
         return part.hex()
     if hasattr(part, "_asdict"):
         return {name: bits(value) for name, value in zip(part._fields, part)}
+    if isinstance(part, History):
+        return [bits(row) for row in part]
     if isinstance(part, (tuple, list)):
         return type(part)(map(bits, part))
     if isinstance(part, dict) and any(isinstance(value, np.ndarray) for value in part.values()):

@@ -10,8 +10,9 @@ from checkpoints import MISSING, after, bits, rewritten, unvalidated
 from dlt.errors import DataError
 from dlt.files.npz import read_npz, write_npz
 from dlt.parameters import save_params
+from dlt.runs import checkpoint
 from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History, HistoryRow
 from dlt.score import Score
 
 pytestmark = pytest.mark.once
@@ -44,7 +45,7 @@ def test_no_bit_of_a_number_is_lost(tmp_path):
             "used": np.asarray([True, False]),
         },
         losses=np.asarray([0.1, 1 / 3, 1 + 2**-52, 5e-324]),
-        history=(row,),
+        history=History([row]),
         seconds=1e9 / 7,
         settings={"learning_rate": 0.1 + 0.2, "text": "ü\n\u2028", "nested": [[1], {"a": None}]},
     )
@@ -210,6 +211,13 @@ def test_parts_that_do_not_agree_are_refused(tmp_path, found):
         assert line.count("; expected a") == 1 and line.endswith(" or start anew") == (
             found != "something else in __dlt__"
         )
+
+
+def test_a_history_may_not_be_longer_than_one_that_can_be_read(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path / "checkpoint.npz", after(4))
+    monkeypatch.setattr(checkpoint, "MAX_ROWS", 3)
+    with pytest.raises(DataError, match="found a history of more than 3 rows"):
+        read_checkpoint(tmp_path / "checkpoint.npz")
 
 
 def test_settings_deeper_than_python_goes_are_refused(tmp_path):

@@ -11,7 +11,7 @@ from conftest import run_python
 
 import dlt
 from dlt.results import TrainingResult
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History, HistoryRow
 from dlt.score import Score
 
 
@@ -74,7 +74,7 @@ def test_it_is_plain_data_that_another_process_reads(tmp_path, blobs):
     model = dlt.LogisticRegression(x, n_in=2, n_out=3)
     NLL = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
     result = dlt.train(model, y, NLL, blobs, batch_size=10, n_epochs=5)
-    assert isinstance(result.history, tuple) and len(result.history) == 5
+    assert isinstance(result.history, History) and len(result.history) == 5
     pickled = pickle.dumps(result)
     assert len(pickled) < 3000
     (tmp_path / "result.pkl").write_bytes(pickled)

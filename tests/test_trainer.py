@@ -167,6 +167,20 @@ def test_best_params_are_those_of_a_run_that_ends_there(floatX, trainer):
 
 
 @pytest.mark.parametrize(
+    "n_epochs, patience, expected",
+    [
+        (1 << 21, 5000, "2097152, with 2097152 validations; expected no more than 1048576, which a "
+         "history can hold; choose at most 1048576 epochs"),
+        (1 << 19, 4, "524288, with 2621440 validations; expected no more than 1048576, which a "
+         "history can hold; choose at most 209715 epochs, or a patience of 20"),
+    ],
+)  # fmt: skip
+def test_more_validations_than_can_be_read_back_are_refused(trainer, n_epochs, patience, expected):
+    with pytest.raises(SettingsError, match=f"n_epochs: found {expected}$"):
+        trainer.run(n_epochs, Patience(patience), should_stop=lambda: True)
+
+
+@pytest.mark.parametrize(
     "n_epochs, expected",
     [
         # The page's loop stops when iter (from 0) reaches 25: 26 updates, in the third epoch.

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt import training
-from dlt.early_stopping import Patience, best_row
+from dlt.early_stopping import Patience
+from dlt.runs.history import History, HistoryRow
 from dlt.runs.state import State
 from dlt.score import Score
 from dlt.training import training_loop
@@ -62,7 +63,7 @@ def test_it_is_the_page_s_loop_wherever_it_is_left_and_begun_again(
                 state = after
     assert updates == made
     assert [row.iteration - 1 for row in state.history] == validated
-    assert best_row(state.history).iteration - 1 == best_iteration
+    assert state.history.best.iteration - 1 == best_iteration
     assert rule.limit(state.history) == final_patience
     assert state.best_params["b"] == best_iteration + 1
     assert (state.params["b"], state.update_state["velocity"]) == (len(made), -len(made))
@@ -116,3 +117,18 @@ def test_seconds_go_on_from_those_of_the_state():
     loop = training_loop(start, trained, lambda: Score(1, 2), 6, 2, Patience())
     seconds = [state.seconds for state in loop]
     assert 1000 < seconds[0] < 1010 and seconds == sorted(seconds)
+
+
+def test_a_validation_costs_the_same_however_long_the_history_is(monkeypatch):
+    read, get = [], History.__getitem__
+    monkeypatch.setattr(History, "__getitem__", lambda *args: read.append(1) or get(*args))
+    counts = []
+    for n in (10, 5000):
+        rows = [HistoryRow(i, i, 0.5, 1 / i, 1e6, i) for i in range(1, n + 1)]
+        start = START._replace(iteration=n, history=History(rows))
+        read.clear()
+        loop = training_loop(start, trained, lambda: Score(1, 2), 1, n + 2, Patience(10**6))
+        first, second = loop
+        assert (len(first.history), len(second.history)) == (n + 1, n + 2)
+        counts.append(len(read))
+    assert counts[0] == counts[1] < 40

@@ -16,7 +16,7 @@ from dlt.checks import real_numbers, sequence, text
 from dlt.errors import DataError, SettingsError
 from dlt.pictures import figures
 from dlt.pictures.checks import positive
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History, HistoryRow
 
 _HUGE = 1e100  # a larger loss is as good as infinite, and axes cannot hold it
 
@@ -112,14 +112,18 @@ def plot_learning_curves(
 
 def _columns(history, counted):
     """Check a history; return what is drawn of it as arrays, with NaN for what cannot be."""
-    history = sequence("history", history)
+    if not isinstance(history, History):
+        history = sequence("history", history)
+        for row in history:
+            if not isinstance(row, HistoryRow):
+                expected = "rows as read_history returns"
+                raise DataError("history", f"a {type(row).__name__}", expected)
+        for column in zip(*history):
+            real_numbers("history", column)
+        history = History(history)
     if not history:
         raise DataError("history", "no rows", "one for each validation")
-    for row in history:
-        if not isinstance(row, HistoryRow):
-            raise DataError("history", f"a {type(row).__name__}", "rows as read_history returns")
-    columns = (real_numbers("history", column).astype(float) for column in zip(*history))
-    iteration, epoch, loss, error, patience, _ = columns
+    iteration, epoch, loss, error, patience, _ = history.as_array().T
     steps = np.diff(iteration, prepend=0)
     if not ((steps > 0) & (steps < np.inf)).all():
         raise DataError("history", "iterations that do not grow", "growing ones")

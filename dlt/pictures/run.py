@@ -222,7 +222,7 @@ def _draw_snapshots(run_folder, history, predictor):
     if not weights:
         why = "the run kept no snapshots; train with snapshot_every (--snapshot-every 1)"
         return [], f"no {ANIMATION_NAME}: {why}"
-    errors = {row.iteration: row.validation_error for row in history}
+    errors = {r.iteration: r.validation_error for r in history if r.iteration in weights}
     captions = [_caption(iteration, errors.get(iteration)) for iteration in weights]
     with _naming(run_folder):
         frames = animate_weights(weights.values(), captions, **_looks(predictor))

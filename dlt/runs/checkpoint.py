@@ -28,10 +28,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlt.early_stopping import best_row
 from dlt.errors import DataError
 from dlt.files.described import read_described, write_described
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import MAX_ROWS, History, HistoryRow
 from dlt.runs.state import State
 from dlt.score import Score
 
@@ -96,7 +95,7 @@ def write_checkpoint(
     arrays = {
         f"{group}/{name}": value for group, values in groups for name, value in values.items()
     }
-    arrays["history"] = np.asarray(state.history, np.float64).reshape(-1, len(HistoryRow._fields))
+    arrays["history"] = state.history.as_array()
     arrays["losses"] = np.asarray(state.losses, np.float64)
     described = {name: getattr(checkpoint, name) for name in _OWN}
     described.update(
@@ -205,6 +204,7 @@ def _history(rows):
     """Return the rows of the history, each within its range and none before the one above it."""
     shaped = rows.ndim == 2 and rows.shape[1] == len(HistoryRow._fields)
     _check(shaped and rows.dtype == np.float64, "a history of another shape or dtype")
+    _check(len(rows) <= MAX_ROWS, f"a history of more than {MAX_ROWS} rows")
     columns = HistoryRow(*rows.T)
     for name, column, least, most in zip(HistoryRow._fields, columns, _LEAST, _MOST):
         fits = (column >= least) & (column <= most)  # NaN does not
@@ -215,21 +215,21 @@ def _history(rows):
         _check(fits.all(), f"a history with an impossible {name}")
     steps = np.diff([columns.iteration, columns.epoch, columns.patience, columns.seconds])
     _check((steps >= 0).all() and (steps[0] > 0).all(), "a history out of order")
-    return tuple(HistoryRow(int(row[0]), int(row[1]), *row[2:]) for row in rows.tolist())
+    return History(rows)
 
 
 def _check_agreement(state, snapshots):
     """Check that the parts of a checkpoint agree with each other."""
-    validated = [row.iteration for row in state.history]
-    last = validated[-1] if validated else 0
+    last = state.history[-1].iteration if state.history else 0
     n_losses = len(state.losses)
     found = f"{state.iteration} updates, with {n_losses} losses after a validation at {last}"
     _check(state.iteration == last + n_losses, found)
-    known = snapshots == sorted(set(snapshots)) and set(validated).issuperset(snapshots)
+    validated = state.history.as_array()[:, HistoryRow._fields.index("iteration")]
+    known = snapshots == sorted(set(snapshots)) and np.isin(snapshots, validated).all()
     _check(known, "snapshots of no known validation")
     in_time = not state.history or state.history[-1].seconds <= state.seconds
     _check(in_time, "a history that ends later than the run")
-    best, score = best_row(state.history), state.best_score
+    best, score = state.history.best, state.best_score
     error = best.validation_error if best and not np.isnan(best.validation_error) else None
     same = error == (score and score.fraction) and (state.best_params is None) == (best is None)
     _check(same, "a best model that is not the best of the history")

@@ -1,21 +1,28 @@
 """History: what happened at each validation, as plain rows that outlive the training script.
 
-On disk it is a CSV file with one column for each field of `HistoryRow`.
+In memory and on disk it is one row for each validation, with a column for each field of
+`HistoryRow`; on disk it is a CSV file.
 
 Source: page "Getting Started", section "Plotting Intermediate Results".
 """
 
 from __future__ import annotations
 
+import array
+import collections.abc
 import csv
 import io
+import itertools
+import operator
 import os
 import re
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
-from dlt.errors import DataError
+import numpy as np
+
+from dlt.errors import DataError, SettingsError
 from dlt.files.reading import open_capped
-from dlt.files.writing import write_text
+from dlt.files.writing import write_atomically
 
 
 class HistoryRow(NamedTuple):
@@ -46,10 +53,12 @@ class HistoryRow(NamedTuple):
     seconds: float
 
 
-#: Most bytes of a history, decompressed: half a million validations.
-MAX_BYTES = 1 << 25
+#: Most rows of a history, for all that write or read one. Reading takes at most 96 MiB of memory,
+#: whatever the file holds.
+MAX_ROWS = 1 << 20
 
 _TYPES = (int, int, float, float, float, float)
+_LONGEST = 256  # characters of a line, more than these need
 _LONGEST_NUMBER = 40  # int() takes quadratic time over long ones
 _NUMBER = {
     int: re.compile(r"-?[0-9]{1,18}"),
@@ -57,8 +66,85 @@ _NUMBER = {
 }
 
 
+class History(collections.abc.Sequence):
+    """The rows of a history: a value, like a tuple, to which a row is added in constant time.
+
+    Parameters
+    ----------
+    rows : iterable of HistoryRow
+
+    Examples
+    --------
+    >>> first = History([HistoryRow(83, 1, 0.75, 0.125, 5000.0, 1.5)])
+    >>> longer = first.with_row(HistoryRow(166, 2, 0.5, 0.25, 5000.0, 3.0))
+    >>> len(first), len(longer), longer[-1].epoch, longer.best.epoch
+    (1, 2, 2, 1)
+    """
+
+    __slots__ = ("_best", "_n", "_values")
+
+    # Histories that go on from one another share their numbers; each uses the first `_n` rows.
+    def __init__(self, rows: Iterable[HistoryRow] = ()) -> None:
+        self._values = array.array("d", itertools.chain.from_iterable(rows))
+        self._n = len(self._values) // len(_TYPES)
+        self._best = 0
+        if self._n:  # numpy takes NaN for the least; without a validation set all are
+            column = HistoryRow._fields.index("validation_error")
+            self._best = int(np.frombuffer(self._values)[column :: len(_TYPES)].argmin())
+
+    def with_row(self, row: HistoryRow) -> History:
+        """Return the history with one more row."""
+        longer, size = History(), self._n * len(_TYPES)
+        # another run may have gone on from this value, too
+        longer._values = self._values if len(self._values) == size else self._values[:size]
+        longer._values.extend(row)
+        longer._n = self._n + 1
+        best = self.best
+        is_better = best is None or row.validation_error < best.validation_error
+        longer._best = self._n if is_better else self._best
+        return longer
+
+    @property
+    def best(self) -> HistoryRow | None:
+        """The row with the lowest validation error, the first of several; None without rows."""
+        return self[self._best] if self._n else None
+
+    def as_array(self) -> np.ndarray:
+        """Return a copy as float64, shape (n, columns)."""
+        found = np.array(self._values, np.float64).reshape(-1, len(_TYPES))
+        return found[: self._n]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(self._n)))
+        first = range(self._n)[index] * len(_TYPES)
+        values = self._values[first : first + len(_TYPES)]
+        return HistoryRow(*(kind(value) for kind, value in zip(_TYPES, values)))
+
+    def __iter__(self) -> Iterator[HistoryRow]:
+        return (self[i] for i in range(self._n))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (History, tuple, list)):
+            return NotImplemented
+        return len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # as that of a list
+
+    def __repr__(self) -> str:
+        return f"History({list(self)})"
+
+
 def write_history(path: str | os.PathLike, history: Iterable[HistoryRow]) -> None:
     """Write a history to a CSV file, whole or not at all.
+
+    Raises
+    ------
+    SettingsError
+        It has more than `MAX_ROWS` rows, or a number that `read_history` refuses.
 
     Examples
     --------
@@ -68,35 +154,41 @@ def write_history(path: str | os.PathLike, history: Iterable[HistoryRow]) -> Non
     >>> read_history(path)[0].validation_error
     0.125
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HistoryRow._fields)
-    # repr() of a float is the shortest text that reads back as the same number
-    writer.writerows([repr(kind(v)) for kind, v in zip(_TYPES, row)] for row in history)
-    write_text(path, text.getvalue())
+
+    def write(file):
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HistoryRow._fields)
+        try:
+            writer.writerows(map(_cells, _limited(history)))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SettingsError("history", error, "rows that read_history can read") from None
+        finally:
+            text.detach()
+
+    write_atomically(path, write)
 
 
-def read_history(path: str | os.PathLike) -> list[HistoryRow]:
+def read_history(path: str | os.PathLike) -> History:
     """Read a history back.
 
     Raises
     ------
     DataError
-        The file is missing, not a history, or larger than `MAX_BYTES`.
+        The file is missing, not a history, or has more than `MAX_ROWS` rows.
     """
     expected = f"lines of {','.join(HistoryRow._fields)}"
-    with open_capped(path, MAX_BYTES, "a history (CSV)") as file:
-        data = file.read()
-    try:
-        lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
-        first = next(lines, [])
-        if tuple(first) != HistoryRow._fields:
-            raise ValueError(f"a first line {','.join(first)[:60]!r}")
-        return [_row(line) for line in lines]
-    except UnicodeDecodeError:
-        raise DataError(path, "bytes that are not text", expected, "train again") from None
-    except (ValueError, csv.Error) as error:
-        raise DataError(path, error, expected, "train again") from None
+    with open_capped(path, (MAX_ROWS + 1) * _LONGEST, "a history (CSV)") as file:
+        try:
+            lines = csv.reader(_lines(file))
+            first = next(lines, [])
+            if tuple(first) != HistoryRow._fields:
+                raise ValueError(f"a first line {','.join(first)[:60]!r}")
+            return History(_limited(map(_row, lines)))
+        except UnicodeDecodeError:
+            raise DataError(path, "bytes that are not text", expected, "train again") from None
+        except (ValueError, csv.Error) as error:
+            raise DataError(path, error, expected, "train again") from None
 
 
 def lowest_error(history: Iterable[HistoryRow]) -> float | None:
@@ -110,6 +202,29 @@ def lowest_error(history: Iterable[HistoryRow]) -> float | None:
     """
     errors = (row.validation_error for row in history)
     return min((error for error in errors if 0 <= error <= 1), default=None)
+
+
+def _lines(file):
+    while line := file.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise ValueError(f"a line of more than {_LONGEST} bytes")
+        yield line.decode("utf-8")
+
+
+def _limited(rows):
+    """Yield rows; refuse too many."""
+    for n, row in enumerate(rows):
+        if n == MAX_ROWS:
+            raise ValueError(f"more than {MAX_ROWS} rows")
+        yield row
+
+
+def _cells(row):
+    """Return the text of a row's numbers, which can be read."""
+    # repr() of a float is the shortest text that reads back as the same number
+    cells = [repr(kind(value)) for kind, value in zip(_TYPES, row)]
+    _row(cells)
+    return cells
 
 
 def _row(line):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History
 from dlt.score import Score
 
 
@@ -23,7 +23,7 @@ class State(NamedTuple):
         What else the updates change, such as velocities.
     losses : ndarray, float64, shape (n,)
         Losses of the minibatches since the last validation.
-    history : tuple of HistoryRow
+    history : History
         One row for each validation.
     best_params : dict of str to ndarray, or None
         The parameters at the best validation, or after the last whole epoch if there is no
@@ -40,7 +40,7 @@ class State(NamedTuple):
     params: dict[str, np.ndarray]
     update_state: dict[str, np.ndarray]
     losses: np.ndarray
-    history: tuple[HistoryRow, ...]
+    history: History
     best_params: dict[str, np.ndarray] | None
     best_score: Score | None
     seconds: float
@@ -49,7 +49,7 @@ class State(NamedTuple):
     @classmethod
     def first(cls, params: dict[str, np.ndarray], update_state: dict[str, np.ndarray]) -> State:
         """Return the state before the first update."""
-        return cls(0, params, update_state, np.empty(0), (), None, None, 0.0, None)
+        return cls(0, params, update_state, np.empty(0), History(), None, None, 0.0, None)
 
     @property
     def is_validated(self) -> bool:
