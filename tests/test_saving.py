@@ -452,6 +452,89 @@ def test_the_lock_dies_with_its_owner(tmp_path):
         pass
 
 
+# --- A folder that is another one by now -------------------------------------------------------
+
+
+def moved(path):
+    os.rename(path, path.with_name("moved"))
+
+
+def replaced(path):
+    """Let another run begin in a folder that took the name of the first."""
+    moved(path)
+    run(path, 1, snapshot_every=1)
+
+
+def unlocked(path):
+    """Let another run begin in the same folder, after somebody removed the lock."""
+    os.unlink(path / ".lock")
+    run(path, 1, start=after(0, settings={"seed": 7}))
+
+
+def with_other_snapshots(path):
+    os.rename(path / "snapshots", path / "mine")
+    (path / "snapshots").mkdir()
+    (path / "snapshots" / "iteration_000010.npz").write_bytes(b"of another run")
+
+
+def with_linked_snapshots(path):
+    os.rename(path / "snapshots", path.with_name("elsewhere"))
+    (path / "snapshots").symlink_to(path.with_name("elsewhere"))
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (moved, "another folder than at the start of this run"),
+        (replaced, "another folder than at the start of this run"),
+        (unlocked, "another folder than at the start of this run"),
+        (with_other_snapshots, "other snapshots in it than those of this run"),
+        (with_linked_snapshots, "other snapshots in it than those of this run"),
+    ],
+)
+@pytest.mark.parametrize("at_its_end", [False, True])
+def test_a_folder_that_was_replaced_is_left_alone_and_the_run_is_saved_beside(
+    tmp_path, change, found, at_its_end
+):
+    path = tmp_path / "runs" / "first"
+    (tmp_path / "runs" / "first-2").mkdir(parents=True)
+    with saver(path, snapshot_every=1, keep=1) as running:
+        running.begin()
+        running.take(after(1).state)
+        running.take(after(2).state)
+        change(path)
+        before = files(tmp_path)
+        state = after(3).state
+        with pytest.raises(saving.ForeignRunError) as caught:
+            running.end(state, "n_epochs") if at_its_end else running.take(state)
+        running.end(state, None)  # as the trainer does in any case
+    beside = tmp_path / "runs" / "first-3"
+    assert str(caught.value) == (
+        f"{path}: found {found}, moved or replaced; this run is saved in {beside}; expected the "
+        "one in which it began; go on in that one (--output-dir) with resume (--resume)"
+    )
+    now = files(tmp_path)
+    assert {file: now.get(file) for file in before} == before
+    assert {file.relative_to(tmp_path).parts[1] for file in now.keys() - before} == {"first-3"}
+    assert read_checkpoint(beside / "checkpoint.npz").ended == ("n_epochs" if at_its_end else None)
+    assert bits(run(beside, 4, resume=True, snapshot_every=1)) == bits(state)
+    assert names(tmp_path / "runs" / "first-2") == []
+
+
+def test_a_run_goes_on_in_the_folder_that_it_locked(tmp_path):
+    run(tmp_path / "run", 1)
+    with saver(tmp_path / "run", resume=True) as running:
+        replaced(tmp_path / "run")
+        before = files(tmp_path)
+        with pytest.raises(saving.ForeignRunError, match="found another folder than at the start"):
+            running.begin()
+    assert files(tmp_path) == before
+
+
 # --- Folders that cannot be written, or lead elsewhere -----------------------------------------
 
 

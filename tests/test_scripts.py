@@ -22,8 +22,8 @@ from dlt import datasets, engine
 from dlt.errors import FetchError
 from dlt.parameters import read_params
 from dlt.runs.checkpoint import read_checkpoint
-from dlt.runs.folder import LOCK_NAME
 from dlt.runs.history import read_history
+from dlt.runs.lock import LOCK_NAME
 
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 

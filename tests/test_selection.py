@@ -241,7 +241,8 @@ def test_one_search_at_a_time_in_a_folder(search):
     def second(line):
         if line.startswith("1/1"):
             with pytest.raises(
-                SettingsError, match="found another search at work; expected no other"
+                SettingsError,
+                match="found another search at work in this folder; expected no other",
             ):
                 search(grid(learning_rate=[1]))
             refused.append(line)
@@ -249,6 +250,24 @@ def test_one_search_at_a_time_in_a_folder(search):
     refused = []
     search(grid(learning_rate=[1]), log=second)
     assert refused
+
+
+@pytest.mark.parametrize("moment", ["1/6", "6/6"])
+def test_a_search_ends_where_its_folder_is_replaced(search, tmp_path, moment):
+    folder = tmp_path / "search"
+
+    def replace(line):
+        if line.startswith(moment):
+            folder.rename(tmp_path / "moved")
+            folder.mkdir()
+
+    with pytest.raises(SettingsError) as caught:
+        search(RATES, log=replace)
+    assert str(caught.value).startswith(
+        f"{folder}: found another folder than at the start of this search, moved or replaced; "
+    )
+    assert list(folder.iterdir()) == []
+    assert len(list((tmp_path / "moved").glob("*/best_params.npz"))) == int(moment[0])
 
 
 def test_larger_data_is_read_in_chunks_and_shuffled_in_blocks(data, search):

@@ -10,7 +10,7 @@ file                             what it holds
 ``checkpoint.previous.npz``      the one before, in case that is damaged
 ``checkpoint.unfinished.npz``    that of an earlier run, which this one did not resume
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
-``.lock``                        keeps a second run out
+``.lock``                        keeps a second run out (`dlt.runs.lock`)
 ===============================  ============================================================
 
 Source: page "Getting Started", section "Loading and Saving Models": save the current best as the
@@ -38,7 +38,6 @@ CHECKPOINT_NAME = "checkpoint.npz"
 PREVIOUS_NAME = "checkpoint.previous.npz"
 UNFINISHED_NAME = "checkpoint.unfinished.npz"
 SNAPSHOTS_NAME = "snapshots"
-LOCK_NAME = ".lock"
 
 # The settings that are read back by name.
 DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"

@@ -9,13 +9,12 @@ Source: page "Getting Started", section "Loading and Saving Models".
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
 import time
-from typing import Any, Callable
-
-import filelock
+from typing import Any, Callable, NoReturn
 
 from dlt.errors import DataError, SettingsError
 from dlt.files.writing import (
@@ -32,7 +31,6 @@ from dlt.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dlt.runs.folder import (
     CHECKPOINT_NAME,
     HISTORY_NAME,
-    LOCK_NAME,
     PARAMS_NAME,
     PREVIOUS_NAME,
     SETTINGS_NAME,
@@ -44,6 +42,7 @@ from dlt.runs.folder import (
     snapshot_name,
 )
 from dlt.runs.history import write_history
+from dlt.runs.lock import FolderLock, ForeignRunError, identity
 from dlt.runs.resuming import differences
 from dlt.runs.state import State
 
@@ -53,15 +52,12 @@ _INTERVAL, _REST = 2.0, 10.0
 _MOST = 20  # differences that an error lists
 
 
-class ForeignRunError(SettingsError):
-    """The folder holds another run than this one, or another process is at work in it."""
-
-
 class Saver:
     """Keeps a run's files up to date, and other runs out, as long as its ``with`` block lasts.
 
-    On entry the folder is made, tried for writing and locked. The operating system drops the lock
-    when the process dies. Files of an earlier run stay until this one has something to save.
+    On entry the folder is made, tried for writing and locked. Files of an earlier run stay until
+    this one has something to save. Nothing is written into a folder that took the name of the first
+    one: then the run is saved in a new folder beside it, and ends with a ForeignRunError.
 
     Parameters
     ----------
@@ -103,6 +99,9 @@ class Saver:
         self._newest = start.state  # the last state that a run can go on from
         self._snapshots: tuple[int, ...] | None = None  # kept so far; None before the first save
         self._due: float | None = None  # when to save next; None before there is anything to save
+        self._lock = FolderLock(folder.path, "run", folder.wait)
+        self._snapshots_folder: tuple[int, int] | None = None  # its identity; None while missing
+        self._is_saved_beside = False
         self._kept: str | None = None  # file of an earlier run that becomes UNFINISHED_NAME
 
     def __enter__(self) -> Saver:
@@ -112,9 +111,9 @@ class Saver:
             raise SettingsError(path, "no checkpoint", "one of an earlier run", remedy)
         with self._explained():
             try_writing(path)
-            own_folder(path, SNAPSHOTS_NAME)
-            self._lock = filelock.FileLock(own_file(path, LOCK_NAME), timeout=self._folder.wait)
+            snapshots = own_folder(path, SNAPSHOTS_NAME)
             self._lock.acquire()
+            self._snapshots_folder = identity(snapshots)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -126,10 +125,11 @@ class Saver:
         Raises
         ------
         SettingsError
-            The checkpoint is another run's; the error lists every difference.
+            The checkpoint is another run's; the error lists every difference. Or the folder is.
         DataError
             It cannot be read, or the parameters are not the model's.
         """
+        self._lock.check()
         with self._explained():
             for folder in (self._folder.path, self._file(SNAPSHOTS_NAME)):
                 if os.path.isdir(folder):
@@ -194,6 +194,7 @@ class Saver:
             )
         for group in ("params", "update_state"):
             check_values(path, *(getattr(run.state, group) for run in (self._start, found)))
+        self._lock.check()
         with self._explained():
             if damaged:  # or it would push the good one out at the next save
                 os.replace(previous, newest)
@@ -203,6 +204,36 @@ class Saver:
         return found.state
 
     def _save(self, ended):
+        """Write all files, here or beside."""
+        if self._is_saved_beside:
+            return
+        with self._explained():
+            if not self._lock.is_of_folder():
+                self._save_beside(ended, "another folder than at the start of this run")
+            if identity(self._file(SNAPSHOTS_NAME)) not in (None, self._snapshots_folder):
+                self._save_beside(ended, f"other {SNAPSHOTS_NAME} in it than those of this run")
+        self._write(ended)
+
+    def _save_beside(self, ended, found) -> NoReturn:
+        """Write all files to a new folder, as the one of this name is not this run's any more."""
+        path = self._folder.path
+        for n in itertools.count(2):
+            beside = f"{os.path.abspath(path)}-{n}"
+            with contextlib.suppress(FileExistsError):
+                os.makedirs(beside)
+                break
+        with Saver(self._folder._replace(path=beside), self._start) as saver:
+            saver._newest = self._newest
+            saver._write(ended)
+        self._is_saved_beside = True
+        raise ForeignRunError(
+            path,
+            f"{found}, moved or replaced; this run is saved in {beside}",
+            "the one in which it began",
+            "go on in that one (--output-dir) with resume (--resume)",
+        )
+
+    def _write(self, ended):
         """Write all files, each whole or not at all."""
         state, first = self._newest, self._snapshots is None
         new = {state.iteration} if self._is_snapshot(state) else set()
@@ -229,6 +260,7 @@ class Saver:
         if state.iteration in snapshots:
             folder = self._file(SNAPSHOTS_NAME)
             os.makedirs(folder, exist_ok=True)
+            self._snapshots_folder = identity(folder)
             snapshot = own_file(folder, snapshot_name(state.iteration))
             save_params(snapshot, state.params, settings)
         for iteration, file in list_snapshots(path):
@@ -252,11 +284,7 @@ class Saver:
         path = self._folder.path
         try:
             yield
-        except filelock.Timeout:
-            remedy = "wait until it has ended, or choose another folder (--output-dir)"
-            found = "another run at work in this folder"
-            raise ForeignRunError(path, found, "no other", remedy) from None
-        except (OSError, NotImplementedError) as error:  # the latter: no locks there
+        except OSError as error:
             raise unwritable(path, error, "the results") from error
 
     def _file(self, name):

@@ -13,7 +13,6 @@ import os
 import uuid
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-import filelock
 import numpy as np
 
 from dlt.checks import whole_number
@@ -22,10 +21,11 @@ from dlt.describing import in_words
 from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError
 from dlt.files.reading import open_capped
-from dlt.files.writing import own_file, prepare_output_dir, unwritable, write_text
+from dlt.files.writing import own_file, prepare_output_dir, write_text
 from dlt.parameters import read_params
 from dlt.progress import Progress, silent
-from dlt.runs.folder import LOCK_NAME, PARAMS_NAME
+from dlt.runs.folder import PARAMS_NAME
+from dlt.runs.lock import FolderLock
 from dlt.score import Score
 from dlt.selection.candidates import checked, digest, sort_key
 from dlt.selection.candidates import in_words as settings_in_words
@@ -130,7 +130,7 @@ def select(
     plain = checked(candidates)
     folder = os.path.abspath(os.fspath(folder))
     prepare_output_dir(folder, "the runs")
-    with _alone(folder) as mark, contextlib.ExitStack() as stack:
+    with _alone(folder) as (mark, lock), contextlib.ExitStack() as stack:
         stack.callback(forget)
         dataset = dataset if dataset in NAMES else os.path.abspath(dataset)  # workers run elsewhere
         source = current_source(dataset, max_memory)
@@ -146,7 +146,12 @@ def select(
             order = repr(order_of(settings, source))
             place = os.path.join(folder, digest(dict(common, settings=settings, order=order)))
             tasks.append(Task(settings, place, recipe, source, data, mark, n_epochs, patience))
-        outcomes = _search(tasks, executor, log, progress, should_stop or bool)
+
+        def is_over():
+            lock.check()
+            return should_stop is not None and should_stop()
+
+        outcomes = _search(tasks, executor, log, progress, is_over)
         selection = Selection(tuple(sorted(outcomes, key=_rank)), len(tasks))
         if not selection.is_complete:
             return selection
@@ -155,6 +160,7 @@ def select(
             raise SettingsError("candidates", "none that could be trained", remedy=first)
         by_folder = {task.folder: task for task in tasks}
         winner = selection.winner
+        lock.check()
         return selection._replace(
             p_value=_compared(selection.outcomes, by_folder),
             test=_tested(winner, by_folder[winner.folder], test_set, log),
@@ -297,20 +303,16 @@ def _look(path):
 
 @contextlib.contextmanager
 def _alone(folder):
-    """Keep a second search out, and yield the mark by which processes know this one."""
-    lock = filelock.FileLock(own_file(folder, LOCK_NAME), timeout=0)
+    """Keep a second search out; yield the mark by which processes know this one, and the lock."""
+    lock = FolderLock(folder, "search")
+    lock.acquire()
     try:
-        lock.acquire()
-    except filelock.Timeout:
-        remedy = "wait until it has ended, or choose another folder (--output-dir)"
-        raise SettingsError(folder, "another search at work", "no other", remedy) from None
-    except (OSError, NotImplementedError) as error:  # the latter: no locks there
-        raise unwritable(folder, error, "the runs") from error
-    with lock:
         mark = uuid.uuid4().hex
         write_text(own_file(folder, MARK_NAME), mark)
         try:
-            yield mark
+            yield mark, lock
         finally:
-            write_text(own_file(folder, MARK_NAME), "")  # those at work elsewhere stop
-            lock.release()
+            if lock.is_of_folder():
+                write_text(own_file(folder, MARK_NAME), "")  # those at work elsewhere stop
+    finally:
+        lock.release()

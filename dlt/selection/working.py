@@ -18,7 +18,7 @@ from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError
 from dlt.order import Shuffled
 from dlt.runs.folder import DATASET, SEED, RunFolder
-from dlt.runs.saving import ForeignRunError
+from dlt.runs.lock import ForeignRunError
 from dlt.selection.recipes import Prepared, divided, started
 from dlt.selection.result import Outcome
 from dlt.shared import SET_NAMES, as_data_set
