@@ -21,7 +21,7 @@ import numpy as np
 from dlt.checks import inputs, labels, pair
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description, Examples, OpenSet
-from dlt.files.reading import open_capped
+from dlt.files.reading import check_format, open_capped
 from dlt.files.rows import RowFile, pieces
 from dlt.files.writing import unwritable, write_text
 from dlt.fingerprint import compact
@@ -199,9 +199,10 @@ def _described(path):
         raise DataError(path, "a file that is not JSON", _EXPECTED, _AGAIN) from None
     if not isinstance(described, dict) or not isinstance(described.get("parts"), dict):
         raise DataError(path, "JSON that describes no data set", _EXPECTED, _AGAIN)
+    check_format(path, "a data set", described.get("format"), _FORMAT)
     if described.get("format") != _FORMAT:
         found = f"format {described.get('format')!a:.40}"
-        raise DataError(path, found, f"format {_FORMAT}", "use the dlt that wrote it")
+        raise DataError(path, found, f"format {_FORMAT}", _AGAIN)
     names, split = described.get("labels"), described.get("split")
     described["labels"] = tuple(names) if isinstance(names, list) else names
     sides = described.get("height"), described.get("width")

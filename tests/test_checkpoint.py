@@ -82,15 +82,17 @@ def test_a_run_without_validation_set_has_no_errors_at_all(tmp_path):
     assert bits(read_checkpoint(tmp_path / "checkpoint.npz")) == bits(checkpoint)
 
 
-@pytest.mark.parametrize("number", [1, 3])
-def test_another_format_is_refused_by_name(tmp_path, number):
+@pytest.mark.parametrize(
+    "number, age, remedy",
+    [(1, "an older", "use the dlt that wrote it"), (3, "a newer", "install a newer dlt")],
+)
+def test_another_format_is_refused_by_name(tmp_path, number, age, remedy):
     path = tmp_path / "checkpoint.npz"
     rewritten(path, after(1), checkpoint=number, program=MISSING, patience={}, data="5f" * 32)
     with pytest.raises(DataError) as caught:
         read_checkpoint(path)
     assert str(caught.value) == (
-        f"{path}: found a checkpoint of format {number}; expected a checkpoint of format 2, as "
-        "dlt writes it; use the dlt that wrote it, or start anew"
+        f"{path}: found a checkpoint of format {number}, of {age} dlt; expected format 2; {remedy}"
     )
 
 
@@ -108,7 +110,7 @@ def history(row, column, value):
 DAMAGES = {
     "something else in __dlt__": [{"iteration": 10**400}, {"seconds": 10**400}],
     "the entries [": [{"extra": 1}, {"seconds": MISSING}, {"checkpoint": MISSING}],
-    "checkpoint = ": [{"checkpoint": value} for value in (True, 2.0, "2", 0, 10**17, None)],
+    "checkpoint = ": [{"checkpoint": value} for value in (True, 2.0, "2", 0, -1, None)],
     "iteration = ": [{"iteration": value} for value in (True, "42", 42.0, 1 << 54)],
     "seconds = ": [{"seconds": value} for value in (-1, math.nan, math.inf, 1e300, None)],
     "ended = ": [{"ended": value} for value in ("boredom", [])],

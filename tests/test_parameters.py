@@ -176,7 +176,10 @@ def described(shape):
     [
         ({"W": np.zeros(2)}, "found the arrays W; expected parameters saved by dlt"),
         ({"__dlt__": np.array("not json")}, "found something else in __dlt__"),
-        ({"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')}, "something else"),
+        (
+            {"__dlt__": np.array('{"format": 2, "params": [], "settings": {}}')},
+            "a file of format 2, of a newer dlt",
+        ),
         ({"__dlt__": np.array(described(f"[{'9' * 400}]"))}, "something else in __dlt__"),
         ({"__dlt__": np.array(described("[3]") + " " * (1 << 20))}, "something else in __dlt__"),
         ({"__dlt__": np.array(described('"3"'))}, "something else in __dlt__"),

@@ -14,7 +14,7 @@ from dlt.errors import DataError, SettingsError
 from dlt.parameters import read_params
 from dlt.progress import silent
 from dlt.runs import saving
-from dlt.runs.checkpoint import read_checkpoint
+from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
 from dlt.runs.folder import RunFolder
 from dlt.runs.history import read_history
 from dlt.runs.saving import Saver
@@ -212,28 +212,89 @@ def test_an_unfinished_run_is_mentioned_where_a_new_one_begins(tmp_path):
     run(tmp_path, 1, 2, log=lines.append)
     assert lines == []
     run(tmp_path, log=lines.append)
-    (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-    run(tmp_path, log=lines.append)
-    line = (
-        "found an unfinished run of {} updates in {}; --resume (resume=True) would continue it; "
-        "starting anew, and keeping it as checkpoint.unfinished.npz"
-    )
-    assert lines == [line.format(n, tmp_path) for n in (20, 10)]
+    assert lines == [
+        f"found an unfinished run of 20 updates in {tmp_path}/checkpoint.npz; --resume "
+        "(resume=True) would continue it; starting anew, and keeping it as "
+        f"{tmp_path}/checkpoint.unfinished-1.npz; to continue it later, move that to a new folder "
+        "as checkpoint.npz, and resume there"
+    ]
     run(tmp_path, 2, ended="patience")
     run(tmp_path, log=lines.append)
-    assert len(lines) == 2
+    assert len(lines) == 1
 
 
-@pytest.mark.parametrize("damaged", [False, True])
-def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path, damaged):
-    run(tmp_path, 2, 3)
-    kept = tmp_path / ("checkpoint.previous.npz" if damaged else "checkpoint.npz")
-    if damaged:
-        (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-    before = kept.read_bytes()
-    for n in (1, 2):  # the second time there is a finished run to begin after
-        run(tmp_path, n, ended="patience")
-        assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == before
+def kept(folder):
+    """Return the number of each checkpoint that was moved aside, and its updates or content."""
+    found = {}
+    for path in folder.glob("checkpoint.unfinished*"):
+        number = int(path.name[len("checkpoint.unfinished-") : -len(".npz")])
+        try:
+            found[number] = read_checkpoint(path).state.iteration
+        except DataError:
+            found[number] = path.read_bytes()
+    return found
+
+
+def test_the_last_three_runs_that_were_not_resumed_are_kept(tmp_path):
+    for n in (9, 1, 2, 3):
+        run(tmp_path, n)
+    assert kept(tmp_path) == {1: 90, 2: 10, 3: 20}
+    run(tmp_path)  # nothing is moved before there is something to save
+    assert kept(tmp_path) == {1: 90, 2: 10, 3: 20}
+    run(tmp_path, 4, ended="patience")
+    assert kept(tmp_path) == {2: 10, 3: 20, 4: 30}
+    for ended in ("divergence", "n_epochs"):  # runs that have ended give way
+        run(tmp_path, 5, ended=ended)
+    assert kept(tmp_path) == {2: 10, 3: 20, 4: 30}
+    (tmp_path / "again").mkdir()
+    os.rename(tmp_path / "checkpoint.unfinished-3.npz", tmp_path / "again" / "checkpoint.npz")
+    assert bits(run(tmp_path / "again", resume=True)) == bits(after(2).state)
+
+
+@pytest.mark.parametrize(
+    "newest, previous, expected",
+    [
+        (b"newest", None, {1: b"newest"}),
+        (b"newest", b"previous", {1: b"previous", 2: b"newest"}),
+        (b"newest", (None, 2), {1: 20, 2: b"newest"}),
+        (b"newest", ("patience", 2), {1: b"newest"}),
+        ((None, 3), (None, 2), {1: 30}),
+        ((None, 3), b"previous", {1: 30}),
+        (("patience", 3), b"previous", {}),
+        (None, b"previous", {1: b"previous"}),
+        (None, (None, 2), {1: 20}),
+    ],
+)
+def test_what_cannot_be_read_is_kept(tmp_path, newest, previous, expected):
+    for name, content in (("checkpoint.npz", newest), ("checkpoint.previous.npz", previous)):
+        if isinstance(content, bytes):
+            (tmp_path / name).write_bytes(content)
+        elif content:
+            write_checkpoint(tmp_path / name, after(content[1], ended=content[0]))
+    lines = []
+    run(tmp_path, 1, log=lines.append)
+    assert kept(tmp_path) == expected
+    for number, line in zip(sorted(expected), lines):
+        assert f"keeping it as {tmp_path}/checkpoint.unfinished-{number}.npz; to" in line
+        assert "would continue it" in line or ".npz; starting anew, and " in line
+    assert len(lines) == len(expected)
+    assert read_checkpoint(tmp_path / "checkpoint.npz").state.iteration == 10
+    assert not (tmp_path / "checkpoint.previous.npz").exists()
+
+
+def test_a_checkpoint_of_a_newer_dlt_is_kept_and_named(tmp_path):
+    run(tmp_path, 1, 2)
+    rewritten(tmp_path / "checkpoint.npz", after(2), checkpoint=lambda number: number + 1)
+    before = contents(tmp_path)
+    for resume in (True, "auto"):  # the one before would be half the truth
+        with pytest.raises(DataError, match="of a newer dlt; expected format .*; install a newer"):
+            run(tmp_path, 3, resume=resume)
+    assert contents(tmp_path) == before
+    lines = []
+    run(tmp_path, 1, log=lines.append)
+    assert f", of a newer dlt in {tmp_path}/checkpoint.npz; starting anew, and" in lines[1]
+    found = (tmp_path / "checkpoint.unfinished-2.npz").read_bytes()
+    assert found == before["checkpoint.npz"] and kept(tmp_path)[1] == 10
 
 
 # --- Going on ----------------------------------------------------------------------------------
@@ -255,20 +316,7 @@ def test_an_interrupted_first_save_keeps_the_unfinished_run(tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             running.take(after(1).state)
         running.end(after(1).state, None)
-    kept = read_checkpoint(tmp_path / "checkpoint.unfinished.npz")
-    newest = read_checkpoint(tmp_path / "checkpoint.npz")
-    assert (kept.state.iteration, newest.state.iteration) == (20, 10)
-
-
-def test_a_checkpoint_that_cannot_be_read_is_kept(tmp_path):
-    (tmp_path / "checkpoint.npz").write_bytes(b"of another format")
-    lines = []
-    run(tmp_path, 1, log=lines.append)
-    assert lines == [
-        f"found a checkpoint in {tmp_path} that cannot be read; starting anew, and keeping it as "
-        "checkpoint.unfinished.npz"
-    ]
-    assert (tmp_path / "checkpoint.unfinished.npz").read_bytes() == b"of another format"
+    assert kept(tmp_path) == {1: 20}
     assert read_checkpoint(tmp_path / "checkpoint.npz").state.iteration == 10
 
 
@@ -310,7 +358,8 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before_and_that_is_said(tmp
     run(tmp_path, 1, 2)
     newest, previous = tmp_path / "checkpoint.npz", tmp_path / "checkpoint.previous.npz"
     whole, good = newest.read_bytes(), previous.read_bytes()
-    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:1], b"", None):
+    damages = (whole[:-1], whole[: len(whole) // 2], whole[:1], b"", None)
+    for number, damaged in enumerate(damages, start=1):
         newest.unlink() if damaged is None else newest.write_bytes(damaged)
         previous.write_bytes(good)
         lines = []
@@ -318,10 +367,11 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before_and_that_is_said(tmp
             assert running.begin().iteration == 10
             line, last = lines
             assert line.startswith(f"{newest}: found ")
-            assert line.endswith("; using the checkpoint before it, of 10 updates")
+            assert line.endswith("using the checkpoint before it, of 10 updates")
             assert last == "going on after 10 updates"
             # At the next save the good one must not be pushed out by the damaged one.
             assert newest.read_bytes() == good
+            assert kept(tmp_path).get(number) == damaged
             running.take(after(2).state)
         assert iterations(tmp_path) == (20, 10) and previous.read_bytes() == good
 
@@ -540,7 +590,7 @@ def test_a_run_goes_on_in_the_folder_that_it_locked(tmp_path):
 
 OWN_FILES = [
     ".lock", "best_params.npz", "checkpoint.npz", "checkpoint.previous.npz",
-    "checkpoint.unfinished.npz", "history.csv", "settings.json",
+    "checkpoint.unfinished-1.npz", "history.csv", "settings.json",
 ]  # fmt: skip
 
 
@@ -561,7 +611,7 @@ def test_links_in_the_folder_are_replaced_and_not_followed(tmp_path, resume):
     run(linked, 2, resume=resume, snapshot_every=1, log=lines.append)
     assert "10 updates" in lines[0]
     assert contents(outside) == before
-    kept_as_links = {"checkpoint.unfinished.npz", *(["checkpoint.previous.npz"] * resume)}
+    kept_as_links = {"checkpoint.unfinished-1.npz", *(["checkpoint.previous.npz"] * resume)}
     assert {name for name in own if (folder / name).is_symlink()} == kept_as_links
     assert read_checkpoint(folder / "checkpoint.npz").state.iteration == 20
 

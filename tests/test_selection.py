@@ -230,11 +230,24 @@ def test_the_test_set_is_scored_for_the_winner_alone_and_once(search, monkeypatc
     assert better.test.n_errors < first.test.n_errors
 
 
-def test_a_damaged_score_is_refused(search):
-    found, _ = search(grid(learning_rate=[1]))
-    write_text(found.winner.folder + "/test.json", json.dumps({"data": "0" * 64, "iteration": "1"}))
-    with pytest.raises(DataError, match="test.json: found something else; expected a score as dlt"):
-        search(grid(learning_rate=[1]))
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        ({"iteration": "1"}, "something else; expected a score as dlt.select writes it"),
+        ({"n_examples": 0}, "something else"),
+        ({"n_errors": 1000}, "something else"),
+        ({"n_errors": float("nan")}, "something else"),
+        ({"format": None}, "something else"),
+        ({"format": 2}, "a score of format 2, of a newer dlt; expected format 1; install a newer"),
+    ],
+)
+def test_a_damaged_score_is_refused(search, change, found):
+    path = search(grid(learning_rate=[1]), n_epochs=1)[0].winner.folder + "/test.json"
+    with open(path) as file:
+        score = json.load(file)
+    write_text(path, json.dumps({**score, **change}))
+    with pytest.raises(DataError, match=f"test.json: found {found}"):
+        search(grid(learning_rate=[1]), n_epochs=1)
 
 
 def test_one_search_at_a_time_in_a_folder(search):

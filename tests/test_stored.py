@@ -115,7 +115,12 @@ def written(text):
 DAMAGED = {
     "dataset.json: found a file that is not JSON": written("{"),
     "dataset.json: found JSON that describes no": written("[]"),
-    "dataset.json: found format 2; expected": edited(lambda d: d.update(format=2)),
+    "dataset.json: found a data set of format 2, of a newer dlt; expected format 1; install a": (
+        edited(lambda d: d.update(format=2))
+    ),
+    "dataset.json: found format '2'; expected format 1; convert the data again": (
+        edited(lambda d: d.update(format="2"))
+    ),
     "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
     "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
     "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),

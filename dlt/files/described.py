@@ -18,6 +18,7 @@ import numpy as np
 from dlt.errors import DataError, SettingsError
 from dlt.files.npz import is_plain_name, read_npz, write_npz
 from dlt.files.pickles import dumps_portable, load_pickles
+from dlt.files.reading import check_format
 from dlt.files.writing import write_atomically
 
 _DESCRIPTION = "__dlt__"
@@ -185,11 +186,13 @@ def _parse(path, description):
             raise ValueError
         parsed = json.loads(description, parse_int=_whole_number, object_pairs_hook=_once_each)
         version, kinds, settings = (parsed[key] for key in ("format", "params", "settings"))
-        known = type(version) is int and version == _FORMAT and isinstance(settings, dict)
-        if not known or not all(_is_plain(*entry) for entry in kinds):
+        if type(version) is not int or version < 1 or not isinstance(settings, dict):
+            raise ValueError
+        if version == _FORMAT and not all(_is_plain(*entry) for entry in kinds):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(path, f"something else in {_DESCRIPTION}", expected) from None
+    check_format(path, "a file", version, _FORMAT)
     if len({name for name, _, _ in kinds}) < len(kinds):
         raise DataError(path, "a parameter named twice", expected)
     return kinds, settings

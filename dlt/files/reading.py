@@ -69,6 +69,31 @@ def describe_head(head: bytes) -> str:
     return next(kinds, "a file that begins with " + " ".join(map("{:02x}".format, head[:4])))
 
 
+class OtherFormatError(DataError):
+    """A file of a format that another version of `dlt` wrote: not damaged, and worth keeping."""
+
+
+def check_format(path: str | os.PathLike, what: str, number: object, known: int) -> None:
+    """Raise an OtherFormatError for a file whose format has another number than the known one.
+
+    Anything else than a whole number from 1 on passes: no `dlt` wrote it.
+
+    Examples
+    --------
+    >>> check_format("dataset.json", "a data set", 2, known=1)
+    Traceback (most recent call last):
+        ...
+    dlt.files.reading.OtherFormatError: dataset.json: found a data set of format 2, of a newer \
+dlt; expected format 1; install a newer dlt
+    """
+    if type(number) is int and number >= 1 and number != known:
+        age = "a newer" if number > known else "an older"
+        remedy = "install a newer dlt" if number > known else "use the dlt that wrote it"
+        raise OtherFormatError(
+            path, f"{what} of format {number}, of {age} dlt", f"format {known}", remedy
+        )
+
+
 def open_regular(path: str | os.PathLike, expected: str = "a data file") -> io.FileIO:
     """Open a file for unbuffered binary reading, without decompressing it.
 

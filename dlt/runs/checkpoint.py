@@ -30,6 +30,7 @@ import numpy as np
 
 from dlt.errors import DataError
 from dlt.files.described import read_described, write_described
+from dlt.files.reading import check_format
 from dlt.runs.history import MAX_ROWS, History, HistoryRow
 from dlt.runs.state import State
 from dlt.score import Score
@@ -110,7 +111,8 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     Raises
     ------
     DataError
-        The file is missing, broken, or its parts do not agree with each other.
+        The file is missing, broken, of another version's format, or its parts do not agree with
+        each other.
 
     Examples
     --------
@@ -124,10 +126,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     [0.7, 0.6]
     """
     arrays, described = read_described(path)
-    number = described.get("checkpoint")
-    if _is_count(number) and number != _FORMAT:
-        found = f"a checkpoint of format {number}"
-        raise DataError(path, found, _EXPECTED, "use the dlt that wrote it, or start anew")
+    check_format(path, "a checkpoint", described.get("checkpoint"), _FORMAT)
     try:
         return _checked(arrays, described)
     except _Wrong as error:

@@ -8,7 +8,8 @@ file                             what it holds
 ``settings.json``                everything the run was given
 ``checkpoint.npz``               where to go on (`dlt.read_checkpoint`)
 ``checkpoint.previous.npz``      the one before, in case that is damaged
-``checkpoint.unfinished.npz``    that of an earlier run, which this one did not resume
+``checkpoint.unfinished-1.npz``  one that this run replaced, and that was not finished, or could
+                                 not be read; -2 is a newer one; the newest three stay
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
 ``.lock``                        keeps a second run out (`dlt.runs.lock`)
 ===============================  ============================================================
@@ -36,13 +37,13 @@ HISTORY_NAME = "history.csv"
 SETTINGS_NAME = "settings.json"
 CHECKPOINT_NAME = "checkpoint.npz"
 PREVIOUS_NAME = "checkpoint.previous.npz"
-UNFINISHED_NAME = "checkpoint.unfinished.npz"
 SNAPSHOTS_NAME = "snapshots"
 
 # The settings that are read back by name.
 DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
 MODEL, DESCRIPTION = "model", "description"
 
+_UNFINISHED = re.compile(r"checkpoint\.unfinished-([1-9][0-9]{0,17})\.npz")
 _SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
@@ -59,9 +60,28 @@ def snapshot_name(iteration: int) -> str:
 
 def list_snapshots(path: str | os.PathLike) -> list[tuple[int, str]]:
     """Return minibatch updates and file of each intermediate model of a run, in that order."""
-    folder = os.path.join(os.fspath(path), SNAPSHOTS_NAME)
+    return _numbered(os.path.join(os.fspath(path), SNAPSHOTS_NAME), _SNAPSHOT)
+
+
+def unfinished_name(number: int) -> str:
+    """Return the file name of a checkpoint that was moved aside.
+
+    Examples
+    --------
+    >>> unfinished_name(1)
+    'checkpoint.unfinished-1.npz'
+    """
+    return f"checkpoint.unfinished-{number}.npz"
+
+
+def list_unfinished(path: str | os.PathLike) -> list[tuple[int, str]]:
+    """Return number and file of each checkpoint that was moved aside, the oldest first."""
+    return _numbered(os.fspath(path), _UNFINISHED)
+
+
+def _numbered(folder, pattern):
     names = os.listdir(folder) if os.path.isdir(folder) else ()
-    found = ((_SNAPSHOT.fullmatch(name), os.path.join(folder, name)) for name in names)
+    found = ((pattern.fullmatch(name), os.path.join(folder, name)) for name in names)
     return sorted((int(match.group(1)), file) for match, file in found if match)
 
 

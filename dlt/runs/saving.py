@@ -17,6 +17,7 @@ import time
 from typing import Any, Callable, NoReturn
 
 from dlt.errors import DataError, SettingsError
+from dlt.files.reading import OtherFormatError
 from dlt.files.writing import (
     own_file,
     own_folder,
@@ -35,11 +36,11 @@ from dlt.runs.folder import (
     PREVIOUS_NAME,
     SETTINGS_NAME,
     SNAPSHOTS_NAME,
-    UNFINISHED_NAME,
     RunFolder,
     list_snapshots,
-    newest_checkpoint,
+    list_unfinished,
     snapshot_name,
+    unfinished_name,
 )
 from dlt.runs.history import write_history
 from dlt.runs.lock import FolderLock, ForeignRunError, identity
@@ -49,6 +50,7 @@ from dlt.runs.state import State
 # Least time between two saves: in seconds, and as a multiple of what the last save took, so
 # that a large model still has time to train.
 _INTERVAL, _REST = 2.0, 10.0
+_MOST_KEPT = 3  # checkpoints of earlier runs
 _MOST = 20  # differences that an error lists
 
 
@@ -102,7 +104,7 @@ class Saver:
         self._lock = FolderLock(folder.path, "run", folder.wait)
         self._snapshots_folder: tuple[int, int] | None = None  # its identity; None while missing
         self._is_saved_beside = False
-        self._kept: str | None = None  # file of an earlier run that becomes UNFINISHED_NAME
+        self._to_keep: list[tuple[str, str]] = []  # checkpoints to move aside, and their new names
 
     def __enter__(self) -> Saver:
         path = self._folder.path
@@ -136,17 +138,7 @@ class Saver:
                     remove_unfinished(folder)
         if self._resume and self._has_checkpoint():
             return self._go_on()
-        path = self._folder.path
-        name, earlier = newest_checkpoint(path)
-        files = [n for n in (CHECKPOINT_NAME, PREVIOUS_NAME) if os.path.isfile(self._file(n))]
-        if earlier is None and files:
-            self._kept, found = files[0], f"a checkpoint in {path} that cannot be read"
-        elif earlier is not None and earlier.ended is None:
-            self._kept = name
-            found = f"an unfinished run of {earlier.state.iteration} updates in {path}"
-            found += "; --resume (resume=True) would continue it"
-        if self._kept:
-            self._log(f"found {found}; starting anew, and keeping it as {UNFINISHED_NAME}")
+        self._find_earlier()
         return self._newest
 
     def take(self, state: State) -> None:
@@ -171,6 +163,42 @@ class Saver:
         if self._newest.iteration and has_news:
             self._save(ended)
 
+    def _find_earlier(self):
+        """Note what this run has to move aside before it saves anything, and say so."""
+        found = {}
+        for file in filter(os.path.lexists, map(self._file, (CHECKPOINT_NAME, PREVIOUS_NAME))):
+            try:
+                earlier = read_checkpoint(file)
+            except DataError as error:
+                found[file] = f"{error.found} in {error.what}"
+                continue
+            if earlier.ended is None:
+                found[file] = f"an unfinished run of {earlier.state.iteration} updates in {file}"
+                found[file] += "; --resume (resume=True) would continue it"
+            break
+        for file in reversed(list(found)):  # the newest gets the highest number
+            kept = self._keep(file)
+            self._log(
+                f"found {found[file]}; starting anew, and keeping it as {kept}; to continue it "
+                "later, move that to a new folder as checkpoint.npz, and resume there"
+            )
+
+    def _keep(self, file):
+        """Note that a checkpoint is to be moved aside, and return its new name."""
+        numbers = [number for number, _ in list_unfinished(self._folder.path)]
+        number = max(numbers, default=0) + len(self._to_keep) + 1
+        self._to_keep.append((file, self._file(unfinished_name(number))))
+        return self._to_keep[-1][1]
+
+    def _move_aside(self):
+        for file, kept in self._to_keep:
+            with contextlib.suppress(FileNotFoundError):  # after Ctrl-C in the first try
+                os.replace(file, kept)
+        if self._to_keep:
+            for _, file in list_unfinished(self._folder.path)[:-_MOST_KEPT]:
+                os.unlink(file)
+        self._to_keep = []  # what takes those names from now on is this run's
+
     def _go_on(self):
         """Read the checkpoint, or the one before if that is damaged, and check that it fits."""
         path, log = self._folder.path, self._log
@@ -178,11 +206,17 @@ class Saver:
         damaged = None
         try:
             found = read_checkpoint(newest)
+        except OtherFormatError:
+            raise
         except DataError as error:
             if not os.path.lexists(previous):
                 raise
             found, damaged = read_checkpoint(previous), f"{error.what}: found {error.found}"
-            log(f"{damaged}; using the checkpoint before it, of {found.state.iteration} updates")
+            kept = f"keeping it as {self._keep(newest)}, and " if os.path.lexists(newest) else ""
+            log(
+                f"{damaged}; {kept}using the checkpoint before it, of {found.state.iteration} "
+                "updates"
+            )
         others = differences(found, self._start)
         if others:
             more = [f"and {len(others) - _MOST} more"] if len(others) > _MOST else []
@@ -197,6 +231,7 @@ class Saver:
         self._lock.check()
         with self._explained():
             if damaged:  # or it would push the good one out at the next save
+                self._move_aside()
                 os.replace(previous, newest)
             self._write_others(found.state, found.snapshots)
         self._snapshots, self._newest = found.snapshots, found.state
@@ -242,9 +277,7 @@ class Saver:
         newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
         started = time.monotonic()
         with self._explained():
-            if self._kept:
-                os.replace(self._file(self._kept), self._file(UNFINISHED_NAME))
-                self._kept = None  # once: what takes that name from now on is this run's
+            self._move_aside()
             if os.path.islink(newest):  # moved as a link, so that there is always one of the two
                 os.replace(newest, previous)
             write_checkpoint(newest, checkpoint, None if first else previous)

@@ -20,7 +20,7 @@ from dlt.datasets import NAMES
 from dlt.describing import in_words
 from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError
-from dlt.files.reading import open_capped
+from dlt.files.reading import check_format, open_capped
 from dlt.files.writing import own_file, prepare_output_dir, write_text
 from dlt.parameters import read_params
 from dlt.progress import Progress, silent
@@ -48,7 +48,8 @@ from dlt.significance import mcnemar
 #: In the winner's folder: its errors on the test set, and when they were counted.
 TEST_NAME = "test.json"
 
-_LOOK = {"dataset": str, "data": str, "iteration": int, "n_errors": (int, float),
+_FORMAT = 1  # of that file
+_LOOK = {"format": int, "dataset": str, "data": str, "iteration": int, "n_errors": (int, float),
          "n_examples": int, "date": str}  # fmt: skip
 
 
@@ -277,7 +278,7 @@ def _tested(winner, task, test_set, log):
             log(f"the test set was scored before, on {earlier['date']}, for {whose}")
     if score is None:
         score = prepared(task).trainer.score(test_set, _best_params(winner))
-        look.update(score._asdict(), date=datetime.date.today().isoformat())
+        look.update(score._asdict(), date=datetime.date.today().isoformat(), format=_FORMAT)
         write_text(own_file(winner.folder, TEST_NAME), json.dumps(look, indent=2) + "\n")
     return score
 
@@ -292,9 +293,16 @@ def _look(path):
         text = file.read()
     try:
         found = json.loads(text)
-        fits = all(isinstance(found[name], kind) for name, kind in _LOOK.items())
+        number = found["format"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        fits = False
+        found, number = {}, None
+    check_format(path, "a score", number, _FORMAT)
+    fits = all(isinstance(found.get(name), kind) for name, kind in _LOOK.items())
+    if fits:
+        n, n_errors = found["n_examples"], found["n_errors"]
+        fits = n > 0 and (
+            0 <= n_errors <= n if isinstance(n_errors, int) else np.isfinite(n_errors)
+        )
     if not fits:
         remedy = "delete the file: the test set is scored again"
         raise DataError(path, "something else", "a score as dlt.select writes it", remedy)
