@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import io
 import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -26,7 +25,7 @@ if not __package__:  # run as a file: the dlt beside it, whatever else is instal
 
 from dlt.commandline import Parser, script
 from dlt.errors import SettingsError
-from dlt.files.pickles import dumps_portable
+from dlt.files.pickles import dumps_portable, load_pickle
 from dlt.files.writing import write_atomically
 
 OUTPUT = Path(__file__).resolve().parent.parent / "data" / "digits.pkl.gz"
@@ -73,9 +72,7 @@ def differences(path, sets):
     Pictures may differ by one of 256 grey values, as versions of Pillow round differently.
     Labels must be equal.
     """
-    with gzip.open(str(path), "rb") as f:
-        stored = pickle.load(f)
-    lines = []
+    stored, lines = load_pickle(path), []
     for name, (x, y), (x_there, y_there) in zip(("train", "valid", "test"), sets, stored):
         if x.shape != x_there.shape or x.dtype != x_there.dtype:
             lines.append(f"{name}: x is {x_there.dtype} {x_there.shape}")

@@ -12,7 +12,10 @@ import pytest
 import readers
 from conftest import ROOT
 
+import dlt
+from dlt.formats import IDX_NAMES
 from dlt.parameters import save_params
+from dlt.stored import is_stored
 
 pytestmark = pytest.mark.slow
 
@@ -190,6 +193,79 @@ def test_scripts_answer_in_one_line_and_exit_with_2(
     assert err.startswith("error: ") and file + ": found " in err
     assert err.count("\n") == 1 and err[:-1].isprintable()
     assert sorted(os.listdir(tmp_path)) == listed and not canary.exists()
+
+
+def write_pictures(path):
+    from PIL import Image
+
+    for label in "ab":
+        (path / label).mkdir(parents=True)
+        for i in range(6):
+            Image.new("L", (4, 3), i).save(path / label / f"{i}.png")
+
+
+def write_npy(path):
+    path.mkdir()
+    np.save(path / "x.npy", np.eye(12))
+    np.save(path / "y.npy", np.arange(12) % 2)
+
+
+def write_idx(path):
+    path.mkdir()
+    for name, values in zip(IDX_NAMES, (bytes(12), bytes([0, 1] * 6)) * 2):
+        (path / name).write_bytes(
+            attacks.idx(8, (12, 1, 1)[: 3 if "images" in name else 1], values)
+        )
+
+
+def read_all(path):
+    found = [*dlt.load_data(path)]
+    if not os.path.isdir(path / "a"):  # pictures have to be converted first
+        found += dlt.open_data(path, verify=is_stored(path))
+    return [data_set.rows(0, data_set.n_examples) for data_set in found]
+
+
+FOLDERS = {
+    "stored": lambda path: dlt.save_data(path, [(np.eye(4), np.arange(4))] * 3),
+    "pictures": write_pictures,
+    "npy files": write_npy,
+    "idx files": write_idx,
+}
+FOLDER_READERS = [readers.Reader(name, name, read_all, bool, ()) for name in FOLDERS]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
+@pytest.mark.parametrize("reader", [*readers.READERS, *FOLDER_READERS], ids=lambda r: r.name)
+def test_a_file_that_becomes_a_pipe_is_refused_whichever_time_it_is_opened(
+    tmp_path, monkeypatch, reader
+):
+    opened = open
+
+    def outcome(n):
+        """Read anew, with a pipe in the place of the nth file that is opened, if there are n."""
+        base = tmp_path / str(n)
+        base.mkdir()
+        path, seen = base / reader.file, []
+        if reader.name in FOLDERS:
+            FOLDERS[reader.name](path)
+        else:
+            path.write_bytes(readers.valid_files()[reader.name][0])
+
+        def swapping(file, *args, **kwargs):
+            if str(file).startswith(str(base)):
+                seen.append(file)
+                if len(seen) == n:
+                    os.unlink(file)
+                    os.mkfifo(file)
+            return opened(file, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("builtins.open", swapping)
+            return readers.run(reader, path), len(seen) >= n
+
+    assert outcome(0) == ("value", True)
+    assert {said for said, swapped in map(outcome, range(1, 20)) if swapped} == {"DataError"}
 
 
 def test_a_reader_that_misbehaves_is_reported(tmp_path):

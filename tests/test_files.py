@@ -4,6 +4,7 @@ import gzip
 import os
 import random
 import stat
+import time
 
 import pytest
 from conftest import peak_below, saved
@@ -133,6 +134,21 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="found a pipe or device"):
         open_regular(tmp_path / "pipe")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
+def test_a_file_that_becomes_a_pipe_when_it_is_opened_is_refused(tmp_path, monkeypatch):
+    path, opened = saved(tmp_path, TEXT), open
+
+    def swapped(*args, **kwargs):
+        path.unlink()
+        os.mkfifo(path)
+        return opened(*args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", swapped)
+    with pytest.raises(DataError, match="found a pipe or device"):
+        open_regular(path)
 
 
 def test_a_file_that_may_not_be_opened(tmp_path, monkeypatch):
@@ -279,6 +295,15 @@ def test_only_what_killed_writers_left_is_removed(tmp_path):
         (tmp_path / name).write_bytes(b"")
     remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"]
+
+
+def test_writing_removes_what_was_left_an_hour_ago(tmp_path):
+    at_work, left = (tmp_path / f".{digit * 16}.tmp" for digit in "01")
+    for path, seconds in ((at_work, 3500), (left, 3700)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - seconds,) * 2)
+    write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
+    assert sorted(tmp_path.iterdir()) == [at_work, tmp_path / "x"]
 
 
 def test_failing_rename_removes_the_temporary_file(tmp_path, monkeypatch):

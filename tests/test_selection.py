@@ -4,6 +4,7 @@ import csv
 import doctest
 import io
 import json
+import os
 import re
 
 import numpy as np
@@ -23,6 +24,7 @@ from dlt.selection import recipes
 from dlt.selection.candidates import digest, grid, in_words
 from dlt.selection.result import Outcome, Selection
 from dlt.selection.search import select
+from dlt.selection.working import MARK_NAME, Task, run_task
 
 RATES = grid(learning_rate=[0.01, 0.5, 2], batch_size=[10, 25])
 
@@ -356,6 +358,14 @@ def test_runs_that_cannot_go_on_end_the_search_before_a_loser_can_win(search):
     message = r"n_epochs: the checkpoint has 8, this run 3 \(it may only be raised\); .* choose ano"
     with pytest.raises(SettingsError, match=message):
         search(grid(learning_rate=[0.5, 1e-9]), n_epochs=3)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
+def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / MARK_NAME)
+    task = Task({}, str(tmp_path / "run"), None, None, [], "mark", 1, None)
+    assert "found another folder, or none, on the machine" in str(run_task(task))
 
 
 # --- What is shown ------------------------------------------------------------------------------

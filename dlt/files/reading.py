@@ -109,21 +109,27 @@ def open_regular(path: str | os.PathLike, expected: str = "a data file") -> io.F
         There is no such file, or it is a folder, a pipe or device, unreadable, or empty.
     """
     try:
-        status = os.stat(path)
-    except OSError as error:
-        raise _unreadable(path, error, expected) from None
+        file = open(path, "rb", buffering=0, opener=_open_at_once)
     except ValueError:
         raise DataError(path, "a path with a NUL character in it", expected) from None
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        folder = stat.S_ISDIR(status.st_mode)
-        found = "a folder" if folder else "a pipe or device, not a regular file"
-        raise DataError(path, found, expected, "give the path of a file")
-    if status.st_size == 0:
-        raise DataError(path, "an empty file", expected, FETCH_AGAIN)
-    try:
-        return open(path, "rb", buffering=0)
     except OSError as error:
+        if os.path.isdir(path):
+            raise DataError(path, "a folder", expected, "give the path of a file") from None
         raise _unreadable(path, error, expected) from error
+    # What is open is looked at: by its name it may be another file by now.
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size:
+        return file
+    file.close()
+    if stat.S_ISREG(status.st_mode):
+        raise DataError(path, "an empty file", expected, FETCH_AGAIN)
+    found = "a pipe or device, not a regular file"
+    raise DataError(path, found, expected, "give the path of a file")
+
+
+def _open_at_once(path, flags):
+    """Open without waiting for the other end of a pipe, or becoming a terminal's process."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def _unreadable(path, error, expected):

@@ -12,11 +12,13 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from typing import IO, Any, Callable
 
 from dlt.errors import SettingsError
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what write_atomically calls them
+_ABANDONED = 3600.0  # seconds without a byte, after which nobody is writing such a file
 _ADVICE = {
     errno.ENOENT: "make the folder first, or choose another one",
     errno.ENOTDIR: "make the folder first, or choose another one",
@@ -37,7 +39,8 @@ def write_atomically(
     """Write a file completely, or leave the old one untouched.
 
     The bytes go to a temporary file in the same folder, reach the disk (fsync), and then take
-    the name `path` in one step. A symbolic link is followed, and stays.
+    the name `path` in one step. A symbolic link is followed, and stays. What writers left in that
+    folder that were killed an hour ago or more is removed.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ def _write_and_rename(target, write, previous):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
     _sync_folder(folder)
+    with contextlib.suppress(OSError):  # a folder may let files be made, but not listed
+        remove_unfinished(folder, _ABANDONED)
 
 
 def _not_written(path, error):
@@ -209,12 +214,18 @@ def own_folder(folder: str, name: str) -> str:
     return path
 
 
-def remove_unfinished(folder: str | os.PathLike) -> None:
+def remove_unfinished(folder: str | os.PathLike, seconds: float = 0.0) -> None:
     """Remove the temporary files of `write_atomically` that killed writers left in a folder.
 
-    Nobody may be writing there at that time.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    seconds : float
+        Leave what was written to since then; 0 if nobody can be writing there.
     """
-    for name in os.listdir(folder):
-        if _TEMPORARY.fullmatch(name):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(folder, name))
+    latest = time.time() - seconds
+    for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            if os.lstat(path).st_mtime <= latest:
+                os.unlink(path)

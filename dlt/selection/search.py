@@ -321,6 +321,6 @@ def _alone(folder):
             yield mark, lock
         finally:
             if lock.is_of_folder():
-                write_text(own_file(folder, MARK_NAME), "")  # those at work elsewhere stop
+                write_text(own_file(folder, MARK_NAME), "over")  # those at work elsewhere stop
     finally:
         lock.release()

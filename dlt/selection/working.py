@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -16,6 +17,7 @@ from dlt.chunks import open_data
 from dlt.datasets import load_data
 from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError
+from dlt.files.reading import open_regular
 from dlt.order import Shuffled
 from dlt.runs.folder import DATASET, SEED, RunFolder
 from dlt.runs.lock import ForeignRunError
@@ -216,8 +218,7 @@ def _is_over(task):
 
 def _mark(task):
     """Return the mark in the folder of the search, or None if there is none to be seen."""
-    try:
-        with open(os.path.join(os.path.dirname(task.folder), MARK_NAME)) as file:
-            return file.read(100)
-    except OSError:
-        return None
+    path = os.path.join(os.path.dirname(task.folder), MARK_NAME)
+    with contextlib.suppress(DataError, OSError), open_regular(path) as file:
+        return file.read(100).decode("ascii", "replace")
+    return None
