@@ -1,27 +1,27 @@
 """Fetching MNIST: a short list of mirrors, checksums, and no waiting for dead addresses.
 
 The tutorial's own address is gone, and so are several that replaced it. What stays true is the
-SHA-256 of each file, so any mirror will do. A file gets its final name only after its checksum
-has been found right.
+size and the SHA-256 of each file, so any mirror will do. A file is written once it is here and
+right, and never in the place of another.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
 import socket
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+
+import platformdirs
 
 from dlt.errors import DataError, FetchError, SettingsError
-from dlt.files.idx import read_idx
-from dlt.files.npz import read_npz
-from dlt.files.writing import try_writing
-from dlt.progress import silent
+from dlt.files.reading import open_regular
+from dlt.files.writing import try_writing, write_atomically
+from dlt.progress import Progress, silent
 
 
 class Mirror(NamedTuple):
@@ -31,22 +31,31 @@ class Mirror(NamedTuple):
     ----------
     base_url : str
         The address up to the file name, with its last slash.
-    files : dict of str to str
-        File name -> SHA-256 of the file, 64 hexadecimal digits.
+    files : dict of str to (int, str)
+        File name -> size in bytes, and SHA-256 in 64 hexadecimal digits.
     """
 
     base_url: str
-    files: dict[str, str]
+    files: dict[str, tuple[int, str]]
 
 
-_IDX_SHA256 = {
-    "train-images-idx3": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+_IDX_FILES = {
+    "train-images-idx3-ubyte.gz": (
+        9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+    ),
+    "t10k-images-idx3-ubyte.gz": (
+        1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+    ),
+    "t10k-labels-idx1-ubyte.gz": (
+        4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+    ),
+}  # fmt: skip
+_NPZ_FILE = {
+    "mnist.npz": (11490434, "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
 }
-_IDX_FILES = {f"{name}-ubyte.gz": sha256 for name, sha256 in _IDX_SHA256.items()}
-_NPZ_FILE = {"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"}
 
 #: The addresses that PyTorch, TensorFlow Datasets and Keras use, in the order to try them.
 #: LeCun's page is left out: it asks not to be used by scripts, and answers 403 with a page.
@@ -56,6 +65,9 @@ MIRRORS = (
     Mirror("https://storage.googleapis.com/tensorflow/tf-keras-datasets/", _NPZ_FILE),
 )
 
+_SLOWEST = 20000  # bytes per second; a download that takes longer is given up
+_MOST_REDIRECTS = 5
+_PIECE = 1 << 13  # bytes that are read at a time
 _REMEDY = (
     "put the four files or mnist.pkl.gz into the folder that DLT_DATA names, "
     "or use --dataset digits"
@@ -67,13 +79,8 @@ def user_cache() -> Path:
 
     It is the folder "dlt-theano" in the user's cache (`~/.cache`, `~/Library/Caches` or
     `%LOCALAPPDATA%`).
-
-    Raises
-    ------
-    FetchError
-        `pooch` is not installed.
     """
-    return Path(_pooch().os_cache("dlt-theano"))
+    return Path(platformdirs.user_cache_dir("dlt-theano"))
 
 
 def fetch_mnist(
@@ -102,6 +109,7 @@ def fetch_mnist(
     timeout : float, seconds
         How long a mirror may take to answer, name look-up included, and how long a download
         may stall. All mirrors are asked at once: without a network, this is the whole delay.
+        A download may take a second more for every 20 kB.
 
     Returns
     -------
@@ -113,138 +121,151 @@ def fetch_mnist(
     FetchError
         Every mirror failed: one line with each one's host and reason.
     SettingsError
-        The folder cannot be made, read or written to, the disk is full, or another data set of
-        MNIST's file names is there.
+        The folder cannot be made, read or written to, the disk is full, or something else has
+        the name of one of MNIST's files.
 
     Examples
     --------
     >>> import hashlib, tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "tiny.bin").write_bytes(b"tiny")
-    >>> tiny = Mirror("http://127.0.0.1/", {"tiny.bin": hashlib.sha256(b"tiny").hexdigest()})
+    >>> tiny = Mirror("http://127.0.0.1/", {"tiny.bin": (4, hashlib.sha256(b"tiny").hexdigest())})
     >>> fetch_mnist(folder, mirrors=[tiny]) == folder
     True
     """
     folder = user_cache() if folder is None else Path(os.path.expanduser(str(folder)))
+    if not all(_missing(folder, mirror) for mirror in mirrors):
+        return folder
+    for mirror in mirrors:
+        for name in _missing(folder, mirror):
+            _refuse_other(folder / name)
     try:
-        if not all(_missing(folder, mirror) for mirror in mirrors):
-            return folder
-        for mirror in mirrors:
-            _spare_other_data(folder, _missing(folder, mirror))
         try_writing(folder)
-        probes = [_Probe(mirror, timeout) for mirror in mirrors]
-        reasons = []
-        for mirror, probe in zip(mirrors, probes):
-            reason = probe.wait() or _download(folder, mirror, progress, log, timeout)
-            if reason is None:
-                return folder
-            reasons.append(f"{_host(mirror.base_url)}: {reason}")
     except OSError as error:
         found = f"a data folder that cannot be used ({error.strerror or error})"
         remedy = "name one that you can write to in DLT_DATA"
         raise SettingsError(folder, found, remedy=remedy) from error
+    probes = [_Request("HEAD", mirror.base_url + min(mirror.files), timeout) for mirror in mirrors]
+    reasons = []
+    for mirror, probe in zip(mirrors, probes):
+        reason = probe.wait() or _download(folder, mirror, progress, log, timeout)
+        if reason is None:
+            return folder
+        reasons.append(f"{_host(mirror.base_url)}: {reason}")
     raise FetchError("MNIST", f"no mirror that works ({'; '.join(reasons)})", remedy=_REMEDY)
 
 
-class _Probe(threading.Thread):
-    """Ask, in the background, whether a mirror answers at all within `timeout` seconds.
+def _missing(folder, mirror):
+    """Return the names of the mirror's files that `folder` lacks, or that are others there."""
+    return [name for name, file in mirror.files.items() if not _is_there(folder / name, *file)]
 
-    A name look-up takes no time limit, so only giving up on a whole thread keeps the deadline. A
-    daemon never holds up the exit. Any HTTP status counts as an answer.
-    """
 
-    def __init__(self, mirror, timeout):
-        super().__init__(daemon=True)
-        self.url = mirror.base_url + next(iter(mirror.files))
-        self.timeout = timeout
-        self.reason = _no_answer(timeout)  # until the thread knows better
-        self.deadline = time.monotonic() + timeout
-        self.start()
+def _is_there(path, size, sha256):
+    try:
+        with open_regular(path) as file:
+            return hashlib.sha256(file.read(size + 1)).hexdigest() == sha256
+    except (DataError, OSError):  # the latter: a disk that fails
+        return False
 
-    def run(self):
-        import requests
 
-        try:
-            requests.head(self.url, timeout=self.timeout, allow_redirects=True).close()
-            self.reason = None
-        except (OSError, ValueError) as error:  # requests' own errors are OSErrors
-            self.reason = _reason(error, self.timeout)
-
-    def wait(self):
-        """Return None if the mirror answered, else why not, after the deadline at the latest."""
-        self.join(max(0.0, self.deadline - time.monotonic()))
-        return self.reason
+def _refuse_other(path):
+    """Refuse to replace what is not from here: Fashion-MNIST, for one, has the same names."""
+    if os.path.lexists(path):
+        remedy = "move it away, or name another folder"
+        raise SettingsError(path, "something else than MNIST's file", "that, or nothing", remedy)
 
 
 def _download(folder, mirror, progress, log, timeout):
-    """Download what is missing; return None, or why the mirror failed, in a few words.
-
-    Trouble with the disk leaves as an OSError.
-    """
-    import requests
-
-    pooch = _pooch()
-    if progress is None:
-        progress = sys.stderr is not None and sys.stderr.isatty()
-    # pooch writes to a temporary file, checks it, and only then renames it.
-    downloader = pooch.HTTPDownloader(
-        progressbar=progress,
-        chunk_size=65536,
-        timeout=timeout,
-        headers={"Accept-Encoding": "identity"},  # the checksum is of the file as stored
-    )
+    """Download what is missing; return None, or why the mirror failed, in a few words."""
     for name in _missing(folder, mirror):
         log(f"downloading {name} from {_host(mirror.base_url)}")
-        url, known_hash = mirror.base_url + name, "sha256:" + mirror.files[name]
-        try:
-            with _quiet(pooch.get_logger()):
-                pooch.retrieve(url, known_hash, fname=name, path=str(folder), downloader=downloader)
-        except requests.RequestException as error:  # before OSError: it is one
-            return _reason(error, timeout)
-        except ValueError:  # how pooch says that the checksum is wrong; it keeps nothing
+        size, sha256 = mirror.files[name]
+        with Progress(size // 1000, "kB", progress) as bar:
+            request = _Request("GET", mirror.base_url + name, timeout, size)
+            reason = request.wait(lambda done, n=size // 1000: bar.move(done // 1000, n))
+        if reason is not None:
+            return reason
+        if len(request.content) > size:
+            return f"more than the {size} bytes of {name}"
+        if hashlib.sha256(request.content).hexdigest() != sha256:
             return f"wrong checksum of {name}"
+        if not _is_there(folder / name, size, sha256):  # by another process, meanwhile
+            _refuse_other(folder / name)
+            write_atomically(folder / name, lambda file, data=request.content: file.write(data))
     return None
 
 
-def _missing(folder, mirror):
-    """Return the names of the mirror's files that `folder` lacks or has with another checksum."""
-    pooch = _pooch()
-    return [
-        name
-        for name, sha256 in mirror.files.items()
-        if not (folder / name).is_file() or pooch.file_hash(str(folder / name)) != sha256
-    ]
+class _Request(threading.Thread):
+    """Ask a server, in the background, and keep its answer in memory, up to a byte above `size`.
+
+    A name look-up takes no time limit, and that of a socket is for each piece, however small. So
+    only giving up on a whole thread keeps a deadline. A daemon never holds up the exit.
+    """
+
+    def __init__(self, method, url, timeout, size=0):
+        import requests  # slow: not in the time that is measured
+
+        super().__init__(daemon=True)
+        self._session = requests.Session()
+        self._asked, self._timeout, self._size = (method, url), timeout, size
+        self._start, self._answered, self._given_up = time.monotonic(), False, False
+        self._reason = None
+        self.content = bytearray()
+        self.start()
+
+    def run(self):
+        method, url = self._asked
+        try:
+            with self._session, _answer(self._session, method, url, self._timeout) as response:
+                self._answered = True
+                if method == "GET":
+                    response.raise_for_status()
+                    self._receive(response.raw)
+        except Exception as error:  # of requests, urllib3 and http.client: all mean the same here
+            self._reason = _reason(error, self._timeout)
+
+    def _receive(self, raw):
+        while not self._given_up and len(self.content) <= self._size:
+            n = min(_PIECE, self._size + 1 - len(self.content))
+            piece = raw.read(n, decode_content=False)  # the checksum is of the file as stored
+            if not piece:
+                break
+            self.content += piece
+
+    def wait(self, show=lambda done: None):
+        """Return None when the answer is here, else why not, after the deadline at the latest.
+
+        `show` is called now and then, with how many bytes have come.
+        """
+        try:
+            while self.is_alive() and time.monotonic() < self._start + self._seconds():
+                self.join(min(0.1, self._timeout))
+                show(len(self.content))
+            if not self.is_alive():
+                return self._reason
+        finally:
+            self._given_up = True
+        if not self._answered:
+            return _no_answer(self._timeout)
+        return f"no {self._size} bytes within {self._seconds():.3g} s"
+
+    def _seconds(self):
+        return self._timeout + (self._size / _SLOWEST if self._answered else 0)
 
 
-def _spare_other_data(folder, names):
-    """Refuse to replace whole files: Fashion-MNIST, for one, has files of the same names."""
-    for name in names:
-        path = folder / name
-        if path.is_file():
-            with contextlib.suppress(DataError):
-                _ = read_npz(path) if path.suffix == ".npz" else read_idx(path)
-                found, expected = "a whole file that is not MNIST's", "MNIST's, or none"
-                raise SettingsError(path, found, expected, "name another folder")
+def _answer(session, method, url, timeout):
+    """Return a server's answer, its body unread, after a few redirects."""
+    import requests
 
-
-def _pooch():
-    try:
-        import pooch
-    except ImportError as error:
-        remedy = "pip install pooch, or " + _REMEDY
-        raise FetchError("fetching MNIST", "no pooch", remedy=remedy) from error
-    return pooch
-
-
-@contextlib.contextmanager
-def _quiet(logger):
-    """Silence a logger for a while: `log` has already reported the download."""
-    level = logger.level
-    logger.setLevel("WARNING")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    session.get_redirect_target = lambda response: None  # requests would read their whole bodies
+    headers = {"Accept-Encoding": "identity"}
+    for _ in range(_MOST_REDIRECTS + 1):
+        response = session.request(method, url, headers=headers, timeout=timeout, stream=True)
+        if not response.is_redirect:
+            return response
+        url = urljoin(url, response.headers["location"])
+        response.close()
+    raise requests.TooManyRedirects
 
 
 def _host(url):
@@ -259,6 +280,7 @@ def _no_answer(timeout):
 def _reason(error, timeout):
     """Return why a request failed, in a few words."""
     import requests
+    import urllib3
 
     if isinstance(error, requests.HTTPError):
         return f"HTTP {error.response.status_code}"
@@ -276,6 +298,6 @@ def _reason(error, timeout):
         if isinstance(cause, (socket.timeout, TimeoutError, requests.Timeout)):
             return _no_answer(timeout)
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+    if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
         return "connection lost"
     return type(error).__name__

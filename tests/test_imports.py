@@ -89,7 +89,7 @@ def test_import_is_silent_and_touches_no_network_and_no_file():
         "import dlt\n"
         "ours = os.path.dirname(dlt.__file__)\n"
         "loaded = [m for m in sys.modules if m.split('.')[0] in\n"
-        "          ('pytensor', 'theano', 'jax', 'numpy', 'pooch', 'requests', 'tqdm', 'PIL',\n"
+        "          ('pytensor', 'theano', 'jax', 'numpy', 'requests', 'tqdm', 'PIL',\n"
         "           'matplotlib')]\n"
         "opened = [a[0] for e, a in seen if e == 'open' and not str(a[0]).startswith(ours)]\n"
         "opened = [p for p in opened if not str(p).endswith(('.py', '.pyc', '.so', '.pth'))]\n"
@@ -110,7 +110,7 @@ def test_every_public_name_and_every_module_is_there_and_documented():
     modules = {module(path) for path in MODULES} - {"__init__", "__main__"}
     code = (
         f"import dlt, sys\nfor name in {sorted(modules)}: getattr(dlt, name).__doc__[0]\n"
-        "assert not {'pooch', 'requests', 'tqdm'} & set(sys.modules)"
+        "assert not {'requests', 'tqdm'} & set(sys.modules)"
     )
     assert run_python("-c", code).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
