@@ -12,7 +12,7 @@ import numpy as np
 
 from dlt.arrays import as_bytes
 from dlt.checks import finite, is_one_hot, real_numbers
-from dlt.errors import DataError
+from dlt.errors import DataError, one_line
 from dlt.examples import Description
 from dlt.files.rows import pieces
 
@@ -364,8 +364,7 @@ def names_in_words(description: Description) -> str:
     """
     names = description.labels or ()
     shown = names if len(names) <= 10 else (*names[:8], "...", names[-1])
-    text = f"{len(names)} labels: {', '.join(shown)}"
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)  # a stranger named them
+    return one_line(f"{len(names)} labels: {', '.join(shown)}")
 
 
 def in_words(description: Description) -> str:
@@ -382,4 +381,4 @@ def in_words(description: Description) -> str:
     pictures = f"{height} x {width} pictures, {placed}on a {ground} ground" if height else None
     scales = {1: "values as they are, up to 1", 256: "bytes divided by 256"}
     scale = scales.get(description.scale or 0)
-    return "; ".join(filter(None, [pictures, scale, description.split]))
+    return one_line("; ".join(filter(None, [pictures, scale, description.split])))

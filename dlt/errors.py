@@ -19,8 +19,7 @@ class DltError(Exception):
     what : str or os.PathLike
         The file, setting or array that is wrong.
     found : object
-        What is there. In every part, control characters are escaped and text beyond 2000
-        characters is cut off, as it may quote a file.
+        What is there. Every part is shown as `one_line` shows it.
     expected : object, optional
         What should be there.
     remedy : str, optional
@@ -36,7 +35,7 @@ class DltError(Exception):
         self, what: object, found: object, expected: object = None, remedy: object = None
     ) -> None:
         parts = [
-            part if part is None else _one_line(part) for part in (what, found, expected, remedy)
+            part if part is None else one_line(part) for part in (what, found, expected, remedy)
         ]
         self.what, self.found, self.expected, self.remedy = parts
         wanted = self.expected and f"expected {self.expected}"
@@ -48,12 +47,20 @@ class DltError(Exception):
         return type(self), (self.what, self.found, self.expected, self.remedy)
 
 
-def _one_line(value):
-    """Escape line breaks and other control characters, which names in files may have."""
+def one_line(value: object, longest: int = _LONGEST) -> str:
+    r"""Return text that may come from a stranger's file as text to print.
+
+    Line breaks, what draws on the terminal and what cannot be seen is escaped; text beyond
+    `longest` characters is cut off.
+
+    Examples
+    --------
+    >>> one_line("ham\n\x1b[2J\u200b"), one_line("spam and eggs", longest=9)
+    ('ham\\n\\x1b[2J\\u200b', 'spam  ...')
+    """
     text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 4] + " ..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: longest + 1])
+    return shown if len(shown) <= longest else shown[: longest - 4] + " ..."
 
 
 class DataError(DltError, ValueError):

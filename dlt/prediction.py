@@ -14,7 +14,7 @@ import numpy as np
 
 from dlt.checks import inputs, rows_alike
 from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
-from dlt.errors import DataError
+from dlt.errors import DataError, one_line
 from dlt.examples import Description
 from dlt.models import LogisticRegression, row_shape
 from dlt.parameters import cast_floats, read_params, set_values
@@ -45,7 +45,7 @@ class Predictor:
     description : Description
         What is known of its training data.
     labels : tuple of str
-        What its labels are called; control characters are replaced.
+        What its labels are called; control characters are escaped.
 
     Raises
     ------
@@ -187,12 +187,13 @@ def description_of(settings: dict[str, Any], n_in: int, n_out: int) -> Descripti
     height, width, labels = (fields.get(name) for name in ("height", "width", "labels"))
     sides = type(height) is int and type(width) is int and height > 0 and height * width == n_in
     if not isinstance(labels, (list, tuple)) or len(labels) != n_out:
-        labels = None
+        labels = ()
+    texts = all(isinstance(name, str) for name in labels)
     return Description(
         scale=fields.get("scale") if fields.get("scale") in (1, 256) else None,
         height=height if sides else None,
         width=width if sides else None,
-        labels=tuple(map(str, labels)) if labels else None,
+        labels=tuple(labels) if labels and texts else None,
         ground=fields.get("ground") if fields.get("ground") in ("dark", "light") else None,
         centred=fields.get("centred") is True and sides and height == width,
     )
@@ -207,8 +208,7 @@ def shown_labels(description: Description, n_out: int) -> tuple[str, ...]:
     (('ham', 'spam'), ('0', '1'))
     """
     labels = description.labels or map(str, range(n_out))
-    shown = (name[:_LONGEST_LABEL] for name in labels)
-    return tuple("".join(c if c.isprintable() else "\ufffd" for c in name) for name in shown)
+    return tuple(one_line(name, _LONGEST_LABEL) for name in labels)
 
 
 def load_model(path: str | os.PathLike) -> Any:
@@ -325,4 +325,4 @@ def _other_class(settings):
     described = settings.get(MODEL)
     name = described.get("class") if isinstance(described, dict) else None
     other = isinstance(name, str) and name != LogisticRegression.__name__
-    return ascii(name[:80])[1:-1] if other else None
+    return one_line(name, 80) if other else None

@@ -6,6 +6,7 @@ Source: page "Getting Started", sections "Testing" and "Plotting Intermediate Re
 from __future__ import annotations
 
 import html
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -77,6 +78,11 @@ class TrainingResult(NamedTuple):
     stopped_by: str
     diverged_at: int | None
     initial_patience: float
+
+    @property
+    def epochs_per_second(self) -> float:
+        """Speed of the loop, compiling aside; NaN if it took no time that a clock can tell."""
+        return self.n_epochs / self.seconds if self.seconds else math.nan
 
     def plot(self, loss_label: str = "training loss") -> Figure:
         """Draw the learning curves; see `dlt.plot_learning_curves`.

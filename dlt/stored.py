@@ -19,7 +19,7 @@ from typing import Callable
 import numpy as np
 
 from dlt.checks import inputs, labels, pair
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import check_format, open_capped
 from dlt.files.rows import RowFile, pieces
@@ -31,6 +31,8 @@ from dlt.progress import Progress, silent
 DESCRIPTION_NAME = "dataset.json"
 
 SETS = ("train", "valid", "test")
+
+_OF_PART = ("shape", "dtype", "sha256")  # what is said of each array
 
 _FORMAT = 1
 _GROUNDS = (None, "dark", "light")
@@ -174,20 +176,22 @@ def read_stored(
 def _part(folder, name, parts, verify, log):
     """Return one array, its digest and its scale."""
     path, wanted = os.path.join(folder, name + ".npy"), parts.get(name)
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("sha256"), str):
+    shape, dtype, digest = map((wanted if isinstance(wanted, dict) else {}).get, _OF_PART)
+    whole = isinstance(shape, list) and all(isinstance(n, int) for n in shape)
+    if not whole or not isinstance(dtype, str) or not isinstance(digest, str):
         described = os.path.join(folder, DESCRIPTION_NAME)
         raise DataError(described, f"no description of {name}", _EXPECTED, _AGAIN)
     rows, scale = RowFile(path), wanted.get("scale", 1)
     found = f"shape {list(rows.shape)}, type {rows.dtype.str}"
-    expected = f"shape {wanted.get('shape')}, type {wanted.get('dtype')}"
+    expected = f"shape {shape}, type {dtype}"
     if found != expected or scale not in ((1, 256) if rows.dtype == np.uint8 else (1,)):
         raise DataError(path, found, f"{expected}, as {DESCRIPTION_NAME} says", _AGAIN)
     if verify:
-        log(f"verifying {path} ...")
-        if _sha256(rows) != wanted["sha256"]:
+        log(f"verifying {one_line(path)} ...")
+        if _sha256(rows) != digest:
             raise DataError(path, "other contents", f"those of {DESCRIPTION_NAME}", _AGAIN)
     form = rows.dtype.name + ("/256" if scale == 256 else "")
-    return rows, f"{form} {wanted['sha256']}", scale
+    return rows, f"{form} {digest}", scale
 
 
 def _described(path):
@@ -204,10 +208,12 @@ def _described(path):
         found = f"format {described.get('format')!a:.40}"
         raise DataError(path, found, f"format {_FORMAT}", _AGAIN)
     names, split = described.get("labels"), described.get("split")
-    described["labels"] = tuple(names) if isinstance(names, list) else names
+    described["labels"] = tuple(names) if isinstance(names, list) else None
     sides = described.get("height"), described.get("width")
     whole = all(side is None or (type(side) is int and side > 0) for side in sides)
-    text_only = all(isinstance(name, str) for name in described["labels"] or ())
+    text_only = isinstance(names, (list, type(None))) and all(
+        isinstance(name, str) for name in names or ()
+    )
     looks = described.get("ground") in _GROUNDS and described.get("centred") in (None, True, False)
     if not whole or not text_only or not looks or not isinstance(split, (str, type(None))):
         found = "an invalid height, width, label, split, ground or margin"

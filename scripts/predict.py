@@ -52,7 +52,7 @@ def main(argv=None):
 def predict_pictures(predictor, args):
     """Return the answers, and how many pictures have none."""
     from dlt.answers import picture_answers
-    from dlt.errors import DltError
+    from dlt.errors import DltError, one_line
 
     answers, n_failed = [], 0
     for answer in picture_answers(predictor, args.pictures):
@@ -61,7 +61,7 @@ def predict_pictures(predictor, args):
             n_failed += 1
             continue
         place, label, p, note, _ = answer
-        print(f"{place}: {label}, probability {p:.3f} ({note})", flush=True)
+        print(f"{one_line(place)}: {label}, probability {p:.3f} ({note})", flush=True)
         answers.append(answer)
     return answers, n_failed
 

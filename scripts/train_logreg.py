@@ -71,6 +71,7 @@ def main(argv=None):
     import dlt
     from dlt.describing import in_long_runs, in_words, names_in_words
     from dlt.engine import describe
+    from dlt.errors import one_line
     from dlt.runs.folder import DATASET, L1, L2, SEED
 
     say(describe())
@@ -81,8 +82,8 @@ def main(argv=None):
         datasets = dlt.load_data(dataset, log=say)
     (n_in,), n_out = datasets[0].row_shape, datasets[0].n_labels
     n_train, n_valid, n_test = (data_set.n_examples for data_set in datasets)
-    say(f"{dataset}: {n_train} training, {n_valid} validation, {n_test} test examples of {n_in} "
-        f"values, {names_in_words(datasets[0].description)}")  # fmt: skip
+    say(f"{one_line(dataset)}: {n_train} training, {n_valid} validation, {n_test} test examples "
+        f"of {n_in} values, {names_in_words(datasets[0].description)}")  # fmt: skip
     say(in_words(datasets[0].description))
     order = None if args.shuffle is None else dlt.Shuffled(args.shuffle)
     if order is None and in_long_runs(datasets[0].targets):
@@ -138,8 +139,8 @@ def report(result, valid_y, output_dir, say):
         say(f"Optimization complete with best validation score of {result.best_validation}, with "
             f"test performance {result.test}")  # fmt: skip
         say(f"best after {result.best_iteration} updates; saved in {output_dir}")
-    speed = result.n_epochs / result.seconds
-    say(f"{result.n_epochs} epochs, {speed:.6f} epochs/sec, stopped by {result.stopped_by}")
+    say(f"{result.n_epochs} epochs, {result.epochs_per_second:.6f} epochs/sec, stopped by "
+        f"{result.stopped_by}")  # fmt: skip
     constant = constant_score(valid_y)
     if result.best_params is not None and result.best_validation.fraction >= constant.fraction:
         say(f"nothing was learned: always giving the most frequent label has {constant} too; usual "

@@ -156,7 +156,7 @@ def test_a_label_cannot_change_the_terminal(save_model, tmp_path):
     predictor = save_model(description={**DESCRIPTION, "labels": ["\x1b[2J", "b"]})
     save_pictures(tmp_path / "mine")
     (answer,) = picture_answers(predictor, ["mine/a.png"])
-    assert answer.label == "\ufffd[2J"
+    assert answer.label == "\\x1b[2J"
 
 
 def test_pieces_are_predicted_as_a_whole_is(monkeypatch, tmp_path):

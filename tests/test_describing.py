@@ -200,5 +200,6 @@ def test_what_is_known_is_said_in_a_line():
     assert in_words(dlt.load_data("digits")[0].description).startswith("28 x 28 pictures, centred")
     many = Description(labels=tuple(map(str, range(11))))
     assert names_in_words(many) == "11 labels: 0, 1, 2, 3, 4, 5, 6, 7, ..., 10"
-    assert names_in_words(Description(labels=("a\x1b[2J", "b"))) == "2 labels: a\ufffd[2J, b"
+    assert names_in_words(Description(labels=("a\x1b[2J", "b"))) == "2 labels: a\\x1b[2J, b"
     assert in_words(Description(1, split="whole")) == "values as they are, up to 1; whole"
+    assert in_words(Description(split="\x1b[2J\n")) == "\\x1b[2J\\n"

@@ -618,10 +618,10 @@ def test_hostile_text_stays_text(open_model):
     assert page.js("return window.injected") is None
     assert page.js("return document.images.length + document.scripts.length") == 2
     text = page.js("return document.querySelector('header p').textContent")
-    assert text == HOSTILE + "\ufffd\ufffd\ufffd It runs in this page: what you draw stays here."
+    assert text == HOSTILE + "\\n\\ud800\\u202e It runs in this page: what you draw stays here."
     page.draw(ONE)
     assert page.text("answer").startswith(HOSTILE[:40])
-    assert [label for label, _, _ in page.shown()] == [HOSTILE[:40], "b\ufffd"]
+    assert [label for label, _, _ in page.shown()] == [HOSTILE[:40], "b\\u202e"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from dlt.errors import DataError
+from dlt.errors import DataError, one_line
 
 
 def test_parts_and_message():
@@ -25,9 +25,17 @@ def test_no_part_can_break_the_line_or_draw_on_the_terminal(part):
     assert getattr(error, part) == r"a\n\x1b[2J\u202eb\ud800"
 
 
+@pytest.mark.parametrize(
+    "kind", ["\n", "\x1b", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028"]
+)
+def test_what_draws_or_cannot_be_seen_is_escaped(kind):
+    assert one_line(f"a{kind}ü") == f"a{ascii(kind)[1:-1]}ü"
+
+
 def test_a_long_part_is_cut_off():
     error = DataError("p", "x" * (1 << 20), "e")
     assert error.found == "x" * 1996 + " ..."
+    assert len(one_line("\x1b" * 2000)) == 2000
     assert str(error).endswith(" ...; expected e")
 
 

@@ -112,3 +112,9 @@ def test_errors_that_are_measured_are_drawn_as_they_are(known):
     result = known._replace(history=rows, best_iteration=166, best_validation=Score(-3.0, 2))
     assert errors_drawn(result) == ([1, -1.5], ["best model: -1.5 after 166 updates"])
     assert result.plot().axes[1].get_ylabel() == "validation error"
+
+
+def test_a_loop_that_took_no_time_has_no_speed(known):
+    assert known._replace(n_epochs=3, seconds=2.0).epochs_per_second == 1.5
+    # as a stranger's checkpoint, or a coarse clock, says
+    assert math.isnan(known._replace(seconds=0.0).epochs_per_second)

@@ -28,7 +28,8 @@ def running(parts):
         ({"n_epochs": "1"}, {},
          ["n_epochs: the checkpoint has 1, this run 1000 (it may only be raised)"]),
         ({}, {"text": "a\nb"}, ["text: the checkpoint has none, this run a\\nb"]),
-        ({"a\x1b" * 99: 1}, {}, ["a\\x1b" * 16 + ": the checkpoint has 1, this run none"]),
+        ({"a\x1b" * 99: 1}, {},
+         [("a\\x1b" * 16)[:76] + " ...: the checkpoint has 1, this run none"]),
         ({}, {"dataset": "elsewhere"}, []),
         ({"engine": "PyTensor 3", "floatX": "float32"}, {}, []),  # see the engine
         ({}, {"learning_rate": 1, "seed": 1},

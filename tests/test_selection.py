@@ -237,6 +237,7 @@ def test_the_test_set_is_scored_for_the_winner_alone_and_once(search, monkeypatc
     [
         ({"iteration": "1"}, "something else; expected a score as dlt.select writes it"),
         ({"n_examples": 0}, "something else"),
+        ({"n_examples": 10**39}, "something else"),
         ({"n_errors": 1000}, "something else"),
         ({"n_errors": float("nan")}, "something else"),
         ({"format": None}, "something else"),

@@ -123,6 +123,7 @@ DAMAGED = {
     ),
     "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
     "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
+    "dataset.json: found an invalid height, w": edited(lambda d: d.update(labels=3)),
     "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),
     "dataset.json: found an invalid": edited(lambda d: d.update(ground="grey")),
     "dataset.json: found an invali": edited(lambda d: d.update(centred="yes")),
@@ -130,6 +131,9 @@ DAMAGED = {
         lambda d: d["parts"]["train_x"].update(scale=3)
     ),
     "dataset.json: found no description of test_y": edited(lambda d: d["parts"].pop("test_y")),
+    "dataset.json: found no description of test_x": edited(
+        lambda d: d["parts"]["test_x"].update(shape=[["deep"]])
+    ),
     r"train_x.npy: found shape \[30, 12\], type \|u1; expected shape \[31": edited(
         lambda d: d["parts"]["train_x"].update(shape=[31, 12])
     ),

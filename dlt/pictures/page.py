@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description
 from dlt.files.writing import write_atomically
 from dlt.pictures.reading import box_of, check_pictures, white_of
@@ -116,9 +116,8 @@ def page_html(W: ArrayLike, b: ArrayLike, description: Description, about: str =
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src '{_digest(page_style)}'; script-src '{_digest(script)}'"
     )
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in about)  # all on one line
     return string.Template(_part("page.html")).substitute(
-        about=html.escape(shown),
+        about=html.escape(one_line(about)),
         what="a digit" if all(label.isdigit() for label in labels) else "a picture",
         how=_how(description),
         policy=policy,

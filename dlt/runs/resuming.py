@@ -10,8 +10,11 @@ import json
 
 import dlt
 from dlt.engine import versions
+from dlt.errors import one_line
 from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DATASET, DESCRIPTION
+
+_LONGEST = 80  # characters of a name or a value from the checkpoint
 
 
 def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
@@ -57,7 +60,7 @@ def _graphs(before, after):
     for name in sorted(set(before) | set(after)):
         (was, were), (now, are) = (part.get(name, ["", []]) for part in (before, after))
         if was != now or len(were) != len(are):
-            found.append(f"{_printable(name)}: the checkpoint has another expression")
+            found.append(f"{one_line(name, _LONGEST)}: the checkpoint has another expression")
         else:
             pairs = [_difference(name, *pair) for pair in zip(were, are) if pair[0] != pair[1]]
             found += pairs[:1]
@@ -74,8 +77,5 @@ def _unequal(before, after):
 def _difference(name, before, after):
     values = ["none" if value is None else value for value in (before, after)]
     texts = [v if isinstance(v, str) else json.dumps(v) for v in values]
-    return "{}: the checkpoint has {}, this run {}".format(*map(_printable, [name, *texts]))
-
-
-def _printable(text):
-    return ascii(text)[1:-1][:80]
+    shown = [one_line(text, _LONGEST) for text in (name, *texts)]
+    return "{}: the checkpoint has {}, this run {}".format(*shown)

@@ -19,7 +19,7 @@ from dlt.checks import whole_number
 from dlt.datasets import NAMES
 from dlt.describing import in_words
 from dlt.early_stopping import Patience
-from dlt.errors import DataError, DltError, SettingsError
+from dlt.errors import DataError, DltError, SettingsError, one_line
 from dlt.files.reading import check_format, open_capped
 from dlt.files.writing import own_file, prepare_output_dir, write_text
 from dlt.parameters import read_params
@@ -135,7 +135,7 @@ def select(
         stack.callback(forget)
         dataset = dataset if dataset in NAMES else os.path.abspath(dataset)  # workers run elsewhere
         source = current_source(dataset, max_memory)
-        log(f"loading {source.dataset} ...")
+        log(f"loading {one_line(source.dataset)} ...")
         *learned, test_set = load(source, mark)
         if learned[0].description:
             log(in_words(learned[0].description))
@@ -275,7 +275,8 @@ def _tested(winner, task, test_set, log):
         if place == winner.folder and all(earlier[name] == value for name, value in look.items()):
             score, whose = Score(earlier["n_errors"], earlier["n_examples"]), "this winner"
         if earlier["dataset"] == look["dataset"] or earlier["data"] == look["data"]:
-            log(f"the test set was scored before, on {earlier['date']}, for {whose}")
+            date = one_line(earlier["date"], 20)
+            log(f"the test set was scored before, on {date}, for {whose}")
     if score is None:
         score = prepared(task).trainer.score(test_set, _best_params(winner))
         look.update(score._asdict(), date=datetime.date.today().isoformat(), format=_FORMAT)
@@ -300,7 +301,7 @@ def _look(path):
     fits = all(isinstance(found.get(name), kind) for name, kind in _LOOK.items())
     if fits:
         n, n_errors = found["n_examples"], found["n_errors"]
-        fits = n > 0 and (
+        fits = 0 < n <= 1 << 53 and (
             0 <= n_errors <= n if isinstance(n_errors, int) else np.isfinite(n_errors)
         )
     if not fits:

@@ -16,7 +16,7 @@ from dlt import engine
 from dlt.chunks import open_data
 from dlt.datasets import load_data
 from dlt.early_stopping import Patience
-from dlt.errors import DataError, DltError, SettingsError
+from dlt.errors import DataError, DltError, SettingsError, one_line
 from dlt.files.reading import open_regular
 from dlt.order import Shuffled
 from dlt.runs.folder import DATASET, SEED, RunFolder
@@ -112,7 +112,7 @@ def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outco
 
 def failed(task: Task, error: str) -> Outcome:
     """Return the outcome of a candidate that could not be trained; the error becomes one line."""
-    return Outcome(task.settings, task.folder, error=" ".join(error.split()))
+    return Outcome(task.settings, task.folder, error=one_line(" ".join(error.split())))
 
 
 def current_source(dataset: str, max_memory: int | None) -> Source:
