@@ -36,6 +36,13 @@ def test_flags_are_honoured(theano_flags, own, expected):
     assert out.endswith(expected) and err == ""
 
 
+@pytest.mark.parametrize("mode", ["JAX", "NUMBA"])
+def test_no_file_is_left_when_the_process_ends(mode, tmp_path):
+    code = "from dlt.engine import *; x = T.matrix(); theano.function([x], T.exp(x))([[0.0]])"
+    assert run(code, PYTENSOR_FLAGS="mode=" + mode, TMPDIR=tmp_path) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_jax_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(_pytensor, "_HAS_JAX", False)
     with pytest.raises(EngineError, match="linker jax: found no jax; pip install jax"):

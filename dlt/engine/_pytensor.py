@@ -3,12 +3,15 @@
 Written for PyTensor 3.0 and 3.3.
 """
 
+import atexit
 import functools
 import importlib
 import importlib.util
 import logging
 import os
+import pathlib
 import sys
+import tempfile
 import warnings
 from typing import Any
 
@@ -84,6 +87,7 @@ def set_linker(name):
     # As a setting, not as an argument of theano.function: PyTensor compiles parts of a
     # graph on their own, and those take the setting.
     theano.config.mode = _MODES[name]
+    _tidy_up()
 
 
 def libraries():
@@ -288,6 +292,22 @@ def _turned(variable):
     return variable.T if tall else variable
 
 
+def _tidy_up():
+    """Let go, in the end, of the files in which PyTensor keeps the source of what it compiles."""
+    modules = ["pytensor.link.utils"]
+    if linker() == "numba":
+        modules.append("pytensor.link.numba.cache")  # imports Numba, which is slow
+    for name in modules:
+        importlib.import_module(name).NamedTemporaryFile = _passing_file
+
+
+def _passing_file(**options):
+    file = tempfile.NamedTemporaryFile(**options)
+    atexit.register(pathlib.Path(file.name).unlink, missing_ok=True)
+    return file
+
+
+_tidy_up()
 _missing = flags.missing_compiler(theano.config.cxx) if linker() == "c" else []
 if _missing:
     logger.warning(
