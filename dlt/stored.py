@@ -23,7 +23,7 @@ from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import check_format, open_capped
 from dlt.files.rows import RowFile, pieces
-from dlt.files.writing import unwritable, write_text
+from dlt.files.writing import temporary_in, unwritable, write_text
 from dlt.fingerprint import compact
 from dlt.progress import Progress, silent
 
@@ -76,9 +76,8 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         remedy = "name another, or remove it first"
         raise SettingsError(folder, "files there already", "a new folder", remedy)
-    unfinished = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}.unfinished")
+    unfinished = temporary_in(os.path.dirname(folder))
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
         os.makedirs(unfinished)
         _write(unfinished, [_as_rows(data_set) for data_set in datasets], progress)
         os.rename(unfinished, folder)

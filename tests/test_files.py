@@ -297,13 +297,18 @@ def test_only_what_killed_writers_left_is_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"]
 
 
-def test_writing_removes_what_was_left_an_hour_ago(tmp_path):
-    at_work, left = (tmp_path / f".{digit * 16}.tmp" for digit in "01")
-    for path, seconds in ((at_work, 3500), (left, 3700)):
+def test_writing_removes_what_was_left_a_day_ago(tmp_path):
+    file, folder, left, left_folder = (tmp_path / f".{digit * 16}.tmp" for digit in "0123")
+    for path, hours in ((folder, 23), (left_folder, 25)):
+        path.mkdir()
+        (path / "x").write_bytes(b"half")
+        os.utime(path / "x", (time.time() - hours * 3600,) * 2)
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+    for path, hours in ((file, 23), (left, 25)):
         path.write_bytes(b"half")
-        os.utime(path, (time.time() - seconds,) * 2)
+        os.utime(path, (time.time() - hours * 3600,) * 2)
     write_atomically(tmp_path / "x", lambda file: file.write(b"1"))
-    assert sorted(tmp_path.iterdir()) == [at_work, tmp_path / "x"]
+    assert sorted(tmp_path.iterdir()) == [file, folder, tmp_path / "x"]
 
 
 def test_failing_rename_removes_the_temporary_file(tmp_path, monkeypatch):

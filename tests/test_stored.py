@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -57,7 +58,6 @@ def test_a_folder_is_whole_or_not_there(sets, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    (tmp_path / ".data.unfinished").mkdir()  # left by a process that was killed
     with monkeypatch.context() as patch:
         patch.setattr(stored.os, "fsync", full)
         with pytest.raises(SettingsError, match="folder that cannot be written .No space left"):
@@ -65,6 +65,36 @@ def test_a_folder_is_whole_or_not_there(sets, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
     dlt.save_data(tmp_path / "data", sets)
     assert os.listdir(tmp_path) == ["data"]
+
+
+def test_of_two_that_write_one_folder_the_first_wins(sets, tmp_path):
+    second_is_at_work, first_is_done = threading.Event(), threading.Event()
+
+    class Second(Examples):
+        def rows(self, start, stop):
+            second_is_at_work.set()
+            assert first_is_done.wait(60)
+            return super().rows(start, stop)
+
+    class First(Examples):
+        def rows(self, start, stop):
+            if not second_is_at_work.is_set():
+                second.start()
+            assert second_is_at_work.wait(60)
+            return super().rows(start, stop)
+
+    def store_second():
+        with pytest.raises(SettingsError, match="data: found a folder that cannot be written"):
+            dlt.save_data(tmp_path / "data", [Second(*part) for part in sets[::-1]])
+        refused.append(True)
+
+    refused, second = [], threading.Thread(target=store_second)
+    dlt.save_data(tmp_path / "data", [*sets[:2], First(*sets[2])])
+    first_is_done.set()
+    second.join()
+    assert refused and os.listdir(tmp_path) == ["data"]
+    x, _ = dlt.open_data(tmp_path / "data", verify=True)[0].rows(0, 30)
+    np.testing.assert_array_equal(x, sets[0].x)
 
 
 def test_arrays_and_pictures_are_stored_as_rows(rng, tmp_path):

@@ -11,14 +11,15 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import time
 from typing import IO, Any, Callable
 
 from dlt.errors import SettingsError
 
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what write_atomically calls them
-_ABANDONED = 3600.0  # seconds without a byte, after which nobody is writing such a file
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what temporary_in calls them
+_ABANDONED = 86400.0  # seconds without a byte, after which nobody is writing such a file
 _ADVICE = {
     errno.ENOENT: "make the folder first, or choose another one",
     errno.ENOTDIR: "make the folder first, or choose another one",
@@ -40,7 +41,7 @@ def write_atomically(
 
     The bytes go to a temporary file in the same folder, reach the disk (fsync), and then take
     the name `path` in one step. A symbolic link is followed, and stays. What writers left in that
-    folder that were killed an hour ago or more is removed.
+    folder that were killed a day ago or more is removed.
 
     Parameters
     ----------
@@ -82,8 +83,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 def _write_and_rename(target, write, previous):
     folder = os.path.dirname(target)
-    # Made by open, not by tempfile: so the umask decides who may read the result.
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    temporary = temporary_in(folder)
     try:
         with open(temporary, "xb") as file:
             write(file)
@@ -96,8 +96,6 @@ def _write_and_rename(target, write, previous):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
     _sync_folder(folder)
-    with contextlib.suppress(OSError):  # a folder may let files be made, but not listed
-        remove_unfinished(folder, _ABANDONED)
 
 
 def _not_written(path, error):
@@ -214,8 +212,19 @@ def own_folder(folder: str, name: str) -> str:
     return path
 
 
+def temporary_in(folder: str) -> str:
+    """Return a new name in a folder, for a file or folder that gets its own once it is whole.
+
+    What killed writers left there a day ago or more is removed.
+    """
+    with contextlib.suppress(OSError):  # a folder may let files be made, but not listed
+        remove_unfinished(folder, _ABANDONED)
+    # Not by tempfile: so the umask decides who may read the result.
+    return os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+
+
 def remove_unfinished(folder: str | os.PathLike, seconds: float = 0.0) -> None:
-    """Remove the temporary files of `write_atomically` that killed writers left in a folder.
+    """Remove what killed writers left in a folder under the names of `temporary_in`.
 
     Parameters
     ----------
@@ -227,5 +236,11 @@ def remove_unfinished(folder: str | os.PathLike, seconds: float = 0.0) -> None:
     for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError):
-            if os.lstat(path).st_mtime <= latest:
+            is_folder = not os.path.islink(path) and os.path.isdir(path)
+            inside = [os.path.join(path, name) for name in os.listdir(path)] if is_folder else []
+            if max(os.lstat(place).st_mtime for place in [path, *inside]) > latest:
+                continue
+            if is_folder:
+                shutil.rmtree(path)
+            else:
                 os.unlink(path)
