@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from dlt.engine import T, index_loop, substitute, theano
+from dlt.engine import Compiled, T, index_loop, substitute, theano, turns
 from dlt.errors import SettingsError
 from dlt.score import Score
 from dlt.shared import as_data_set, n_minibatches
@@ -54,7 +54,8 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     callable
         Takes nothing, returns a `Score` for the parameters as they are then. Its errors are an
         int where `errors` is a vector of integers or truth values. Where `errors` is a vector,
-        its attribute ``each`` returns the error of every example instead, shape (N,).
+        its attribute ``each`` returns the error of every example instead, shape (N,). Threads may
+        share it.
 
     Raises
     ------
@@ -98,26 +99,30 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     passes = [(0, n_whole, chunk), (n_whole, n, n - n_whole)]
     passes = [(counted(size), first, stop, size) for first, stop, size in passes if size]
 
+    turn = turns()
+
     def score(should_stop=bool):
-        found = [
-            count(starts)
-            for count, *places in passes
-            for starts in feed.starts(*places, should_stop=should_stop)
-        ]
+        with turn():
+            found = [
+                count(starts)
+                for count, *places in passes
+                for starts in feed.starts(*places, should_stop=should_stop)
+            ]
         return Score(sum(np.concatenate(found).tolist()), n)
 
     @functools.lru_cache(maxsize=None)
     def listed(n_rows):
         start = T.lscalar("start")
-        return theano.function([start], substitute([errors], feed.givens(x, y, start, n_rows))[0])
+        return Compiled([start], *substitute([errors], feed.givens(x, y, start, n_rows)))
 
     def each(should_stop=bool):
-        found = [
-            np.array(listed(places[-1])(start))
-            for _, *places in passes
-            for starts in feed.starts(*places, should_stop=should_stop)
-            for start in starts
-        ]
+        with turn():
+            found = [
+                listed(places[-1])(start)
+                for _, *places in passes
+                for starts in feed.starts(*places, should_stop=should_stop)
+                for start in starts
+            ]
         return np.concatenate(found)
 
     score.pause, score.each = feed.pause, each

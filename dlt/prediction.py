@@ -13,7 +13,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from dlt.checks import inputs, rows_alike
-from dlt.engine import FLOAT_TYPES, T, shared_copy, substitute, theano
+from dlt.engine import FLOAT_TYPES, Compiled, T, shared_copy, substitute, theano
 from dlt.errors import DataError, one_line
 from dlt.examples import Description
 from dlt.models import LogisticRegression, row_shape
@@ -27,6 +27,9 @@ _LONGEST_LABEL = 200  # characters that are shown; training allows no more
 
 class Predictor:
     """A trained classifier as a function of arrays, compiled when it is first called.
+
+    Threads may share it. With the JAX linker a process that was forked after it was used may not:
+    start processes with ``multiprocessing.get_context("spawn")``.
 
     Parameters
     ----------
@@ -80,8 +83,8 @@ class Predictor:
         self.description = description_of(self.settings, n_in, n_out)
         self.labels = shown_labels(self.description, n_out)
         copies = {param: shared_copy(param) for param in model.params}
-        (self._p_y_given_x,) = substitute([model.p_y_given_x], copies)
-        self._function: Any = None
+        (p_y_given_x,) = substitute([model.p_y_given_x], copies)
+        self._function = Compiled([model.input], p_y_given_x)
 
     @property
     def dataset(self) -> str:
@@ -111,9 +114,7 @@ class Predictor:
         x = inputs("x", x, self.model.input.ndim, self.model.input.dtype)
         rows_alike("x", x.shape[1:], row_shape(self.model) or x.shape[1:], self._name() + " has")
         self._check_range(x)
-        if self._function is None:
-            self._function = theano.function([self.model.input], self._p_y_given_x)
-        p_y_given_x = np.asarray(self._function(x))
+        p_y_given_x = self._function(x)
         if not np.isfinite(p_y_given_x).all():
             found = f"scores that {x.dtype} cannot hold, of {self._name()}"
             remedy = "use values from 0 to 1, or train with a smaller rate"
@@ -159,10 +160,6 @@ class Predictor:
 
     def _name(self):
         return "the model" if self.path is None else f"the model of {self.path}"
-
-    def __getstate__(self):
-        # compiled functions are for this process only: see the page on pickling them
-        return dict(self.__dict__, _function=None)
 
 
 def description_of(settings: dict[str, Any], n_in: int, n_out: int) -> Description:

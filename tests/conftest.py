@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -172,6 +174,25 @@ def saved(folder, data, name="data"):
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+@pytest.fixture
+def eight_threads():
+    """Return a function that calls another with 0..7 at once, in threads that switch all the time.
+
+    The settings of the engine stay as they were.
+    """
+    before, interval = str(engine.theano.config), sys.getswitchinterval()
+    barrier = threading.Barrier(8)
+
+    def call(work):
+        with ThreadPoolExecutor(8) as threads:
+            return list(threads.map(lambda i: barrier.wait() is None or work(i), range(8)))
+
+    sys.setswitchinterval(1e-6)
+    yield call
+    sys.setswitchinterval(interval)
+    assert str(engine.theano.config) == before
 
 
 @contextlib.contextmanager

@@ -104,6 +104,15 @@ def test_a_loop_refuses_random_variables_by_name():
             engine.index_loop(lambda i, variable=variable: [T.cast(i, "float64") + variable])
 
 
+def test_threads_may_compile_at_the_same_time(linker, eight_threads):
+    x = T.dmatrix("x")
+    functions = [engine.Compiled([x], engine.softmax(x + i)) for i in range(8)]
+    loops = eight_threads(lambda i: engine.index_loop(lambda index: [index + i]))
+    found = eight_threads(lambda i: functions[i](np.zeros((1, 2))).tolist())
+    assert found == [[[0.5, 0.5]]] * 8
+    assert eight_threads(lambda i: loops[i]([1, 2]).tolist()) == [[i + 1, i + 2] for i in range(8)]
+
+
 # --- Which engine, and its flags ---------------------------------------------------------------
 
 

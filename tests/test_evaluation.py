@@ -33,6 +33,14 @@ def test_every_example_counts_however_it_is_cut(monkeypatch, chunk):
     assert [type(number) for number in score] == [int, int]
 
 
+def test_threads_may_share_a_counter(eight_threads):
+    count = counter(wrong=[0, 5, 10], batch_size=4)
+    found = eight_threads(lambda i: [(count(), *count.each()) for _ in range(50)])
+    assert {one for several in found for one in several} == {
+        ((3, 11), *([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]))
+    }
+
+
 def test_drop_last_counts_whole_minibatches_only():
     # Slip of the original script: 11 // 4 * 4 = 8, the errors in rows 8..10 go unseen.
     assert counter(wrong=[1, 8, 10], batch_size=4, drop_last=True)() == (1, 8)

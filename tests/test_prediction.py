@@ -1,11 +1,13 @@
 """A model predicts as the trained one did, and comes back from its file."""
 
+import os
 import pickle
 import types
 
 import numpy as np
 import pytest
 import reference
+from conftest import run_python
 
 from dlt.engine import T, theano
 from dlt.errors import DataError
@@ -52,6 +54,47 @@ def test_a_model_at_work_is_copied(rng, floatX):
     assert (predictor.path, predictor.settings, predictor.dataset) == (None, {}, "mnist")
     with pytest.raises(DataError, match="x: found rows of 4 values; expected 3, as the model has"):
         predictor.predict(np.zeros((2, 4)))
+
+
+def test_threads_may_share_a_predictor_from_its_first_call_on(linker, rng, eight_threads):
+    predictor = Predictor(LogisticRegression(T.matrix("x"), 784, 10, rng=rng))
+    rows = [rng.random((1, 784)) for _ in range(8)]
+    found = eight_threads(lambda i: [predictor.probabilities(rows[i]) for _ in range(500)])
+    for i, several in enumerate(found):
+        assert {p.tobytes() for p in several} == {predictor.probabilities(rows[i]).tobytes()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_spawned_process_predicts_and_a_fork_does_so_or_is_refused(linker):
+    code = (
+        "import multiprocessing, os, signal, sys\n"
+        "import dlt\n"
+        "from dlt import T, theano, engine\n"
+        "if __name__ == '__main__':\n"
+        "    engine.linker() == {0!r} or engine.set_linker({0!r})\n"
+        "    predictor = dlt.Predictor(dlt.LogisticRegression(T.matrix('x'), 2, 2))\n"
+        "    W = theano.shared(3.0, 'W')\n"
+        "    f = theano.function([], 2 * W)\n"
+        "    f(), predictor.predict([[0.5, 0.5]])\n"
+        "    for method in ('spawn', 'fork'):\n"
+        "        with multiprocessing.get_context(method).Pool(1) as pool:\n"
+        "            work = pool.apply_async(predictor.predict, ([[0.5, 0.5]],))\n"
+        "            try: print(method, work.get(100))\n"
+        "            except dlt.EngineError as error: print(method, error)\n"
+        "    if os.fork(): sys.exit(os.wait()[1])\n"
+        "    signal.alarm(100)\n"
+        "    try: print('own', f(), flush=True)\n"
+        "    except dlt.EngineError as error: print('own', error, flush=True)\n"
+        "    os._exit(0)\n"
+    )
+    process = run_python("-c", code.format(linker))
+    refused = (
+        "jax: found a fork of a process that has computed with it; expected a process of its own; "
+        'start it with multiprocessing.get_context("spawn")'
+    )
+    fork, own = (refused, refused) if linker == "jax" else ("[0]", "6.0")
+    lines = ["spawn [0]", f"fork {fork}", f"own {own}"]
+    assert (process.returncode, process.stdout.splitlines()) == (0, lines), process.stderr
 
 
 def test_any_classifier_will_do(float64):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import numbers
 import os
+import threading
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -135,6 +136,55 @@ def set_floatX(floatX: str) -> None:
     one_of("floatX", floatX, FLOAT_TYPES)
     theano.config.floatX = floatX
     _engine.floatX_changed()
+
+
+def turns() -> Callable[[], Any]:
+    """Return a function that gives a lock: what it guards is done by one thread at a time.
+
+    Each process has a lock of its own, as a fork would never see that of another thread released.
+    """
+    locks: dict[int, Any] = {}
+    return lambda: locks.setdefault(os.getpid(), threading.RLock())
+
+
+# The engines change their settings while they compile, and put them back.
+_compiling = turns()
+
+
+class Compiled:
+    """A function that is compiled when it is first called, and that threads may share.
+
+    Copies and pickles leave out what was compiled: it is for one process only.
+
+    Parameters
+    ----------
+    inputs : list of Theano variables
+    output : Theano variable
+
+    Examples
+    --------
+    >>> x = T.dscalar("x")
+    >>> square = Compiled([x], x**2)
+    >>> float(square(3.0))
+    9.0
+    """
+
+    def __init__(self, inputs: list, output: Any) -> None:
+        self._expression = inputs, output
+        self._turn, self._function = turns(), None
+
+    def __call__(self, *values):
+        """Return the value of the output, as a numpy array."""
+        with self._turn():
+            if self._function is None:
+                with _compiling():
+                    function = theano.function(*self._expression)
+                    function(*values)  # which compiles parts of it
+                self._function = function
+            return np.asarray(self._function(*values))
+
+    def __reduce__(self):
+        return Compiled, self._expression
 
 
 def as_scalar(value, dtype: str):
@@ -285,7 +335,8 @@ def index_loop(step: Callable[..., list], state: Sequence = ()) -> Callable:
         refuse_draws(outputs)
         return outputs
 
-    return _engine.index_loop(step_without_draws, list(state))
+    with _compiling():
+        return _engine.index_loop(step_without_draws, list(state))
 
 
 def refuse_draws(outputs: list) -> None:

@@ -18,6 +18,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.graph.traversal import graph_inputs
+from pytensor.link.jax.linker import JAXLinker
 from pytensor.scalar.basic import Add, Cast, Mul, Sub
 from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
@@ -25,7 +26,7 @@ from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 from dlt.errors import EngineError
 
 
-def configured():
+def floatX_changed():
     """Return jax, set to floatX: by default it makes float32 of everything.
 
     PyTensor sets it too, but only once, when its JAX linker is first used.
@@ -34,6 +35,46 @@ def configured():
 
     jax.config.update("jax_enable_x64", config.floatX == "float64")
     return jax
+
+
+def configured():
+    """Return jax, set to floatX and ready to compute."""
+    _refuse_forks()
+    return floatX_changed()
+
+
+@functools.lru_cache(maxsize=None)
+def _first_process():
+    return os.getpid()
+
+
+def _refuse_forks():
+    # A fork has none of the threads of XLA, and would wait for them for ever.
+    if _first_process() != os.getpid():
+        found = "a fork of a process that has computed with it"
+        remedy = 'start it with multiprocessing.get_context("spawn")'
+        raise EngineError("jax", found, "a process of its own", remedy)
+
+
+def _refusing_forks(make_all):
+    """Let PyTensor refuse to compile for JAX in a fork, and to run there what was compiled."""
+
+    @functools.wraps(make_all)
+    def refusing(*args, **kwargs):
+        _refuse_forks()
+        thunk, *rest = make_all(*args, **kwargs)
+
+        @functools.wraps(thunk)
+        def run(*args, **kwargs):
+            _refuse_forks()
+            return thunk(*args, **kwargs)
+
+        return (run, *rest)
+
+    return refusing
+
+
+JAXLinker.make_all = _refusing_forks(JAXLinker.make_all)  # type: ignore
 
 
 def device():

@@ -74,8 +74,9 @@ def linker():
     if mode == "Mode":
         mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
     elif mode not in _MODES.values():  # FAST_RUN and the like; a Mode while PyTensor compiles
-        mode = type(theano.compile.mode.get_mode(mode).linker).__name__
-        mode = mode.replace("Linker", "").upper()
+        found = theano.compile.mode.get_mode(mode).linker
+        mode = type(found).__name__.replace("Linker", "").upper()
+        mode = "CVM" if getattr(found, "use_cloop", False) else mode
     return {value: name for name, value in _MODES.items()}.get(mode, mode.lower())
 
 
@@ -98,7 +99,7 @@ def libraries():
 
 def floatX_changed():
     if "jax" in sys.modules:
-        _jax.configured()
+        _jax.floatX_changed()
 
 
 def device():
@@ -257,11 +258,11 @@ def index_loop(step, state):
     compiled = theano.function(inputs, outputs, updates=list(zip(state, turned(after))))
     run = functools.partial(call, compiled)
     run.compiled = compiled
-    # XLA and Numba compile at the first call: now, not within the first epoch.
+    # The first call compiles all of it, or parts: now, not within the first epoch.
     if on_jax:
         compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
         run([])
-    elif linker() == "numba":
+    else:
         values = [variable.get_value() for variable in state]
         run([0])  # after no round at all, scan has no last state to return
         for variable, value in zip(state, values):
