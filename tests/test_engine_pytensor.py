@@ -1,5 +1,7 @@
 """PyTensor: its flags, its linkers, and where it keeps arrays."""
 
+import weakref
+
 import numpy as np
 import pytest
 from test_engine import report, run
@@ -123,6 +125,17 @@ def test_pixels_are_read_as_bytes_without_a_difference(jax, floatX, rng):
         shared.set_value(other)
     np.testing.assert_array_equal(f(2), np.full((3, 4), 0.5))
     assert not hasattr(engine.shared_resident(other, compact=True).tag, "bytes")
+
+
+def test_a_loop_keeps_no_data_that_was_replaced(jax):
+    data = engine.shared_resident(np.arange(6.0), name="data")
+    total = theano.shared(np.zeros(()), name="total")
+    run = engine.index_loop(lambda i, so_far: [so_far + data[i], so_far], [total])
+    first = weakref.ref(data.container.value)
+    assert first() is not None
+    data.set_value(np.ones(6))
+    assert run([0, 1]).tolist() == [0, 1]
+    assert first() is None
 
 
 def test_xla_compiles_a_loop_once_for_any_number_of_rounds(jax, float64):

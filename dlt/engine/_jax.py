@@ -5,6 +5,7 @@ JAX has to know every shape before it compiles. Written for PyTensor 3.0 and 3.3
 
 import collections
 import functools
+import inspect
 import math
 import os
 
@@ -140,6 +141,16 @@ def loop(step, carried):
     op = JAXOp([v.type for v in inputs], [*(v.type for v in carried), output_type], rounds)
     *after, outputs = op.make_node(*inputs).outputs
     return [n, indices], after, outputs
+
+
+def forget_values(compiled):
+    """Let go of the values that shared variables had when a function was compiled.
+
+    PyTensor makes them globals of the function that JAX translates, whose parameters hide them.
+    """
+    function = compiled.vm.jit_fn.__wrapped__
+    for name in inspect.signature(function).parameters:
+        function.__globals__.pop(name, None)
 
 
 def call_loop(compiled, indices):

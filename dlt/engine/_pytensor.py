@@ -260,6 +260,7 @@ def index_loop(step, state):
     run.compiled = compiled
     # The first call compiles all of it, or parts: now, not within the first epoch.
     if on_jax:
+        _jax.forget_values(compiled)
         compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
         run([])
     else:
