@@ -30,6 +30,7 @@ LAYERS = [
     {"results", "answers"},
     {"trainer"},
     {"selection", "commandline"},
+    {"estimator"},
     {"__init__", "__main__"},
 ]
 
@@ -107,7 +108,7 @@ def test_every_public_name_and_every_module_is_there_and_documented():
         if name not in ("theano", "T"):
             assert getattr(dlt, name).__doc__, name
     assert set(dlt.__all__) <= set(dir(dlt))
-    modules = {module(path) for path in MODULES} - {"__init__", "__main__"}
+    modules = {module(path) for path in MODULES} - {"__init__", "__main__", "estimator"}
     code = (
         f"import dlt, sys\nfor name in {sorted(modules)}: getattr(dlt, name).__doc__[0]\n"
         "assert not {'requests', 'tqdm'} & set(sys.modules)"
@@ -115,6 +116,20 @@ def test_every_public_name_and_every_module_is_there_and_documented():
     assert run_python("-c", code).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         dlt.no_such_name  # noqa: B018
+
+
+def test_the_estimator_alone_needs_scikit_learn():
+    hidden = "import sys; sys.modules['sklearn'] = None; import dlt; "
+    assert run_python("-c", hidden + "dlt.trainer").returncode == 0
+    process = run_python("-c", hidden + "from dlt.estimator import SoftmaxRegression")
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith(
+        "dlt.errors.EngineError: dlt.estimator: found no scikit-learn that it can"
+    )
+    assert last.endswith(
+        "; expected scikit-learn 1.6 or newer, which needs Python 3.9; install it with: "
+        "pip install '.[sklearn]'"
+    )
 
 
 def test_type_checkers_see_every_public_name_and_every_module():
