@@ -2,9 +2,10 @@
 
 ``make soak`` makes 200 kills, ``make test`` 10 (tests/test_soak.py), and 20 more of the workers of
 a Dask cluster (``make test``: 3, in tests/test_cluster.py). The faults are SIGKILL, writes
-that the kernel refuses, a full disk, permissions, truncated files, a clock that runs backwards, and
-a second process. After each one the run is resumed. All that it leaves and prints, seconds aside,
-must equal what a run without a fault leaves and prints, byte for byte.
+that the kernel refuses, a full disk, permissions, truncated files, a clock that runs backwards, a
+second process, a folder that another one replaces, and a forgotten --resume. After each one the run
+is resumed. All that it leaves and prints, seconds aside, must equal what a run without a fault
+leaves and prints, byte for byte.
 
 Most runs are forks of this process, which compiles the functions once, with the C linker, as that
 starts no threads. Of the kills, a third hits runs with momentum and
@@ -419,6 +420,47 @@ class Soak:
             self.resume(folder)
         return n, "the second is refused, the first ends as ever"
 
+    def replace_folder(self):
+        """Move a run's folder away under it, and perhaps let another run's take its name."""
+        epochs = [1, 2, 9, 12] if self.thorough else [9]  # later snapshots are all made beside
+        changes = [(epoch, kind) for epoch in epochs for kind in ORDERS]
+        for i, (epoch, kind) in enumerate(changes):
+            folder, other = self.folder(), None
+            if i % 2 == 0:
+                other = self.folder()
+                self.end_of_run(other, kind=kind)
+            pid = self.work.fork(folder, kind=kind, on_validation=moving(epoch, folder, other))
+            message = f"moved or replaced; this run is saved in {folder}-2; "
+            self.check_error(folder, ended(pid), message)
+            self.resume(folder + "-2", kind)
+            if other:
+                compare(folder, self.whole[kind][1])
+            elif os.path.exists(folder):
+                raise Loss("the folder was made again")
+            self.resume(folder + "-moved", kind)
+        return len(changes), f"at epochs {', '.join(map(str, epochs))}; nothing written there"
+
+    def forget_to_resume(self):
+        """Stop a run, and begin anew in its folder, twice; go on with both in folders of theirs."""
+        n = 4 if self.thorough else 1
+        for i in range(n):
+            folder = self.folder()
+            for n_questions in (12 - i, 4 + i):
+                answers = iter([False] * n_questions)
+                self.end_of_run(folder, should_stop=lambda answers=answers: next(answers, True))
+            self.end_of_run(folder)
+            compare(folder, self.whole["plain"][1])
+            for number in (1, 2):
+                again = self.folder()
+                os.mkdir(again)
+                os.rename(
+                    os.path.join(folder, f"checkpoint.unfinished-{number}.npz"),
+                    os.path.join(again, "checkpoint.npz"),
+                )
+                if "going on after " not in self.resume(again):
+                    raise Loss("a run that began anew")
+        return 2 * n, "each goes on from the checkpoint that was moved aside"
+
     def kill_workers(self):
         """SIGKILL of processes of a Dask cluster, while they train what `dlt.select` compares."""
         if not self.thorough:
@@ -462,6 +504,8 @@ class Soak:
             "truncated checkpoint": self.truncate,
             "clock going backwards": self.turn_clock_back,
             "two writers": self.two_writers,
+            "folder moved or replaced": self.replace_folder,
+            "--resume forgotten twice": self.forget_to_resume,
             "SIGKILL of workers": self.kill_workers,  # the last one, as it starts threads
         }
         for name, fault in faults.items():
@@ -568,6 +612,18 @@ def forbidding(epoch, folder):
             os.chmod(folder, 0o555)
 
     return {"before": before, "on_validation": on_validation}
+
+
+def moving(epoch, folder, other):
+    """Return what moves a folder away once an epoch is validated, and puts another there."""
+
+    def on_validation(row):
+        if row.epoch == epoch:
+            os.rename(folder, folder + "-moved")
+            if other:
+                os.rename(other, folder)
+
+    return on_validation
 
 
 def main(argv=None):

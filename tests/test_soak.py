@@ -11,7 +11,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 FAULTS = ["SIGKILL", "SIGKILL of the script", "write refused (EFBIG)", "disk full (ENOSPC)",
           "read-only folder", "truncated checkpoint", "clock going backwards",
-          "two writers", "SIGKILL of workers"]  # fmt: skip
+          "two writers", "folder moved or replaced", "--resume forgotten twice",
+          "SIGKILL of workers"]  # fmt: skip
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the soak forks")
