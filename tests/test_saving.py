@@ -235,7 +235,7 @@ def kept(folder):
     return found
 
 
-def test_the_last_three_runs_that_were_not_resumed_are_kept(tmp_path):
+def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path):
     for n in (9, 1, 2, 3):
         run(tmp_path, n)
     assert kept(tmp_path) == {1: 90, 2: 10, 3: 20}
@@ -265,7 +265,7 @@ def test_the_last_three_runs_that_were_not_resumed_are_kept(tmp_path):
         (None, (None, 2), {1: 20}),
     ],
 )
-def test_what_cannot_be_read_is_kept(tmp_path, newest, previous, expected):
+def test_a_checkpoint_that_cannot_be_read_is_kept(tmp_path, newest, previous, expected):
     for name, content in (("checkpoint.npz", newest), ("checkpoint.previous.npz", previous)):
         if isinstance(content, bytes):
             (tmp_path / name).write_bytes(content)
