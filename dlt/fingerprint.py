@@ -12,6 +12,9 @@ from typing import Callable, Iterable
 import numpy as np
 
 from dlt.arrays import as_bytes
+from dlt.errors import DataError
+
+_LONG = 1 << 53  # up to here float64 holds every whole number
 
 
 def fingerprint(x: str, y: str) -> str:
@@ -54,23 +57,35 @@ def compact(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False):
     name : {"uint8/256", "uint8", "int32", "float32", "float64"}
     store : callable
         Takes some rows and returns them in that type, in C order.
+
+    Raises
+    ------
+    DataError
+        There are numbers that no type holds.
     """
     forms = dict({"uint8/256": as_bytes} if pixels else {}, **_EXACT)
     for name, store in forms.items():
         if all(store(piece) is not None for piece in pieces()):
             return name, store
-    raise ValueError("float64 holds all numbers but long integers")
+    raise DataError("data", f"NaN, or whole numbers beyond {_LONG}", "numbers that float64 holds")
 
 
 def _exactly(dtype):
     """Return a function that casts an array, or returns None where that changes a number."""
 
     def store(array):
+        if np.dtype(dtype).kind == "f" and _has_long_integers(array):
+            return None  # numpy would compare them as floats
         with np.errstate(all="ignore"):
             cast = array.astype(dtype, order="C")
         return cast if np.array_equal(cast, array) else None
 
     return store
+
+
+def _has_long_integers(array):
+    is_whole = array.dtype.kind in "iu" and array.size > 0
+    return is_whole and (int(array.max()) > _LONG or int(array.min()) < -_LONG)
 
 
 _EXACT = {name: _exactly(name) for name in ("uint8", "int32", "float32", "float64")}

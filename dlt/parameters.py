@@ -12,6 +12,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from dlt.checks import real_numbers
 from dlt.errors import DataError
 from dlt.files.described import read_described, with_ending, write_described
 
@@ -52,7 +53,7 @@ def set_values(params: Sequence[Any], values: dict[str, np.ndarray]) -> None:
     DataError
         A name, shape or dtype differs; the error lists every difference, and nothing is changed.
     """
-    _set_values("values", params, values)
+    _set_values("values", params, {name: real_numbers(name, v) for name, v in values.items()})
 
 
 def save_params(
@@ -70,6 +71,13 @@ def save_params(
     settings : dict, optional
         How the parameters came about: anything JSON can hold.
 
+    Raises
+    ------
+    DataError, SettingsError
+        An array, a name or a setting is none that `read_params` gives back, see
+        `dlt.files.described.check_saveable`; or the file cannot be written. An existing one stays
+        as it is.
+
     Examples
     --------
     >>> import os, tempfile
@@ -81,7 +89,7 @@ def save_params(
     """
     arrays = params if isinstance(params, dict) else get_values(params)
     path, ending = with_ending(path)
-    write_described(path, arrays, settings or {}, ending=ending)
+    write_described(path, arrays, {} if settings is None else settings, ending=ending)
 
 
 def read_params(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -144,13 +152,15 @@ def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any
 
 
 def cast_floats(path: str | os.PathLike, array: np.ndarray, dtype: str) -> np.ndarray:
-    """Return floats in another dtype.
+    """Return floats in a dtype.
 
     Raises
     ------
     DataError
         A finite number is too large for it.
     """
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if (np.isinf(cast) & np.isfinite(array)).any():
@@ -187,7 +197,8 @@ def check_values(
 
 
 def _set_values(what, params, values):
-    check_values(what, get_values(params), values)
+    present = (param.get_value(borrow=True) for param in params)
+    check_values(what, dict(zip(names_of(params), present)), values)
     for name, param in zip(names_of(params), params):
         param.set_value(np.array(values[name]), borrow=True)
 

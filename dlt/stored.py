@@ -18,7 +18,7 @@ from typing import Callable
 
 import numpy as np
 
-from dlt.checks import inputs, labels, pair
+from dlt.checks import finite, inputs, labels, pair
 from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import check_format, open_capped
@@ -63,6 +63,8 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     ------
     SettingsError
         The folder cannot be written, or has files in it.
+    DataError
+        The sets, or what is known of them, could not be read back.
 
     Examples
     --------
@@ -72,6 +74,9 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     >>> dlt.load_data(folder)[0].x.shape
     (1200, 784)
     """
+    if len(datasets) != len(SETS):
+        expected = "a training, a validation and a test set"
+        raise SettingsError("datasets", f"{len(datasets)} of them", expected)
     folder = os.path.abspath(folder)
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         remedy = "name another, or remove it first"
@@ -97,6 +102,7 @@ def _as_rows(data_set):
 def _write(folder, datasets, progress):
     description = datasets[0].description or Description()
     described = {k: v for k, v in description._asdict().items() if k != "scale"}  # of each part
+    _text(described, {})  # before anything slow
     parts, n = {}, sum(data_set.n_examples for data_set in datasets)
     with Progress(2 * n, "example", progress) as bar:
         for name, data_set in zip(SETS, datasets):
@@ -106,8 +112,7 @@ def _write(folder, datasets, progress):
             parts[name + "_x"]["scale"] = 256 if form == "uint8/256" else 1
             y = [_compact_labels(data_set.targets)]
             parts[name + "_y"] = _write_part(folder, name + "_y", y, data_set.n_examples)
-    described = {"format": _FORMAT, **described, "parts": parts}
-    write_text(os.path.join(folder, DESCRIPTION_NAME), json.dumps(described, indent=1))
+    write_text(os.path.join(folder, DESCRIPTION_NAME), _text(described, parts))
 
 
 def _pieces(data_set, advance):
@@ -116,11 +121,13 @@ def _pieces(data_set, advance):
     step = max(1, _PIECE // row_bytes)
     for i in range(0, n, step):
         x, _ = data_set.rows(i, min(i + step, n))
+        finite("datasets, x", x, i)
         yield x
         advance(len(x))
 
 
 def _compact_labels(y):
+    finite("datasets, y", y)
     _, store = compact(lambda: [y])
     return store(y)
 
@@ -193,9 +200,25 @@ def _part(folder, name, parts, verify, log):
     return rows, f"{form} {digest}", scale
 
 
+def _text(described, parts):
+    """Return the description as it is stored, and check that it can be read back."""
+    try:
+        text = json.dumps({"format": _FORMAT, **described, "parts": parts}, indent=1)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError("description", error, "what JSON can hold") from None
+    if len(text) > _LONGEST:
+        found = f"{len(text)} characters with the names of the labels"
+        raise DataError("description", found, f"at most {_LONGEST}")
+    _parsed("description", text.encode())
+    return text
+
+
 def _described(path):
     with open_capped(path, _LONGEST, _EXPECTED) as file:
-        text = file.read(_LONGEST)
+        return _parsed(path, file.read(_LONGEST))
+
+
+def _parsed(path, text):
     try:
         described = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError):

@@ -14,20 +14,19 @@ from typing import Any, Callable, Literal, Mapping, Sequence
 
 import numpy as np
 
-from dlt.checks import rows_alike, whole_number
+from dlt.checks import real_numbers, rows_alike, whole_number
 from dlt.early_stopping import Patience
 from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
 from dlt.engine.graphs import describe_graph
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import error_counter
 from dlt.examples import Description
-from dlt.files.described import check_saveable
 from dlt.losses import zero_one_loss
 from dlt.models import describe_model, row_shape
 from dlt.parameters import check_values, names_of
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult, counted
-from dlt.runs.checkpoint import Checkpoint
+from dlt.runs.checkpoint import Checkpoint, check_run
 from dlt.runs.folder import DESCRIPTION, MODEL, RunFolder
 from dlt.runs.history import MAX_ROWS, HistoryRow
 from dlt.runs.resuming import engine_versions
@@ -429,12 +428,13 @@ class Trainer:
         if fixed:
             given["shared"] = {name: _shown(variable) for variable, name in fixed.items()}
         settings = _with_more(given, folder.settings)
-        check_saveable({**start.params, **start.update_state}, settings)
         sets = [data_set for data_set in (self._train_set, self._valid_set) if data_set]
         data = [data_set.fingerprint() for data_set in sets]
         roles = {**fixed, **self._variables.names, **dict(zip(self._symbols, "xy"))}
         program = {name: describe_graph(e, roles) for name, e in self._expressions.items()}
-        return Checkpoint(start, None, (), settings, engine_versions(), data, program)
+        given = Checkpoint(start, None, (), settings, engine_versions(), data, program)
+        check_run(given)
+        return given
 
 
 class _Variables:
@@ -472,7 +472,7 @@ class _Variables:
             name: self._initial[v] if v in self._initial else np.array(v.get_value(borrow=True))
             for v, name in self.names.items()
         }
-        given = {name: np.array(value) for name, value in given.items()}
+        given = {name: np.array(real_numbers(name, value)) for name, value in given.items()}
         required = list(values)[: self._n_params] if all_params else []
         expected = {name: v for name, v in values.items() if name in given or name in required}
         check_values("params", expected, given)

@@ -136,7 +136,6 @@ DAMAGES = {
         {"params/b": np.full(3, np.nan)},
         {"best/b": np.full(3, np.inf)},
         {"state/n": np.array(-np.inf)},
-        {"state/n": np.array("W")},
     ],
     "best parameters unlike the parameters": [
         {"params/b": MISSING},
@@ -222,22 +221,20 @@ def test_a_history_may_not_be_longer_than_one_that_can_be_read(tmp_path, monkeyp
         read_checkpoint(tmp_path / "checkpoint.npz")
 
 
-def test_settings_deeper_than_python_goes_are_refused(tmp_path):
+def test_deep_settings_are_refused(tmp_path):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, after(4, 2))
     arrays = read_npz(path)
     text = arrays["__dlt__"].tolist()
-    for depth in (900, 2000, 100000):
+    for depth in (98, 99, 900, 100000):
         deep = text.replace('"learning_rate": 0.13', '"deep": ' + "[" * depth + "]" * depth)
         with open(path, "wb") as file:
             write_npz(file, dict(arrays, __dlt__=np.array(deep)))
-        try:
-            checkpoint = read_checkpoint(path)
-        except DataError:
-            assert depth > 900
-        else:  # what can be read can be written
-            assert depth < 100000
-            write_checkpoint(tmp_path / "again.npz", checkpoint)
+        if depth == 98:  # what can be read can be written
+            write_checkpoint(tmp_path / "again.npz", read_checkpoint(path))
+            continue
+        with pytest.raises(DataError, match="found something else in __dlt__"):
+            read_checkpoint(path)
 
 
 def test_flipped_bits_are_refused_or_harmless(tmp_path, rng):

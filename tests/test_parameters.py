@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 from checkpoints import after
 from conftest import ROOT
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
 
 from dlt.engine import theano
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError, DltError, SettingsError
+from dlt.files import described as described_files
 from dlt.parameters import (
     get_values,
     load_params,
@@ -167,6 +172,99 @@ def test_other_endings_are_refused(tmp_path):
         save_params(tmp_path / "params.txt", {"b": np.zeros(2)})
 
 
+def nested(depth):
+    found = []
+    for _ in range(depth - 1):
+        found = [found]
+    return found
+
+
+DTYPES = [
+    *"?bhilqBHILQefdgFDSU",
+    "M8[s]",
+    "m8[s]",
+    ">f8",
+    ">i2",
+    [("a", "f4")],
+    np.dtype("f4", metadata={"a": 1}),
+]
+SHAPES = st.one_of(
+    st_numpy.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
+    st.sampled_from([(1,) * 32, (0, 1 << 35), (0, 1 << 41)]),
+)
+ARRAYS = st.builds(
+    lambda dtype, shape, change: change(np.ones(shape, dtype)),
+    st.sampled_from(DTYPES),
+    SHAPES,
+    st.sampled_from(
+        [np.asfortranarray, np.transpose, np.ndarray.tolist, np.ma.array,
+         lambda array: np.ma.array(array, mask=True), lambda array: array[..., None],
+         lambda array: np.full(array.shape, None)]
+    ),
+)  # fmt: skip
+NAMES = st.text(max_size=3) | st.sampled_from(["W", "__dlt__", "a/b", "..", "W" * 197, 1, None])
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
+        st.sampled_from([2**53 + 1, 2**64, 10**299, -(10**300), "\ud800", "a\0", b"b",
+                         np.int64(3), np.float32(0.1), np.zeros(2), {1}, nested(99), nested(100),
+                         nested(500), "x" * (1 << 20)]),
+    ),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=2) | st.integers(0, 2) | st.none(), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@examples(max_examples=250, derandomize=True, deadline=None, database=None,
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(
+    st.sampled_from([".npz", ".pkl"]),
+    st.dictionaries(NAMES, ARRAYS, max_size=3),
+    st.dictionaries(st.text(max_size=3), VALUES, max_size=3) | VALUES,
+)
+def test_what_is_written_is_read_and_nothing_else_replaces_a_file(folder, ending, arrays, given):
+    path = folder / ("params" + ending)
+    save_params(path, {"b": np.zeros(2)})
+    old = path.read_bytes()
+    try:
+        save_params(path, arrays, given)
+    except DltError as error:
+        assert str(error).isprintable() and path.read_bytes() == old
+        return
+    found, settings = read_params(path)
+    assert list(found) == list(arrays)
+    for name, array in found.items():
+        wanted = np.asarray(arrays[name])
+        assert not np.ma.is_masked(arrays[name])
+        assert array.dtype == wanted.dtype.newbyteorder("=") and array.dtype.kind in "biuf"
+        assert array.shape == wanted.shape and array.tolist() == wanted.tolist()
+    wanted = json.loads(json.dumps({} if given is None else given, default=np.generic.item))
+    assert json.dumps(settings, sort_keys=True) == json.dumps(wanted, sort_keys=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("written")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".pkl"])
+def test_more_than_can_be_read_is_not_written(tmp_path, monkeypatch, ending):
+    path = tmp_path / ("params" + ending)
+    save_params(path, {"b": np.zeros(2)})
+    monkeypatch.setattr(described_files, "MAX_BYTES", 2000)
+    monkeypatch.setattr(described_files, "MAX_MEMBERS", 5)
+    for arrays, message in (
+        ({"W": np.zeros(251)}, "params: found 1 arrays of 2008 bytes; expected at most 2000 bytes"),
+        ({f"W_{i}": np.zeros(1) for i in range(5)}, "found 5 arrays .* in 4 arrays; save fewer"),
+        ({"W": np.full(1990, 255, "u1")}, f"params{ending}: found .* bytes; expected at most 2000"),
+    ):
+        with pytest.raises(DataError, match=message):
+            save_params(path, arrays)
+        assert list(read_params(path)[0]) == ["b"]
+    assert os.listdir(tmp_path) == [path.name]
+
+
 def described(shape):
     return '{"format": 1, "params": [["W", %s, "float64"]], "settings": {}}' % shape
 
@@ -189,7 +287,7 @@ def described(shape):
             r"found .*\(2,\).*; expected what the file itself describes",
         ),
         (
-            {"__dlt__": np.array(described('[], "f"], ["W", []'))},
+            {"__dlt__": np.array(described('[], "float64"], ["W", []'))},
             "found a parameter named twice",
         ),
     ],

@@ -114,6 +114,40 @@ def test_sets_with_more_than_pixels_come_back(tmp_path):
     np.testing.assert_array_equal(dlt.load_data(tmp_path / "data")[2].x, x)
 
 
+ROWS = np.arange(8.0).reshape(4, 2)
+UNREADABLE = {
+    "description: found .* characters with the names of the labels; expected at most 1048576": (
+        ROWS, [0, 1, 0, 1], Description(labels=tuple("x" * 20 + str(i) for i in range(99999)))
+    ),
+    "description: found an invalid height, width, label": (
+        ROWS, [0, 1, 0, 1], Description(labels=(3, 8))
+    ),
+    "description: found Object of type int64 is not JSON": (
+        ROWS, [0, 1, 0, 1], Description(height=np.int64(1), width=2)
+    ),
+    "datasets, x: found NaN or infinite values .first in row 2": (
+        np.where(ROWS == 5, np.inf, ROWS), [0, 1, 0, 1], None
+    ),
+    r"data: found NaN, or whole numbers beyond 9007199254740992; expected numbers that float64": (
+        ROWS, [0, 1, 2**53 + 1, 1], None
+    ),
+    "datasets, y: found NaN or infinite values": (ROWS, [0, 1, np.nan, 1], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message, given", UNREADABLE.items())
+def test_what_could_not_be_read_is_not_written(tmp_path, message, given):
+    x, y, description = given
+    with pytest.raises(DataError, match=message):
+        dlt.save_data(tmp_path / "data", [ChunkedDataSet(x, y, description=description)] * 3)
+    assert os.listdir(tmp_path) == []
+
+
+def test_two_sets_are_refused(sets, tmp_path):
+    with pytest.raises(SettingsError, match="datasets: found 2 of them; expected a training, a v"):
+        dlt.save_data(tmp_path / "data", sets[:2])
+
+
 def test_a_folder_with_files_is_refused(sets, folder):
     with pytest.raises(SettingsError, match="data: found files there already; expected a new fold"):
         dlt.save_data(folder, sets)

@@ -631,8 +631,8 @@ def test_parameters_that_overflow_are_not_saved_when_asked_to_stop(tmp_path, flo
         ({"patience": 5000}, r"patience: found 5000; expected one such as dlt.Patience\(\)"),
         ({"order": Shuffled}, "order: found <class 'dlt.order.Shuffled'>; expected one such as"),
         ({"order": 1}, r"order: found 1; expected one such as dlt.Shuffled\(seed=1\)"),
-        ({"settings": {"note": "x" * 2**20}}, "settings: found more than 1048576 characters"),
-        ({"settings": {"seed": 10**400}}, "1048576 characters, or a whole number of"),
+        ({"settings": {"note": "x" * 2**20}}, "settings: found 10.* characters with the names"),
+        ({"settings": {"seed": 10**400}}, "a whole number of more than 300 digits"),
         ({"settings": {"n_epochs": 3, "floatX": 1}}, "found floatX, n_epochs, which dlt notes"),
     ],
 )
@@ -720,11 +720,12 @@ def test_an_order_that_cannot_be_known_again_is_refused_where_a_run_is_kept(tmp_
 
 
 @pytest.mark.once
-def test_a_parameter_whose_name_could_not_be_read_back_is_refused_at_once(tmp_path, points):
+@pytest.mark.parametrize("name", ["a//b", "W" * 195])
+def test_a_parameter_whose_name_could_not_be_read_back_is_refused_at_once(tmp_path, points, name):
     model, y, loss = regression()
-    model.params[0].name = "a//b"
+    model.params[0].name = name
     trainer = Trainer(model, y, loss, points.pairs[0], batch_size=10)
-    with pytest.raises(SettingsError, match="params: found the name 'a//b'; expected letters"):
+    with pytest.raises(SettingsError, match=f"params: found the name 'params/{name[:70]}"):
         trainer.run(folder=RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 

@@ -9,21 +9,25 @@ Source: page "Getting Started", section "Loading and Saving Models".
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from typing import Any, Mapping
 
 import numpy as np
 
+from dlt.checks import real_numbers
 from dlt.errors import DataError, SettingsError
-from dlt.files.npz import is_plain_name, read_npz, write_npz
+from dlt.files.npz import MAX_MEMBERS, is_plain_name, read_npz, write_npz
 from dlt.files.pickles import dumps_portable, load_pickles
-from dlt.files.reading import check_format
+from dlt.files.reading import MAX_BYTES, NUMBERS, check_format, check_shape
 from dlt.files.writing import write_atomically
 
 _DESCRIPTION = "__dlt__"
 _FORMAT = 1
 _LONGEST = 1 << 20  # characters of a description
+_KINDS = {np.dtype(code).name for code in NUMBERS}
+_MAX_DEPTH = 100  # levels of settings
 _MAX_DIGITS = 300  # of a whole number in it; int() takes quadratic time over long ones
 
 
@@ -67,16 +71,19 @@ def write_described(
     Raises
     ------
     SettingsError
-        A name or a setting could not be read back, or the file cannot be written.
+        The file cannot be written.
+    DataError, SettingsError
+        See `check_saveable`.
     """
-    arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    description = check_saveable(arrays, settings)
+    plain, description = check_saveable(arrays, settings)
 
     def write(file):
         if ending == ".npz":
-            write_npz(file, {**arrays, _DESCRIPTION: np.array(description)})
+            write_npz(file, {**plain, _DESCRIPTION: np.array(description)})
         else:
-            file.writelines(map(dumps_portable, [*arrays.values(), description]))
+            file.writelines(map(dumps_portable, [*plain.values(), description]))
+        if file.tell() > MAX_BYTES:  # a pickle may take two bytes for each one
+            raise _too_large(path, f"{file.tell()} bytes")
 
     write_atomically(path, write, previous)
 
@@ -113,14 +120,14 @@ def read_described(
     ({'b': array([0.])}, {'seed': 3})
     """
     if ending == ".npz":
-        arrays = read_npz(path)
+        arrays = read_npz(path, MAX_BYTES)
         if _DESCRIPTION not in arrays:
             found = f"the arrays {', '.join(list(arrays)[:20]) or '(none)'}"
             expected = f"parameters saved by dlt, with their description {_DESCRIPTION}"
             raise DataError(path, found, expected)
         kinds, settings = _parse(path, arrays.pop(_DESCRIPTION).tolist())
     else:
-        values = load_pickles(path)
+        values = load_pickles(path, MAX_BYTES)
         description = values.pop() if isinstance(values[-1], str) else None
         for value in values:
             if not isinstance(value, np.ndarray):
@@ -140,19 +147,26 @@ def read_described(
     return arrays, settings
 
 
-def check_saveable(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return the description of arrays and settings, if both could be read back.
+def check_saveable(
+    arrays: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], str]:
+    """Return plain arrays, and the description of them and of settings.
+
+    What passes here can be read back.
 
     Parameters
     ----------
-    arrays : dict of str to ndarray
+    arrays : dict of str to array_like
+        Booleans, integers or floats of up to 8 bytes.
     settings : dict
-        What JSON can hold.
+        See `plain_settings`.
 
     Raises
     ------
+    DataError
+        An array holds something else, has an impossible shape, or all are too large together.
     SettingsError
-        The name of an array is not plain, or the description is too long.
+        A name is not plain, JSON cannot hold the settings, or the description is too long.
 
     Examples
     --------
@@ -162,16 +176,72 @@ def check_saveable(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> st
     dlt.errors.SettingsError: params: found the name '../W'; expected letters, digits and _
     """
     for name in arrays:
-        if name == _DESCRIPTION or not is_plain_name(name):
+        if not _is_name(name):
             raise SettingsError("params", f"the name {ascii(name)[:80]}", "letters, digits and _")
-    described = {"format": _FORMAT, "params": _kinds(arrays), "settings": settings}
+    plain = {name: _plain_array(name, array) for name, array in arrays.items()}
+    n_bytes = sum(array.nbytes for array in plain.values())
+    if n_bytes > MAX_BYTES or len(plain) >= MAX_MEMBERS:
+        raise _too_large("params", f"{len(plain)} arrays of {n_bytes} bytes")
+    described = {"format": _FORMAT, "params": _kinds(plain), "settings": plain_settings(settings)}
     description = json.dumps(described, sort_keys=True)
+    if len(description) > _LONGEST:
+        found = f"{len(description)} characters with the names of all arrays"
+        raise SettingsError("settings", found, f"at most {_LONGEST}")
+    return plain, description
+
+
+def plain_settings(settings: Any) -> dict[str, Any]:
+    """Return settings as they come back from a file: tuples as lists, and all keys as text.
+
+    Parameters
+    ----------
+    settings : dict
+        Of what JSON can hold, and numpy's numbers; whole numbers of up to 300 digits; at most 100
+        levels.
+
+    Raises
+    ------
+    SettingsError
+        They are something else.
+
+    Examples
+    --------
+    >>> plain_settings({"sizes": (1, np.int64(2))})
+    {'sizes': [1, 2]}
+    """
+    if not isinstance(settings, dict):
+        raise SettingsError("settings", f"a {type(settings).__name__}", "a dict")
     try:
-        _parse("settings", description)
-    except DataError:
-        found = f"more than {_LONGEST} characters, or a whole number of over {_MAX_DIGITS} digits"
-        raise SettingsError("settings", found, "less") from None
-    return description
+        return _loaded(json.dumps(settings, default=_plain_number), _MAX_DEPTH)
+    except (TypeError, ValueError, RecursionError) as error:
+        found = f"what JSON cannot hold ({error})"
+        raise SettingsError("settings", found, "numbers, text, lists and dicts") from error
+
+
+def _plain_number(value):
+    """Turn numpy's numbers into Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def _plain_array(name, values):
+    array = real_numbers(name, values)
+    array = array.view(array.dtype.str)  # without metadata
+    if array.dtype.str[1:] not in NUMBERS:
+        found, remedy = f"an array of dtype {array.dtype}", "convert it first, with astype"
+        raise DataError(name, found, "booleans, integers or floats of up to 8 bytes", remedy)
+    check_shape(name, array.shape, array.dtype)
+    return array
+
+
+def _too_large(what, found):
+    expected = f"at most {MAX_BYTES} bytes in {MAX_MEMBERS - 1} arrays"
+    return DataError(what, found, expected, "save fewer in one file")
+
+
+def _is_name(name):
+    return type(name) is str and name != _DESCRIPTION and is_plain_name(name)
 
 
 def _kinds(arrays):
@@ -184,7 +254,7 @@ def _parse(path, description):
     try:
         if not isinstance(description, str) or len(description) > _LONGEST:
             raise ValueError
-        parsed = json.loads(description, parse_int=_whole_number, object_pairs_hook=_once_each)
+        parsed = _loaded(description, _MAX_DEPTH + 1)  # the settings are one level down
         version, kinds, settings = (parsed[key] for key in ("format", "params", "settings"))
         if type(version) is not int or version < 1 or not isinstance(settings, dict):
             raise ValueError
@@ -199,14 +269,26 @@ def _parse(path, description):
 
 
 def _is_plain(name, shape, kind):
-    """Return whether a parameter is described by text, whole numbers and text, nothing nested."""
-    texts = type(name) is str and type(kind) is str
-    return texts and type(shape) is list and all(type(n) is int for n in shape)
+    """Return whether a parameter is described by a name, whole numbers and a dtype."""
+    plain = _is_name(name) and type(kind) is str and kind in _KINDS
+    return plain and type(shape) is list and all(type(n) is int for n in shape)
+
+
+def _loaded(text, depth):
+    """Read JSON that is not deep, in which no number is long and no key comes twice."""
+    found = json.loads(text, parse_int=_whole_number, object_pairs_hook=_once_each)
+    level = [found]
+    for _ in range(depth):
+        lists = [v.values() if type(v) is dict else v for v in level if type(v) in (dict, list)]
+        level = list(itertools.chain.from_iterable(lists))
+    if level:
+        raise ValueError(f"more than {depth} levels")
+    return found
 
 
 def _whole_number(digits):
     if len(digits) > _MAX_DIGITS:
-        raise ValueError
+        raise ValueError(f"a whole number of more than {_MAX_DIGITS} digits")
     return int(digits)
 
 
@@ -214,5 +296,5 @@ def _once_each(pairs):
     """Make a dict of pairs, or refuse a key that comes twice."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError
+        raise ValueError("a key that comes twice")
     return made

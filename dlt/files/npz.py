@@ -23,6 +23,7 @@ from dlt.errors import DataError
 from dlt.files.reading import (
     FETCH_AGAIN,
     MAX_BYTES,
+    NUMBERS,
     PIECE,
     array_from_bytes,
     describe_head,
@@ -37,7 +38,7 @@ _MAX_READ = 1 << 22  # of the directory in one go: room for MAX_MEMBERS, with lo
 _MAX_NAME = 200
 _MAX_HEADER = 4096  # the header of a plain array has about 120 bytes
 _WIDTHS = {b"\x93NUMPY\1\0": "<H", b"\x93NUMPY\2\0": "<I", b"\x93NUMPY\3\0": "<I"}
-_DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6})")
+_DESCR = re.compile(rf"[<>|=]?({'|'.join(NUMBERS)}|U[1-9][0-9]{{0,6}})")
 # One of the fields of {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 _FIELD = re.compile(r"""['"](\w+)['"]\s*:\s*(['"][^'"]*['"]|\w+|\([\dL, ]*\))\s*,?""", re.ASCII)
 _ZIP_ERRORS = (

@@ -7,9 +7,7 @@ with the few that are known here.
 import collections
 
 from dlt.files.pickle_arguments import LARGE
-from dlt.files.reading import array_from_bytes
-
-DTYPES = {"b1"} | {kind + size for kind in "iu" for size in "1248"} | {"f2", "f4", "f8"}
+from dlt.files.reading import NUMBERS, array_from_bytes
 
 #: An allowed name: how messages call it, the numbers of arguments it takes, what REDUCE builds.
 Global = collections.namedtuple("Global", "name n_args build")
@@ -59,7 +57,7 @@ def _encode(machine, text, encoding):
 
 
 def _dtype(machine, code, align, copy):
-    if type(code) is not str or code not in DTYPES:
+    if type(code) is not str or code not in NUMBERS:
         found = f"an array of dtype {code if type(code) is str else type(code).__name__}"
         raise machine.bad(found[:100], "save the data as plain booleans, integers or floats")
     return Dtype(code)

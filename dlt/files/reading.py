@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ PIECE = 1 << 17
 
 #: What to do about a file with the wrong bytes.
 FETCH_AGAIN = "the file is damaged or not the right one: get it again"
+
+#: What arrays in files consist of: booleans, integers and floats, by kind and number of bytes.
+NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
 _MAX_DIMENSIONS = 32  # what every numpy from 1.20 on can hold
 _MAX_DIMENSION = 1 << 40
@@ -282,7 +286,12 @@ def array_from_bytes(
     array([1, 2], dtype=uint16)
     """
     dtype = np.dtype(dtype)
-    _check_shape(path, shape, dtype, len(raw))
+    check_shape(path, shape, dtype, FETCH_AGAIN)
+    needed = dtype.itemsize * math.prod(shape)
+    if needed != len(raw):
+        found = f"{len(raw)} bytes of array data"
+        expected = f"{needed} for shape {shape} of {dtype.newbyteorder('=')}"
+        raise DataError(path, found, expected, FETCH_AGAIN)
     raw = raw if isinstance(raw, bytearray) else bytearray(raw)
     flat = np.frombuffer(raw, dtype) if raw else np.empty(0, dtype)
     if not dtype.isnative:
@@ -297,17 +306,30 @@ def array_from_bytes(
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
-def _check_shape(path, shape, dtype, n_bytes):
+def check_shape(
+    what: str | os.PathLike, shape: Any, dtype: np.dtype, remedy: str | None = None
+) -> None:
+    """Check that an array in a file may have a shape.
+
+    Parameters
+    ----------
+    what : str or os.PathLike
+        The file or array, for messages.
+    shape : object
+        May be anything.
+    dtype : numpy.dtype
+    remedy : str, optional
+
+    Raises
+    ------
+    DataError
+    """
     plain = type(shape) is tuple and len(shape) <= _MAX_DIMENSIONS
     if not plain or not all(type(n) is int and 0 <= n < _MAX_DIMENSION for n in shape):
         found = "an array of an impossible shape"
         expected = f"at most {_MAX_DIMENSIONS} dimensions, whole numbers, 0 or more"
-        raise DataError(path, found, expected, FETCH_AGAIN)
-    needed = dtype.itemsize * math.prod(shape)
-    if not needed and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot even copy it
+        raise DataError(what, found, expected, remedy)
+    is_empty = not dtype.itemsize * math.prod(shape)
+    if is_empty and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot even copy it
         found = f"an empty array of shape {shape}"
-        raise DataError(path, found, "a shape that numpy can hold", FETCH_AGAIN)
-    if needed != n_bytes:
-        found = f"{n_bytes} bytes of array data"
-        expected = f"{needed} for shape {shape} of {dtype.newbyteorder('=')}"
-        raise DataError(path, found, expected, FETCH_AGAIN)
+        raise DataError(what, found, "a shape that numpy can hold", remedy)

@@ -28,8 +28,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlt.checks import real_numbers
 from dlt.errors import DataError
-from dlt.files.described import read_described, write_described
+from dlt.files.described import check_saveable, read_described, write_described
 from dlt.files.reading import check_format
 from dlt.runs.history import MAX_ROWS, History, HistoryRow
 from dlt.runs.state import State
@@ -91,18 +92,37 @@ def write_checkpoint(
     previous : str or os.PathLike, optional
         The new name of an existing file `path`.
     """
+    arrays, described = _parts(checkpoint)
+    write_described(path, arrays, described, previous)
+
+
+def check_run(start: Checkpoint) -> None:
+    """Check, before the first update, that the checkpoints of a run can be read back.
+
+    Raises
+    ------
+    DataError, SettingsError
+        See `dlt.files.described.check_saveable`.
+    """
+    check_saveable(
+        *_parts(start._replace(state=start.state._replace(best_params=start.state.params)))
+    )
+
+
+def _parts(checkpoint):
+    """Return what the file of a checkpoint holds: arrays, and entries of JSON."""
     state = checkpoint.state
     groups = zip(_GROUPS, (state.params, state.update_state, state.best_params or {}))
     arrays = {
         f"{group}/{name}": value for group, values in groups for name, value in values.items()
     }
     arrays["history"] = state.history.as_array()
-    arrays["losses"] = np.asarray(state.losses, np.float64)
+    arrays["losses"] = real_numbers("losses", state.losses).astype(np.float64)
     described = {name: getattr(checkpoint, name) for name in _OWN}
     described.update(
         checkpoint=_FORMAT, iteration=state.iteration, seconds=state.seconds, best=state.best_score
     )
-    write_described(path, arrays, described, previous)
+    return arrays, described
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:

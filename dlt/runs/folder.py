@@ -21,15 +21,13 @@ search goes on, and models with their iteration in the name.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from dlt.checks import whole_number
-from dlt.errors import DataError, SettingsError
+from dlt.errors import DataError
+from dlt.files.described import plain_settings
 from dlt.runs.checkpoint import Checkpoint, read_checkpoint
 
 PARAMS_NAME = "best_params.npz"
@@ -134,13 +132,7 @@ class RunFolder(_Place):
         if snapshot_every is not None:
             snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
         keep = whole_number("keep", keep, low=1)
-        if not isinstance(settings, (dict, type(None))):
-            raise SettingsError("settings", f"a {type(settings).__name__}", "a dict")
-        try:  # as they will come back from the file
-            settings = json.loads(json.dumps(settings or {}, default=_plain))
-        except (TypeError, ValueError) as error:
-            found = f"what JSON cannot hold ({error})"
-            raise SettingsError("settings", found, "numbers, text, lists and dicts") from error
+        settings = plain_settings({} if settings is None else settings)
         return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings, wait)
 
 
@@ -156,10 +148,3 @@ def saved_settings(path: str | os.PathLike) -> dict[str, Any]:
     """Return the settings of the run whose checkpoint is in a folder, or an empty dict."""
     _, found = newest_checkpoint(path)
     return {} if found is None else found.settings
-
-
-def _plain(value):
-    """Turn numpy's numbers into Python's, for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a value of type {type(value).__name__}")
