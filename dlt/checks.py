@@ -53,13 +53,21 @@ def positive_in(name: str, value: Any, dtype: str, zero: bool = False, example: 
     dlt.errors.SettingsError: learning_rate: found 1e+39; expected a finite number above 0 in \
 float32, such as 0.13
     """
-    if not isinstance(value, numbers.Real):
+    if hasattr(value, "owner"):
         return
+    expected = f"a finite number{', 0 or more,' if zero else ' above 0'} in {dtype}{example}"
+    if not isinstance(value, numbers.Real) and not _is_number(value):
+        raise SettingsError(name, f"a value of type {type(value).__name__}", expected)
     with np.errstate(all="ignore"):
         rounded = np.asarray(value).astype(dtype)
     if not np.isfinite(rounded) or not (rounded > 0 or (zero and value == 0)):
-        expected = f"a finite number{', 0 or more,' if zero else ' above 0'} in {dtype}{example}"
         raise SettingsError(name, value, expected)
+
+
+def _is_number(value):
+    """Return whether a value is an array of one real number, without dimensions."""
+    is_one = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf"
+    return is_one and not np.ma.is_masked(value)
 
 
 def one_of(name: str, value: Any, allowed: Collection[str]) -> None:
@@ -115,18 +123,19 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
     """
     if hasattr(values, "to_numpy"):  # a frame or a series of pandas
         values = values.to_numpy()
-    if np.ma.isMaskedArray(values):
-        if np.ma.is_masked(values):
-            raise DataError(name, "masked values", "numbers", "fill them in or leave out such rows")
-        values = values.data
     try:
+        unmasked(name, values)
         with warnings.catch_warnings():
             # rows of different lengths: new numpy refuses them, old numpy warns
             warnings.simplefilter("error")
-            array = np.asarray(values)
+            array = np.asanyarray(values)
+            unmasked(name, array)  # of an object that makes an array of itself
+            array = np.asarray(array)
             if array.dtype == object and array.size:  # a frame with columns of several types
                 array = np.asarray(array.tolist())
-    except (ValueError, TypeError, OverflowError, Warning):
+    except DataError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError, Warning):
         raise DataError(name, "rows of different lengths", "rows of one length") from None
     kind = array.dtype.kind
     if kind == "c":
@@ -135,6 +144,16 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
     if kind not in "biuf":
         raise DataError(name, "text" if kind in "US" else _contents(array), "numbers")
     return array
+
+
+def unmasked(name: str, values: Any) -> None:
+    """Refuse an array with a mask that hides something, also in nested sequences."""
+    if isinstance(values, (list, tuple)):
+        for value in values:
+            if isinstance(value, (list, tuple, np.ma.MaskedArray)):
+                unmasked(name, value)
+    elif np.ma.is_masked(values):
+        raise DataError(name, "masked values", "numbers", "fill them in or leave out such rows")
 
 
 def _contents(array):

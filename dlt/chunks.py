@@ -373,7 +373,11 @@ def _buffer(shape, dtype):
 def _source(name, source):
     if isinstance(source, (str, os.PathLike)):
         source = RowFile(source)
-    elif not hasattr(source, "shape"):
+    elif (
+        isinstance(source, np.ndarray)
+        or hasattr(source, "to_numpy")
+        or not hasattr(source, "shape")
+    ):
         source = real_numbers(name, source)
     if not source.shape or 0 in source.shape or source.dtype.kind not in "biuf":
         found = f"an array of shape {tuple(source.shape)} and type {source.dtype}"

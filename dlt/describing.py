@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from dlt.arrays import as_bytes
-from dlt.checks import finite, is_one_hot, real_numbers
+from dlt.checks import finite, is_one_hot, real_numbers, unmasked
 from dlt.errors import DataError, one_line
 from dlt.examples import Description
 from dlt.files.rows import pieces
@@ -269,6 +269,7 @@ def _as_text(name, y):
     """Return an array of text where y is text, and y as it is otherwise."""
     if hasattr(y, "to_numpy"):
         y = y.to_numpy()
+    unmasked(name, y)
     if isinstance(y, np.ndarray) and y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8", "replace")
     items = y.ravel().tolist() if isinstance(y, np.ndarray) and y.dtype == object else y

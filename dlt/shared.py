@@ -184,6 +184,8 @@ def as_data_set(name: str, data_xy, x=None, y=None):
         expected = "a shared variable, as x is, or its cast"
         raise DataError(name + ", y", type(data_y).__name__, expected)
     data_set = DataSet(data_x, data_y)
+    for part, variable in zip((name + ", x", name + ", y"), data_set._variables()):
+        real_numbers(part, np.empty(0, variable.dtype))
     as_many(name, data_set.n_examples, len(data_set.targets))
     return data_set
 

@@ -7,11 +7,12 @@ Wilson, "Probable inference" (1927).
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 
-from dlt.checks import real_numbers
+from dlt.checks import real_numbers, whole_number
 from dlt.errors import DataError, SettingsError
 from dlt.score import Score
 
@@ -84,9 +85,11 @@ def wilson(score: Score, confidence: float = 0.95) -> tuple[float, float]:
     """
     from scipy.stats import binomtest
 
-    if not isinstance(score.n_errors, int):
-        raise SettingsError("score", f"errors of {score.n_errors}", "counted ones, an int")
-    if not 0 < confidence < 1:
+    if not isinstance(score, Score) or not isinstance(score.n_errors, int):
+        raise SettingsError("score", repr(score), "a Score of counted errors, an int")
+    n_examples = whole_number("n_examples", score.n_examples, low=1)
+    n_errors = whole_number("n_errors", score.n_errors, 0, n_examples, "the number of examples")
+    if not isinstance(confidence, numbers.Real) or not 0 < confidence < 1:
         raise SettingsError("confidence", confidence, "a number above 0 and below 1")
-    found = binomtest(score.n_errors, score.n_examples).proportion_ci(confidence, "wilson")
+    found = binomtest(n_errors, n_examples).proportion_ci(confidence, "wilson")
     return float(found.low), float(found.high)

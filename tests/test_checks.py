@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dlt.checks import inputs, labels
-from dlt.errors import DataError
+import dlt
+from dlt.checks import inputs, labels, positive_in
+from dlt.errors import DataError, SettingsError
 from dlt.prediction import Predictor
 from dlt.shared import as_data_set, shared_dataset
 
@@ -138,3 +139,173 @@ def regression():
     from dlt.models import LogisticRegression
 
     return LogisticRegression(T.matrix("x"), 3, 2)
+
+
+class Masked:
+    """Makes an array of itself, as those of other libraries do: a masked one."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ma.array(self.array, mask=True)
+
+
+# What is no array of numbers, of one that is: how to make it, and what is said of it.
+NO_NUMBERS = {
+    "masked": (lambda a: np.ma.array(a, mask=np.arange(a.size).reshape(a.shape) == 1), "masked"),
+    "rows with masks": (lambda a: [np.ma.array(row, mask=True) for row in a], "masked values"),
+    "masked by itself": (Masked, "masked values"),
+    "complex": (lambda a: a + 1j, "complex numbers"),
+    "text": (lambda a: a.astype("U"), "text"),
+    "dates": (lambda a: a.astype("M8[s]"), "an array of datetime64[s]"),
+    "spans of time": (lambda a: a.astype("m8[s]"), "an array of timedelta64[s]"),
+    "records": (lambda a: a.astype([("a", "f8")]), "an array of [('a', '<f8')]"),
+    "Nones": (lambda a: np.full(a.shape, None), "None"),
+    "a frame with a hole": (lambda a: Hole(a), "values of the type NAType"),
+}
+
+
+class Hole:
+    """A nullable frame or series of pandas."""
+
+    def __init__(self, array):
+        pandas = pytest.importorskip("pandas")
+        self.values = np.full(array.shape, pandas.NA)
+
+    def to_numpy(self):
+        return self.values
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """Public name -> functions of an array, and one that each of them takes."""
+    model, y = regression(), dlt.T.ivector("y")
+    W, b = model.params
+    loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    errors = dlt.zero_one_loss(model.p_y_given_x, y, reduction="none")
+    given, folder = (loss, model.params, 0.1, model.input, y), tmp_path_factory.mktemp("calls")
+    predictor, zeros, Y2 = dlt.Predictor(model), {"W": np.zeros((3, 2)), "b": np.zeros(2)}, Y % 2
+    trainer = dlt.Trainer(model, y, loss, (X, Y2), batch_size=2)
+    pixels = np.eye(4)
+    state = dlt.runs.state.State.first(zeros, {})
+    checkpoint = dlt.Checkpoint(state, None, (), {}, {}, [], {})
+
+    def saved(**changed):
+        changed = checkpoint._replace(state=state._replace(**changed))
+        dlt.write_checkpoint(folder / "checkpoint.npz", changed)
+
+    return {
+        "load_data": [(X, lambda a: dlt.load_data(((a, Y2), (X, Y2))))],
+        "save_data": [(X, lambda a: dlt.save_data(folder / "data", [(a, Y)] * 3))],
+        "ChunkedDataSet": [
+            (X, lambda a: dlt.ChunkedDataSet(a, Y)),
+            (Y, lambda a: dlt.ChunkedDataSet(X, a)),
+        ],
+        "shared_dataset": [
+            (X, lambda a: dlt.shared_dataset((a, Y))),
+            (Y, lambda a: dlt.shared_dataset((X, a))),
+        ],
+        "shared_datasets": [(X, lambda a: dlt.shared_datasets([(X, Y), (a, Y)]))],
+        "gradient_descent": [(X, lambda a: dlt.gradient_descent(*given, (a, Y2)))],
+        "stochastic_gradient_descent": [
+            (X, lambda a: dlt.stochastic_gradient_descent(*given, (a, Y2)))
+        ],
+        "minibatch_gradient_descent": [
+            (X, lambda a: dlt.minibatch_gradient_descent(*given, (a, Y2), 2))
+        ],
+        "minibatch_stretch": [
+            (X, lambda a: dlt.minibatch_stretch(loss, [(W, W)], model.input, y, (a, Y2), 2))
+        ],
+        "error_counter": [(X, lambda a: dlt.error_counter(model.input, y, errors, (a, Y2)))],
+        "Trainer": [
+            (X, lambda a: dlt.Trainer(model, y, loss, (a, Y2))),
+            (Y2, lambda a: dlt.Trainer(model, y, loss, (X, Y2), (X, a))),
+            (zeros["W"], lambda a: trainer.run(params=dict(zeros, W=a))),
+            (zeros["b"], lambda a: trainer.score((X, Y2), dict(zeros, b=a))),
+            (X, lambda a: trainer.score((a, Y2), zeros)),
+            (X, lambda a: trainer.errors((a, Y2), zeros)),
+        ],
+        "train": [(X, lambda a: dlt.train(model, y, loss, [(X, Y2), (a, Y2)]))],
+        "set_values": [(zeros["b"], lambda a: dlt.set_values([b], {"b": a}))],
+        "save_params": [(X, lambda a: dlt.save_params(folder / "params.pkl", {"W": a}))],
+        "write_checkpoint": [
+            (zeros["W"], lambda a: saved(params=dict(zeros, W=a))),
+            (np.zeros(2), lambda a: saved(losses=a)),
+        ],
+        "Predictor": [(X, predictor.probabilities), (X, predictor.predict), (Y, predictor.known)],
+        "mcnemar": [(Y2, lambda a: dlt.mcnemar(a, Y2)), (Y2, lambda a: dlt.mcnemar(Y2, a))],
+        "plot_digits": [(pixels, dlt.plot_digits)],
+        "plot_weights": [(pixels, dlt.plot_weights)],
+        "plot_mistakes": [
+            (pixels, lambda a: dlt.plot_mistakes(a, Y, np.full((4, 3), 0.25))),
+            (Y, lambda a: dlt.plot_mistakes(pixels, a, np.full((4, 3), 0.25))),
+            (np.full((4, 3), 0.25), lambda a: dlt.plot_mistakes(pixels, Y, a)),
+        ],
+        "plot_confusion_matrix": [
+            (Y, lambda a: dlt.plot_confusion_matrix(a, Y)),
+            (Y, lambda a: dlt.plot_confusion_matrix(Y, a)),
+        ],
+        "tile_images": [(pixels, dlt.tile_images)],
+        "animate_weights": [(pixels, lambda a: dlt.animate_weights([a], ["frame"]))],
+    }
+
+
+# Public names that take no arrays: but variables of the engine, which refuses masks itself, files,
+# numbers, figures, and what other functions return.
+WITHOUT_ARRAYS = set(
+    """
+Checkpoint DataError DataSet DltError EngineError FetchError History HistoryRow LogisticRegression
+Patience ProcessPool RunFolder Score Selection SettingsError Shuffled StopOnSignal T
+TrainingResult default_batch_size export_page fetch_mnist get_values gradient_updates grid l1
+l2_sqr load_model load_params minibatch minibatch_step n_minibatches negative_log_likelihood
+open_data plot_learning_curves plot_selection read_checkpoint read_history read_params
+read_picture regularized_loss save_animation save_figure select set_device set_floatX set_linker
+theano visualize wilson write_history zero_one_loss
+""".split()
+)
+
+
+def test_every_public_function_that_takes_arrays_takes_numbers_only(calls):
+    assert set(calls) | WITHOUT_ARRAYS == set(dlt.__all__)  # a new name has to be in one of them
+    for name, functions in calls.items():
+        for good, call in functions:
+            for kind, (change, found) in NO_NUMBERS.items():
+                with pytest.raises(DataError) as caught:
+                    call(change(good))
+                    pytest.fail(f"{name} accepts what is {kind}")
+                assert f"found {found}" in str(caught.value), (name, kind)
+
+
+def test_a_shared_variable_of_complex_numbers_is_refused():
+    shared = dlt.theano.shared(X + 1j)
+    refused("set, x", "found complex numbers", as_data_set, "set", (shared, dlt.theano.shared(Y)))
+
+
+def test_masked_text_is_no_label():
+    y = np.ma.array(["ham", "spam"] * 6, mask=[0] * 11 + [1])
+    refused("data, y", "found masked values", dlt.load_data, (np.eye(12), y))
+
+
+def test_a_validation_set_of_nothing_but_nan_is_refused():
+    model, y = regression(), dlt.T.ivector("y")
+    loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    x, y_of_set = np.full((4, 3), np.nan), np.zeros(4, int)
+    chunked, shared = dlt.ChunkedDataSet(x, y_of_set), (dlt.theano.shared(x),
+                                                       dlt.theano.shared(y_of_set))  # fmt: skip
+    for valid_set in ((x, y_of_set), chunked, shared):
+        with pytest.raises(DataError, match="found NaN or infinite values .first in row 0"):
+            dlt.train(model, y, loss, [(X, Y % 2), valid_set], n_epochs=1)
+
+
+@pytest.mark.parametrize("value", ["0.1", None, 0.1j, [0.1], np.ma.array(0.1, mask=True)])
+def test_what_is_no_number_is_no_learning_rate(value):
+    with pytest.raises(SettingsError, match="found a value of type .*; expected a finite number"):
+        positive_in("learning_rate", value, "float64")
+
+
+def test_numbers_of_the_engine_and_of_numpy_are_learning_rates():
+    for value in (dlt.T.scalar(), dlt.theano.shared(0.1), np.asarray(0.1), np.float32(0.1)):
+        positive_in("learning_rate", value, "float64")
+    with pytest.raises(SettingsError, match="learning_rate: found 0.0; expected a finite number"):
+        positive_in("learning_rate", np.asarray(0.0), "float64")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from dlt.errors import DataError
+from dlt.errors import DataError, SettingsError
 from dlt.score import Score
 from dlt.significance import mcnemar, wilson
 
@@ -49,3 +49,18 @@ def test_the_interval_solves_wilsons_equation(n_errors, n):
     assert 0 <= low <= n_errors / n <= high <= 1 and low < high
     narrow = wilson(Score(n_errors, n), confidence=0.5)
     assert high - low > narrow[1] - narrow[0]
+
+
+@pytest.mark.parametrize(
+    "score, confidence, message",
+    [
+        (Score(5, 4), 0.95, "n_errors: found 5; expected a whole number from 0 to 4, the number o"),
+        (Score(-1, 4), 0.95, "n_errors: found -1; expected a whole number from 0 to 4"),
+        (Score(0, 0), 0.95, "n_examples: found 0; expected a whole number, 1 or more"),
+        ((1, 4), 0.95, r"score: found \(1, 4\); expected a Score of counted errors"),
+        (Score(1, 4), "0.95", "confidence: found 0.95; expected a number above 0 and below 1"),
+    ],
+)
+def test_what_is_no_score_has_no_interval(score, confidence, message):
+    with pytest.raises(SettingsError, match=message):
+        wilson(score, confidence)
