@@ -15,6 +15,9 @@ import numpy as np
 from dlt.checks import whole_number
 from dlt.engine import T, shared_resident, softmax, theano
 
+#: Most labels, each of which may have a name.
+MAX_LABELS = 1 << 20
+
 
 class LogisticRegression:
     r"""Multi-class logistic regression.
@@ -28,7 +31,7 @@ class LogisticRegression:
     n_in : int
         Number of inputs, 1 or more (MNIST: 784).
     n_out : int
-        Number of labels, 2 or more (MNIST: 10).
+        Number of labels, 2 to `MAX_LABELS` (MNIST: 10).
     rng : numpy.random.Generator, optional
         Draws the initial weights, uniform within :math:`\pm\sqrt{6 / (n_{in} + n_{out})}`.
         Without it they are 0, as on the page: the loss is convex, so any start will do.
@@ -58,7 +61,8 @@ class LogisticRegression:
     def __init__(
         self, input, n_in: int, n_out: int, rng: np.random.Generator | None = None
     ) -> None:
-        n_in, n_out = whole_number("n_in", n_in, low=1), whole_number("n_out", n_out, low=2)
+        n_in = whole_number("n_in", n_in, low=1)
+        n_out = whole_number("n_out", n_out, 2, MAX_LABELS)
         bound = np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))
         self.input, self.n_in, self.n_out = input, n_in, n_out

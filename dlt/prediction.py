@@ -13,12 +13,16 @@ from typing import Any, Sequence
 import numpy as np
 
 from dlt.checks import inputs, rows_alike
+from dlt.checks import labels as label_numbers
 from dlt.engine import FLOAT_TYPES, Compiled, T, shared_copy, substitute, theano
 from dlt.errors import DataError, one_line
 from dlt.examples import Description
-from dlt.models import LogisticRegression, row_shape
+from dlt.models import MAX_LABELS, LogisticRegression, row_shape
 from dlt.parameters import cast_floats, read_params, set_values
 from dlt.runs.folder import DATASET, DESCRIPTION, MODEL, PARAMS_NAME
+
+#: A `Predictor` takes at most so many times the memory of its parameters.
+MEMORY = 5
 
 # Inputs may lie outside of the range of the training set by so much of it.
 _MARGIN = 0.5
@@ -29,7 +33,8 @@ class Predictor:
     """A trained classifier as a function of arrays, compiled when it is first called.
 
     Threads may share it. With the JAX linker a process that was forked after it was used may not:
-    start processes with ``multiprocessing.get_context("spawn")``.
+    start processes with ``multiprocessing.get_context("spawn")``. It takes at most `MEMORY` times
+    as many bytes as its parameters have.
 
     Parameters
     ----------
@@ -125,12 +130,12 @@ class Predictor:
         """Return the most probable label of each row of `x`, int64, shape (B,)."""
         return self.probabilities(x).argmax(axis=1)
 
-    def known(self, y: np.ndarray, labels: Sequence[str] | None = None) -> np.ndarray:
+    def known(self, y: Any, labels: Sequence[str] | None = None) -> np.ndarray:
         """Return the labels of a data set as the model numbers them.
 
         Parameters
         ----------
-        y : ndarray of int, shape (N,)
+        y : array of int, shape (N,)
         labels : sequence of str, optional
             What the data set's labels are called; by default by their numbers.
 
@@ -138,6 +143,11 @@ class Predictor:
         -------
         ndarray, int64, shape (N,)
             -1 for a label that the model cannot give.
+
+        Raises
+        ------
+        DataError
+            `y` are not whole numbers from 0 on, or one has no name in `labels`.
 
         Examples
         --------
@@ -147,6 +157,7 @@ class Predictor:
         """
         given = self.description.labels or [str(k) for k in range(self.model.n_out)]
         number = {label: k for k, label in enumerate(given)}
+        y = label_numbers("y", y, len(labels) if labels else None)
         labels = labels or [str(k) for k in range(int(y.max()) + 1)]
         return np.asarray([number.get(label, -1) for label in labels], np.int64)[y]
 
@@ -306,7 +317,8 @@ def _checked(path, arrays, settings, dtype=None):
 
 
 def _are_regression(W, b):
-    shaped = W.ndim == 2 and W.shape[0] >= 1 and W.shape[1] >= 2 and b.shape == W.shape[1:]
+    shaped = W.ndim == 2 and W.shape[0] >= 1 and b.shape == W.shape[1:]
+    shaped = shaped and 2 <= W.shape[1] <= MAX_LABELS
     return shaped and W.dtype == b.dtype and W.dtype.name in FLOAT_TYPES
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 import dlt
 from dlt.errors import DataError
 from dlt.examples import Description
+from dlt.files import grey
 from dlt.pictures import normalizing
 from dlt.pictures.reading import MNIST, pictures_in, read_picture
 
@@ -496,7 +497,7 @@ def test_missing_file_and_folder(tmp_path):
 
 
 NO_PICTURE = r"found a file that is none of these pictures; .*PNG, JPEG.*save it as PNG"
-TOO_LARGE = "; expected at most 50 megapixels; scale it down"
+TOO_LARGE = "; expected at most 50 megapixels, and 65535 pixels each way; scale it down"
 
 
 @pytest.mark.filterwarnings("error")
@@ -507,15 +508,33 @@ TOO_LARGE = "; expected at most 50 megapixels; scale it down"
         (b"II*\0" * 9, NO_PICTURE),  # a TIFF
         (png(size=(10000, 5001)), "10000 x 5001 pixels" + TOO_LARGE),
         (png(size=(10000, 10000)), "10000 x 10000 pixels" + TOO_LARGE),  # where Pillow warns
+        (png(size=(1, 65536), colour=6), "1 x 65536 pixels" + TOO_LARGE),  # slow, and needs much
         (png(size=(60000, 60000)), "far too many pixels" + TOO_LARGE),  # where Pillow refuses
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_other_files_and_too_many_pixels_are_refused_before_decoding(tmp_path, content, message):
     path = tmp_path / "x.png"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_picture(path)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_picture_is_made_grey_in_bands_as_if_at_once(tmp_path, monkeypatch, rng, mode):
+    if mode == "I;16":
+        picture = Image.fromarray(rng.integers(0, 65536, (23, 17), dtype=np.uint16))
+    else:
+        pixels = rng.integers(0, 256, (23, 17, 4), dtype=np.uint8)
+        picture = Image.fromarray(pixels).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned
+    options = {"transparency": 3} if mode in ("L", "P") else {}
+    picture.save(tmp_path / "x.png", exif=exif, **options)
+    at_once = np.asarray(grey.read_grey(tmp_path / "x.png"))
+    assert at_once.shape == (17, 23) and at_once.dtype == np.uint8
+    monkeypatch.setattr(grey, "_BAND", 40)
+    np.testing.assert_array_equal(np.asarray(grey.read_grey(tmp_path / "x.png")), at_once)
 
 
 TWO_SPECKS = np.full((1000, 1400), 250, np.uint8)

@@ -16,7 +16,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 #: How the names of such files end.
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MAX_PIXELS = 50000000  # a large camera picture; more is a mistake or an attack
+MAX_SIDE = 65535  # JPEG's; Pillow takes more memory for a row than for its pixels, if these are few
 MAX_FILE_BYTES = 1 << 28  # pixels that are not compressed, and whatever else is in the file
+#: Bytes of memory that reading a picture takes at most: of WebP four copies, and the file.
+MEMORY = 1 << 30
+_BAND = 1 << 20  # pixels that are made grey at a time
 _WHAT = "a picture (PNG, JPEG, BMP, GIF or WebP)"
 
 
@@ -29,7 +33,8 @@ def read_grey(path: str | os.PathLike) -> Image.Image:
     Parameters
     ----------
     path : str or os.PathLike
-        A file of at most `MAX_PIXELS` pixels and `MAX_FILE_BYTES` bytes.
+        A file of at most `MAX_PIXELS` pixels, `MAX_SIDE` each way, and `MAX_FILE_BYTES` bytes.
+        Reading it takes at most `MEMORY` bytes.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def read_grey(path: str | os.PathLike) -> Image.Image:
             with Image.open(io.BufferedReader(file), formats=FORMATS) as picture:
                 _check_size(path, picture.size)  # before anything is decoded
                 picture.load()
-                return _to_grey(_upright(picture))
+                return _upright(_to_grey(picture))
         except DataError:
             raise
         except Image.DecompressionBombError as error:
@@ -62,29 +67,38 @@ def read_grey(path: str | os.PathLike) -> Image.Image:
 def _check_size(path, size):
     if 0 in size:
         raise DataError(path, "a picture without pixels", _WHAT, "save it again")
-    if size[0] * size[1] > MAX_PIXELS:
+    if size[0] * size[1] > MAX_PIXELS or max(size) > MAX_SIDE:
         raise _too_large(path, "a picture of {} x {} pixels".format(*size))
 
 
 def _too_large(path, found):
-    return DataError(path, found, f"at most {MAX_PIXELS // 1000000} megapixels", "scale it down")
+    expected = f"at most {MAX_PIXELS // 1000000} megapixels, and {MAX_SIDE} pixels each way"
+    return DataError(path, found, expected, "scale it down")
 
 
-def _upright(picture):
+def _upright(grey):
     """Turn a picture as its camera's orientation mark says; a damaged mark is no mark."""
     try:
-        return ImageOps.exif_transpose(picture)
+        return ImageOps.exif_transpose(grey)
     except Exception:  # the pixels have been decoded by now, so only the mark can be bad
-        return picture
+        return grey
 
 
 def _to_grey(picture):
     """Return a picture of any mode as mode "L", on white where it is transparent."""
+    grey = Image.new("L", picture.size)
+    grey.info = {key: value for key, value in picture.info.items() if key != "transparency"}
+    n_rows = max(1, _BAND // picture.width)
+    for top in range(0, picture.height, n_rows):
+        band = (0, top, picture.width, min(top + n_rows, picture.height))
+        grey.paste(_grey_band(picture.crop(band)), band)
+    return grey
+
+
+def _grey_band(picture):
     if picture.mode == "F" or picture.mode.startswith("I"):  # 16 bits: 65535 is white
-        wide = np.asarray(picture).astype(np.float32)
-        wide /= 257  # in place, all of it: a large picture takes 200 MB each time
-        np.clip(np.rint(wide, out=wide), 0, 255, out=wide)
-        return Image.fromarray(wide.astype(np.uint8))
+        wide = np.rint(np.asarray(picture).astype(np.float32) / 257)
+        return Image.fromarray(np.clip(wide, 0, 255).astype(np.uint8))
     if "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA"):
         picture = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")

@@ -11,6 +11,12 @@ from dlt.errors import DataError, SettingsError
 #: Most pictures in one figure, and most labels of a confusion matrix.
 MAX_PICTURES = 500
 
+#: Most pixels of all pictures in one figure, and most weights of a model that is drawn.
+MAX_PIXELS = 1 << 24
+
+#: Most bytes of memory that drawing a model takes, besides its data set.
+MEMORY = 5 << 28
+
 
 def examples(name, x):
     """Return pictures as they are: an array of shape (N, n_in) or (N, height, width)."""
@@ -20,13 +26,21 @@ def examples(name, x):
 
 def as_pictures(name, x):
     """Return pictures as float64, shape (N, height, width); rows of pixels become squares."""
-    x = examples(name, x).astype(np.float64)
+    x = examples(name, x)
+    check_pixels(name, x.size)
+    x = x.astype(np.float64)
     if len(x) > MAX_PICTURES:
         raise DataError(name, f"{len(x)} pictures", f"at most {MAX_PICTURES}", "choose some")
     if x.ndim == 2:
         side = side_of(x.shape[1], name)
         x = x.reshape(-1, side, side)
     return x
+
+
+def check_pixels(name, n):
+    """Check that pictures are not too large to be drawn."""
+    if n > MAX_PIXELS:
+        raise DataError(name, f"{n} pixels in all pictures", f"at most {MAX_PIXELS}")
 
 
 def side_of(n_in, name):

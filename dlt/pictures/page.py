@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlt.checks import finite, real_numbers
 from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description
 from dlt.files.writing import write_atomically
+from dlt.pictures.checks import check_pixels
 from dlt.pictures.reading import box_of, check_pictures, white_of
 from dlt.prediction import description_of, params_file, read_model, shown_labels
 from dlt.runs.folder import DATASET, HISTORY_NAME, PARAMS_NAME
@@ -62,7 +64,7 @@ def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
     ------
     DataError
         The model or its run's history is missing or broken, or the model's inputs are no
-        pictures.
+        pictures, or more than `dlt.pictures.checks.MAX_PIXELS` of all labels.
 
     Examples
     --------
@@ -79,6 +81,7 @@ def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
         raise SettingsError(path, "a name without .html at its end", "one with it")
     model_path = params_file(model_path)
     (W, b), settings = read_model(model_path, dtype="float32")
+    check_pixels(model_path, W.size)
     about = _about(W.shape, settings.get(DATASET), _validation_error(model_path))
     description = description_of(settings, *W.shape)
     check_pictures(model_path, description)
@@ -105,9 +108,11 @@ def page_html(W: ArrayLike, b: ArrayLike, description: Description, about: str =
     >>> page[:15], "<p>1 &lt; 2 " in page
     ('<!DOCTYPE html>', True)
     """
-    W, b = np.asarray(W), np.asarray(b)
+    W, b = real_numbers("W", W), real_numbers("b", b)
     if W.ndim != 2 or b.shape != W.shape[1:]:
         raise DataError("params", f"W {W.shape} and b {b.shape}", "W (n_in, n_out) and b (n_out,)")
+    finite("W", W)
+    finite("b", b)
     labels = shown_labels(description, len(b))
     page_style = _part("page.css")
     script = "\n".join(_part(f"{name}.js") for name in _SCRIPTS.split())

@@ -7,6 +7,7 @@ models, and a script of its own draws from what was saved.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from dlt.datasets import load_data
 from dlt.early_stopping import MOST_PATIENCE
 from dlt.errors import DataError, DltError
 from dlt.files.writing import own_file, own_folder, prepare_output_dir
+from dlt.pictures.checks import MAX_PIXELS, check_pixels
 from dlt.pictures.confusion import plot_confusion_matrix
 from dlt.pictures.curves import plot_learning_curves
 from dlt.pictures.digits import plot_digits, plot_mistakes, plot_weights
@@ -70,7 +72,7 @@ def visualize(
     Everything is drawn before anything is written, so a bad file does not leave half the figures
     behind. Figures in the run folder get the time of the model that they show. Those of an older
     model are removed, so all that remain show the same one. In another `output_dir` nothing is
-    removed.
+    removed. It takes at most `dlt.pictures.checks.MEMORY` bytes, besides the data set.
 
     Parameters
     ----------
@@ -92,7 +94,8 @@ def visualize(
     Raises
     ------
     DataError
-        A file of the run is missing or broken, or the data set that was named cannot be used.
+        A file of the run is missing or broken, the model has more than
+        `dlt.pictures.checks.MAX_PIXELS` weights, or the data set that was named cannot be used.
     SettingsError
         ``figures`` is a link, or a file cannot be written.
 
@@ -116,6 +119,8 @@ def visualize(
         raise DataError(run_folder, "a file", "a run folder", "name the folder that holds it")
     model_path = params_file(run_folder)
     model_time = os.stat(model_path).st_mtime_ns
+    (W, _), _ = read_model(model_path)
+    check_pixels(model_path, W.size)  # before more is made of it
     predictor = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
@@ -208,7 +213,8 @@ def _draw_history(history, settings):
 def _draw_snapshots(run_folder, history, predictor):
     """Draw the frames of the animation, and what they show, or why there are none."""
     snapshots = list_snapshots(run_folder)
-    n_frames = min(len(snapshots), _MAX_FRAMES)
+    shape = predictor.model.n_in, predictor.model.n_out
+    n_frames = min(len(snapshots), _MAX_FRAMES, max(1, MAX_PIXELS // math.prod(shape)))
     chosen = np.linspace(0, len(snapshots) - 1, n_frames).round().astype(int)
     weights = {}
     for iteration, path in [snapshots[i] for i in chosen]:
@@ -218,6 +224,8 @@ def _draw_snapshots(run_folder, history, predictor):
             if os.path.lexists(path):
                 raise
             continue  # a run that is going on has dropped it
+        if W.shape != shape:
+            raise DataError(path, f"W {W.shape}", f"{shape}, as {predictor.path} has")
         weights[iteration] = _shaped(W, predictor.description)
     if not weights:
         why = "the run kept no snapshots; train with snapshot_every (--snapshot-every 1)"
