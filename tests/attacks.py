@@ -704,6 +704,10 @@ def add_png(made):
         "16-bit-50-megapixels": lambda: png(
             size=(5000, 10000), depth=16, level=1,
             pixels=(b"\0" + b"\xff\xff" * 2500 + b"\0\0" * 2500) * 10000),
+        "rgba-50-megapixels": lambda: png(
+            size=(5000, 10000), colour=6, level=1, pixels=bytes(20001 * 10000)),
+        "rgba-one-column": lambda: png(
+            size=(1, 50000000), colour=6, level=1, pixels=bytes(5 * 50000000)),
         "16-bit-rows": png(size=(10000, 5000), depth=16, pixels=bytes(100005000 // 50)),
     }.items():  # fmt: skip
         made.add("png", key, data)
@@ -859,6 +863,23 @@ def add_models(made):
     ):
         kinds = [[n, list(a.shape), a.dtype.name] for n, a in (("W", W), ("b", b))]
         made.add("model", key, saved(W, b, description(params=kinds)))
+
+
+#: What a link in a stranger's folder may lead to, in a folder as `victims` makes it.
+TARGETS = {"file": "file", "folder": "folder", "nothing": "new", "device": "/dev/null"}
+
+
+def victims(folder):
+    """Make a folder for links to lead to, and return a function that says what is in it."""
+    (folder / "folder").mkdir(parents=True)
+    (folder / "file").write_bytes(b"precious")
+    (folder / "folder" / "inside.npz").write_bytes(b"precious too")
+
+    def contents():
+        found = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+        return found, os.stat(os.devnull).st_mode
+
+    return contents
 
 
 def write(folder, canary):

@@ -1,8 +1,10 @@
 """Known attacks are refused by every reader, and they are attacks: pickle.load falls for them."""
 
 import importlib
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,8 +15,14 @@ import readers
 from conftest import ROOT
 
 import dlt
+from dlt import prediction
+from dlt.files import grey
 from dlt.formats import IDX_NAMES
 from dlt.parameters import save_params
+from dlt.pictures import checks as picture_checks
+from dlt.pictures.run import NAMES
+from dlt.runs import folder
+from dlt.runs.lock import LOCK_NAME
 from dlt.stored import is_stored
 
 pytestmark = pytest.mark.slow
@@ -39,8 +47,8 @@ params.pkl-lone-surrogate params.pkl-not-a-number
 )
 
 # Most MiB that any file of the corpus may take. A pickle is refused when it has filled its limit
-# of 1024; a picture of 50 megapixels and 16 bits takes 2 + 4 + 1 bytes for each.
-MOST_MIB = {"pickle": 1280, "picture": 512}
+# of 1024.
+MOST_MIB = {"pickle": 1280, "picture": grey.MEMORY >> 20}
 MOST_MIB_ELSE = 128
 
 
@@ -105,6 +113,76 @@ def test_memory_stays_under_the_cap(report):
     ]
     assert over == []
     assert max(line["mib"] for line in report) > 500  # it is measured at all
+
+
+# Does something small, so that all is imported and compiled, then something large; prints the most
+# bytes that the latter took.
+MEASURE = """
+import os, sys
+sys.path.insert(0, {tests!r})
+import numpy as np, readers
+from dlt import HistoryRow, Predictor, read_picture, save_params, visualize, write_history
+from dlt.errors import DltError
+
+def model(n_in):
+    W = np.ones((n_in, 2))
+    save_params("run/best_params.npz", dict(W=W, b=W[0]), dict(dataset="none"))
+    if n_in < 1 << 25:
+        save_params("run/snapshots/iteration_000060.npz", dict(W=W, b=W[0]))
+
+def webp(width, height):
+    from PIL import Image
+    picture = Image.new("RGBA", (width, height), (250, 250, 250, 200))
+    picture.paste((0, 0, 0, 255), (width // 3, height // 3, width // 2, height // 2))
+    picture.save("picture.webp", lossless=True, method=0)
+
+os.makedirs("run/snapshots")
+write_history("run/history.csv", [HistoryRow(60, 1, 1.5, 0.25, 5000, 1)])
+for make, size in ({make}, {small!r}), ({make}, {large!r}):
+    make(*size)
+    readers.reset_peak()
+    base = readers.memory_mib("VmRSS")
+    try:
+        {call}
+    except DltError as error:
+        print(str(error).partition("found ")[2])
+print((readers.memory_mib("VmHWM") - base) * (1 << 20))
+"""
+SQUARE = 2896**2  # of pixels: of two such pictures, fewer than may be drawn
+PREDICT = "Predictor('run').predict(np.zeros((1, size[0])))"
+WORST = {
+    "a WebP picture": (
+        "webp", (60, 60), (16383, 3051), "read_picture('picture.webp')", grey.MEMORY
+    ),
+    "the largest model that is drawn": (
+        "model", (64,), (SQUARE,), "visualize('run')", picture_checks.MEMORY
+    ),
+    "a model that is too large": (
+        "model", (64,), (50000000,), "visualize('run')", picture_checks.MEMORY
+    ),
+    "a prediction": ("model", (64,), (SQUARE,), PREDICT, prediction.MEMORY * 16 * SQUARE),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+@pytest.mark.parametrize("make, small, large, call, most", WORST.values(), ids=WORST)
+def test_the_worst_take_no_more_memory_than_is_promised(tmp_path, make, small, large, call, most):
+    tests = str(ROOT / "tests")
+    code = MEASURE.format(tests=tests, make=make, small=small, large=large, call=call)
+    environ = dict(os.environ, PYTHONPATH=str(ROOT), THEANO_FLAGS="floatX=float64")
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=str(tmp_path),
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert process.returncode == 0, process.stderr
+    *said, taken = process.stdout.splitlines()
+    assert most / 4 < float(taken) < most
+    refusal = f"{2 * large[0]} pixels in all pictures; expected at most 16777216"
+    assert said == ([refusal] if large == (50000000,) else [])
 
 
 # Reads each file as somebody without dlt would, and prints whether it made the canary.
@@ -266,6 +344,103 @@ def test_a_file_that_becomes_a_pipe_is_refused_whichever_time_it_is_opened(
 
     assert outcome(0) == ("value", True)
     assert {said for said, swapped in map(outcome, range(1, 20)) if swapped} == {"DataError"}
+
+
+# Names within a run folder, and folders in it.
+RUN_FILES = [
+    folder.PARAMS_NAME, folder.HISTORY_NAME, folder.SETTINGS_NAME, folder.PREVIOUS_NAME,
+    LOCK_NAME, *map(folder.unfinished_name, (1, 2, 5)),
+    *(f"snapshots/{folder.snapshot_name(n)}" for n in (2, 4, 99)),
+]  # fmt: skip
+OTHERS = [[folder.CHECKPOINT_NAME], [folder.SNAPSHOTS_NAME]]
+FIGURES = [*(f"figures/{name}.png" for name in NAMES), "figures/weights.gif"]
+FIGURES += [f"figures/{NAMES[0]}.svg"]
+
+
+@pytest.fixture(scope="module")
+def writers(tmp_path_factory):
+    """Name -> how a folder comes about, what writes into it, and under which names, in groups."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    export = importlib.import_module("export_page").main
+    sets = [(x[:40], y[:40]) for x, y in dlt.load_data("digits")]
+    data = str(tmp_path_factory.mktemp("data") / "digits")
+    dlt.save_data(data, sets)
+    model, y = dlt.LogisticRegression(dlt.T.matrix("x"), 784, 10), dlt.T.ivector("y")
+    loss = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
+    trainer = dlt.Trainer(model, y, loss, *sets[:2], batch_size=20)
+
+    def train(path, n_epochs=3, resume=False):
+        place = dlt.RunFolder(path, snapshot_every=1, settings={"dataset": data})
+        trainer.run(n_epochs, folder=place, resume=resume)
+
+    def search(path, n_epochs=1):
+        found = dlt.select(data, [{"batch_size": 20}], path, n_epochs=n_epochs)
+        found.save(str(path))
+
+    def searched(path):
+        search(path)
+        for file in path.glob("*/test.json"):
+            file.unlink()
+
+    places = tmp_path_factory.mktemp("search")
+    search(places)
+    (run,) = [path.name for path in places.iterdir() if path.is_dir()]
+    tables = [".lock", ".search", "table.csv", "table.md", "errors.png"]
+    return {
+        "a new run": (os.mkdir, train, [RUN_FILES, *OTHERS]),
+        "a run over an old one": (lambda path: train(path, 1), train, [RUN_FILES, *OTHERS]),
+        "a run that goes on": (
+            lambda path: train(path, 1),
+            lambda path: train(path, 3, resume=True),
+            [RUN_FILES, *OTHERS],
+        ),
+        "figures": (train, dlt.visualize, [FIGURES, ["figures"]]),
+        "a page": (train, lambda path: export([str(path)]), [["draw.html"]]),
+        "a new search": (os.mkdir, search, [tables, [run]]),
+        "a search that goes on": (searched, search, [tables, [run + "/test.json"], [run]]),
+        "stored data": (
+            os.mkdir,
+            lambda path: dlt.save_data(path / "new", sets),
+            [["new"], [".new.unfinished"], [".new.unfinished/train_x.npy"]],
+        ),
+    }
+
+
+WRITERS = ["a new run", "a run over an old one", "a run that goes on", "figures", "a page",
+           "a new search", "a search that goes on", "stored data"]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_link_in_a_folder_is_followed(writers, writer, tmp_path):
+    assert list(writers) == WRITERS
+    prepare, write, groups = writers[writer]
+    contents = attacks.victims(tmp_path / "outside")
+    before, followed, refused = contents(), [], 0
+    prepare(tmp_path / "prepared")
+    for names, (kind, target) in itertools.product(groups, attacks.TARGETS.items()):
+        place = tmp_path / "place"
+        shutil.copytree(tmp_path / "prepared", place)
+        for link in map(place.joinpath, names):
+            link.parent.mkdir(exist_ok=True)
+            if link.is_dir():
+                shutil.rmtree(link)
+            elif link.exists():
+                link.unlink()
+            link.symlink_to(tmp_path / "outside" / target)
+        try:
+            write(place)
+        except dlt.DltError as error:
+            assert str(error).isprintable()
+            refused += 1
+        if contents() != before:
+            followed.append((names, kind))
+            shutil.rmtree(tmp_path / "outside")
+            contents = attacks.victims(tmp_path / "outside")
+            before = contents()
+        shutil.rmtree(place)
+    assert followed == []
+    assert refused < len(groups) * len(attacks.TARGETS)
 
 
 def test_a_reader_that_misbehaves_is_reported(tmp_path):

@@ -17,8 +17,6 @@ import os
 import string
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dlt.checks import finite, real_numbers
 from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description

@@ -21,7 +21,7 @@ from dlt.describing import in_words
 from dlt.early_stopping import Patience
 from dlt.errors import DataError, DltError, SettingsError, one_line
 from dlt.files.reading import check_format, open_capped
-from dlt.files.writing import own_file, prepare_output_dir, write_text
+from dlt.files.writing import own_file, own_folder, prepare_output_dir, write_text
 from dlt.parameters import read_params
 from dlt.progress import Progress, silent
 from dlt.runs.folder import PARAMS_NAME
@@ -145,7 +145,7 @@ def select(
         tasks = []
         for settings in plain:
             order = repr(order_of(settings, source))
-            place = os.path.join(folder, digest(dict(common, settings=settings, order=order)))
+            place = own_folder(folder, digest(dict(common, settings=settings, order=order)))
             tasks.append(Task(settings, place, recipe, source, data, mark, n_epochs, patience))
 
         def is_over():
