@@ -16,7 +16,7 @@ import numpy as np
 
 from dlt.checks import real_numbers, rows_alike, whole_number
 from dlt.early_stopping import Patience
-from dlt.engine import describe, leaves, refuse_draws, shared_copy, substitute, theano
+from dlt.engine import describe, leaves, machine, refuse_draws, shared_copy, substitute, theano
 from dlt.engine.graphs import describe_graph
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import error_counter
@@ -27,11 +27,11 @@ from dlt.parameters import check_values, names_of
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult, counted
 from dlt.runs.checkpoint import Checkpoint, check_run
-from dlt.runs.folder import DESCRIPTION, MODEL, RunFolder
+from dlt.runs.folder import DESCRIPTION, MACHINES, MODEL, RunFolder
 from dlt.runs.history import MAX_ROWS, HistoryRow
 from dlt.runs.resuming import engine_versions
 from dlt.runs.saving import Saver
-from dlt.runs.state import State
+from dlt.runs.state import Machine, State
 from dlt.score import Score
 from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
 from dlt.shared import as_data_set, default_batch_size, n_minibatches
@@ -153,6 +153,7 @@ class Trainer:
         order: Any = None,
         folder: RunFolder | None = None,
         resume: bool | Literal["auto"] = False,
+        allow_other_machine: bool = False,
         params: Mapping[str, np.ndarray] | None = None,
         on_validation: Callable[[HistoryRow], object] | None = None,
         log: Callable[[str], object] = silent,
@@ -176,9 +177,12 @@ class Trainer:
             Where to keep the best parameters, the history and a checkpoint.
         resume : {False, True, "auto"}
             Go on from the checkpoint in `folder`: True demands one, "auto" starts anew where
-            there is none. Data, settings, loss, updates, order and engine must be those of the
-            checkpoint; `n_epochs` may be larger. The result, and every file but for the seconds
-            in it, equals that of a run that was never stopped.
+            there is none. Data, settings, loss, updates, order, engine and machine must be those
+            of the checkpoint; `n_epochs` may be larger. The result, and every file but for the
+            seconds in it, equals that of a run that was never stopped.
+        allow_other_machine : bool
+            Resume on a machine with another number of threads, other instructions or flags. The
+            last bits are others from there on, and ``machine`` in the history says so.
         params : dict of str to ndarray, optional
             Values to start from, for parameters and for other state of the updates. What else
             the updates change starts as it was when the trainer was made.
@@ -227,8 +231,9 @@ class Trainer:
             saver = None
             if folder is not None:
                 given = self._checkpoint(start, n_epochs, patience, order, folder)
-                saver = stack.enter_context(Saver(folder, given, resume, log))
-                start = saver.begin()
+                saver = Saver(folder, given, resume, log, allow_other_machine)
+                stack.enter_context(saver)
+                start = saver.begin(lambda state: stopped_by(state, n_iterations, rule))
             should_stop = should_stop or bool
             ended = stopped_by(start, n_iterations, rule)
             if ended:  # before: there is nothing to compile
@@ -428,6 +433,7 @@ class Trainer:
         if fixed:
             given["shared"] = {name: _shown(variable) for variable, name in fixed.items()}
         settings = _with_more(given, folder.settings)
+        start = start._replace(machines=(Machine(1, machine()),))
         sets = [data_set for data_set in (self._train_set, self._valid_set) if data_set]
         data = [data_set.fingerprint() for data_set in sets]
         roles = {**fixed, **self._variables.names, **dict(zip(self._symbols, "xy"))}
@@ -617,7 +623,7 @@ def _checked_leaves(expressions, variables, symbols):
 
 def _with_more(given, settings):
     """Add the caller's settings, none of which may hide one of dlt's own."""
-    hidden = sorted(set(settings) & set(given))
+    hidden = sorted(set(settings) & {*given, MACHINES})
     if hidden:
         raise SettingsError(
             "settings", f"{', '.join(hidden)}, which dlt notes itself", "other names"

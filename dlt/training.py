@@ -122,6 +122,7 @@ def validated(state, score, patience, n_train_batches, seconds, p_value=None):
         # the page's iter is from 0
         patience.extended(state.history, state.iteration - 1, error, compare),
         seconds,
+        len(state.machines),
     )
     after = state._replace(losses=np.empty(0), history=state.history.with_row(row))
     if score and best and not error < best.validation_error:

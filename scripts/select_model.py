@@ -55,6 +55,9 @@ def parse(argv):
     add("--output-dir", default=os.path.join("runs", "select"), metavar="FOLDER",
         help="where table.csv, table.md, errors.png and a run folder for each candidate go; the "
         "same command goes on with a search that was stopped")
+    add("--allow-other-machine", action="store_true",
+        help="let candidates go on also with other threads or on another processor, and so with "
+        "other last bits")
     return parser.parse_args(argv)
 # fmt: on
 
@@ -81,6 +84,7 @@ def main(argv=None):
             n_epochs=args.n_epochs,
             patience=patience(args),
             max_memory=args.max_memory,
+            allow_other_machine=args.allow_other_machine,
             executor=workers,
             log=say,
             should_stop=should_stop,

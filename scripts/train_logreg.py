@@ -53,6 +53,8 @@ def parse(argv):
     add("--resume", action="store_true",
         help="go on from the checkpoint in the output folder, with the same data, settings and "
         "engine; --n-epochs may be larger")
+    add("--allow-other-machine", action="store_true",
+        help="resume also with other threads or another processor, and so with other last bits")
     add("--snapshot-every", type=positive_int, metavar="N",
         help="keep the model of every Nth validation, as snapshots/iteration_000083.npz in the "
         "output folder")
@@ -109,6 +111,7 @@ def main(argv=None):
             patience=patience(args),
             folder=dlt.RunFolder(args.output_dir, args.snapshot_every, args.keep, settings),
             resume=args.resume,
+            allow_other_machine=args.allow_other_machine,
             log=say,
             should_stop=should_stop,
         )

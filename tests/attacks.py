@@ -752,37 +752,37 @@ def add_other_pictures(made):
         made.add("png", key, data)
 
 
-COLUMNS = "iteration,epoch,train_loss,validation_error,patience,seconds\n"
+COLUMNS = "iteration,epoch,train_loss,validation_error,patience,seconds,machine\n"
 
 
 def add_histories(made):
     """Add CSV files with numbers, fields and lines that no history has."""
-    row = "83,1,0.5,0.125,5000.0,1.5\n"
+    row = "83,1,0.5,0.125,5000.0,1.5,1\n"
     for key, text in {
         "digits": COLUMNS + "9" * 5000 + row,
         "digits-in-many-lines": COLUMNS + ("9" * 130000 + row) * 40,
-        "digits-of-a-float": COLUMNS + "1,1," + "9" * 100000 + ",0,0,0\n",
+        "digits-of-a-float": COLUMNS + "1,1," + "9" * 100000 + ",0,0,0,1\n",
         "field-of-a-megabyte": COLUMNS + "9" * MIB + row,
         "open-quotes": COLUMNS + '"' + row * 10000,
-        "quoted-line-break": COLUMNS + '"8\n3",1,0,0,0,0\n',
+        "quoted-line-break": COLUMNS + '"8\n3",1,0,0,0,0,1\n',
         "nul": COLUMNS + row + "\0" + row,
         "many-columns": "a," * MIB + "\n",
         "many-columns-below": COLUMNS + "1," * MIB + "\n",
         "carriage-returns": COLUMNS.strip() + "\r" + row.strip() + "\r\r\n",
-        "formula": COLUMNS + f"=cmd|'/c touch {made.canary}'!A0,1,0,0,0,0\n",
-        "escape": COLUMNS + "\x1b[2J,1,0,0,0,0\n",
-        "line-break-in-a-value": COLUMNS + '1,1,"x\ny",0,0,0\n',
-        "long-line-in-a-value": COLUMNS + "1,1," + "x" * 100000 + ",0,0,0\n",
-        "other-digits": COLUMNS + "\u0663,1_0,\u0663.5,0,0,0\n",
-        "hexadecimal": COLUMNS + "0x10,1,0x1p4,0,0,0\n",
-        "overflow": COLUMNS + "1,1,1e999,0,0,0\n",
+        "formula": COLUMNS + f"=cmd|'/c touch {made.canary}'!A0,1,0,0,0,0,1\n",
+        "escape": COLUMNS + "\x1b[2J,1,0,0,0,0,1\n",
+        "line-break-in-a-value": COLUMNS + '1,1,"x\ny",0,0,0,1\n',
+        "long-line-in-a-value": COLUMNS + "1,1," + "x" * 100000 + ",0,0,0,1\n",
+        "other-digits": COLUMNS + "\u0663,1_0,\u0663.5,0,0,0,1\n",
+        "hexadecimal": COLUMNS + "0x10,1,0x1p4,0,0,0,1\n",
+        "overflow": COLUMNS + "1,1,1e999,0,0,0,1\n",
         "nothing-but-lines": "\n" * MIB,
         "header-of-quotes": '"' * 100001 + "\n",
         "cut-column": COLUMNS[:-9],
         "page": "<!doctype html><title>404</title>",
     }.items():
         made.add("csv", key, text.encode())
-    made.add("csv", "not-utf-8", COLUMNS.encode() + b"\xff\xfe,1,0,0,0,0\n")
+    made.add("csv", "not-utf-8", COLUMNS.encode() + b"\xff\xfe,1,0,0,0,0,1\n")
     made.add("csv", "utf-16", COLUMNS.encode("utf-16"))
     head = zipped(COLUMNS.encode())
     many = row.encode() * 250000

@@ -84,7 +84,7 @@ def test_a_run_without_validation_set_has_no_errors_at_all(tmp_path):
 
 @pytest.mark.parametrize(
     "number, age, remedy",
-    [(1, "an older", "use the dlt that wrote it"), (3, "a newer", "install a newer dlt")],
+    [(2, "an older", "use the dlt that wrote it"), (4, "a newer", "install a newer dlt")],
 )
 def test_another_format_is_refused_by_name(tmp_path, number, age, remedy):
     path = tmp_path / "checkpoint.npz"
@@ -92,7 +92,7 @@ def test_another_format_is_refused_by_name(tmp_path, number, age, remedy):
     with pytest.raises(DataError) as caught:
         read_checkpoint(path)
     assert str(caught.value) == (
-        f"{path}: found a checkpoint of format {number}, of {age} dlt; expected format 2; {remedy}"
+        f"{path}: found a checkpoint of format {number}, of {age} dlt; expected format 3; {remedy}"
     )
 
 
@@ -113,6 +113,10 @@ DAMAGES = {
     "checkpoint = ": [{"checkpoint": value} for value in (True, 2.0, "2", 0, -1, None)],
     "iteration = ": [{"iteration": value} for value in (True, "42", 42.0, 1 << 54)],
     "seconds = ": [{"seconds": value} for value in (-1, math.nan, math.inf, 1e300, None)],
+    "machines = ": [
+        {"machines": value}
+        for value in (None, [], [[1]], [[0, {}]], [[1, {"NPROC": 2}]], [[1, []]], [{"first": 1}])
+    ],
     "ended = ": [{"ended": value} for value in ("boredom", [])],
     "snapshots = ": [{"snapshots": value} for value in (None, "20", [[20]], [True])],
     "settings = ": [{"settings": []}],
@@ -165,13 +169,19 @@ DAMAGES = {
     "a history with an impossible train_loss": [
         history(1, "train_loss", np.nan),
         # without a validation set too
-        {"history": lambda rows: rows * [1, 1, np.nan, np.nan, 1, 1]},
+        {"history": lambda rows: rows * [1, 1, np.nan, np.nan, 1, 1, 1]},
     ],
     "a history with an impossible validation_error": [
         history(row, "validation_error", value) for row, value in ((0, np.nan), (3, np.inf))
     ],
     "a history with an impossible patience": [history(0, "patience", value) for value in (1, 1e22)],
     "a history with an impossible seconds": [history(0, "seconds", v) for v in (-1, np.inf)],
+    "a history with an impossible machine": [history(0, "machine", value) for value in (0, 1.5)],
+    "machines that are not those of the history": [
+        history(3, "machine", 2),
+        *({"machines": [[1, {}], [n, {}]]} for n in (1, 30, 44)),
+        {"machines": [[2, {}]]},
+    ],
     "a history out of order": [
         history(1, "iteration", 10),
         history(1, "epoch", 9),
@@ -192,7 +202,7 @@ DAMAGES = {
         {"best": None},
         {"best/W": MISSING, "best/b": MISSING},
         {"history": lambda rows: rows[:0], "losses": np.zeros(42), "snapshots": []},
-        {"history": lambda rows: rows * [1, 1, 1, np.nan, 1, 1]},
+        {"history": lambda rows: rows * [1, 1, 1, np.nan, 1, 1, 1]},
     ],
 }
 
@@ -255,5 +265,5 @@ def test_flipped_bits_are_refused_or_harmless(tmp_path, rng):
 
 def test_saved_parameters_are_no_checkpoint(tmp_path):
     save_params(tmp_path / "params.npz", {"W": np.zeros(2)}, settings={"seed": 1})
-    with pytest.raises(DataError, match="expected a checkpoint of format 2"):
+    with pytest.raises(DataError, match="expected a checkpoint of format 3"):
         read_checkpoint(tmp_path / "params.npz")

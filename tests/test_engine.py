@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 import pickle
 import shutil
 import sys
@@ -111,6 +112,52 @@ def test_threads_may_compile_at_the_same_time(linker, eight_threads):
     found = eight_threads(lambda i: functions[i](np.zeros((1, 2))).tolist())
     assert found == [[[0.5, 0.5]]] * 8
     assert eight_threads(lambda i: loops[i]([1, 2]).tolist()) == [[i + 1, i + 2] for i in range(8)]
+
+
+# --- The machine -------------------------------------------------------------------------------
+
+
+def machine(linker, **environ):
+    """Return the machine as a fresh Python sees it."""
+    code = (
+        "import json; from dlt import engine\n"
+        f"engine.linker() == {linker!r} or engine.set_linker({linker!r})\n"
+        "print(json.dumps(engine.machine()))"
+    )
+    status, out, err = run(code, **environ)
+    assert status == 0, err
+    return json.loads(out)
+
+
+CHANGES = {  # what environment variables change, for each linker; {} is nothing
+    "jax": [
+        ({"NPROC": "3", "XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_dump_to=/none"},
+         {"NPROC": "3", "XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}),
+        ({"NPROC": "1", "PJRT_NPROC": "4", "JAX_DISABLE_JIT": "1"},
+         {"NPROC": "4", "JAX_DISABLE_JIT": "True"}),
+    ],
+    "numba": [
+        ({"OMP_NUM_THREADS": "1", "NUMBA_OPT": "1"},
+         {"OPENBLAS_NUM_THREADS": "1", "NUMBA_OPT": "1"}),
+        ({"PYTENSOR_FLAGS": "numba__fastmath=False", "NUMBA_CPU_NAME": "generic",
+          "NUMBA_CPU_FEATURES": ""}, {"numba__fastmath": "False", "processor": "generic"}),
+    ],
+    "c": [
+        ({"OPENBLAS_NUM_THREADS": "1", "THEANO_FLAGS": "gcc.cxxflags=-O1"},
+         {"OPENBLAS_NUM_THREADS": "1", "gcc.cxxflags": "-O1"}),
+    ],
+}  # fmt: skip
+
+
+def test_the_machine_is_what_changes_bits_and_nothing_else(linker):
+    here = machine(linker)
+    harmless = {"COLUMNS": "7", "OMP_WAIT_POLICY": "passive", "XLA_FLAGS": "--xla_dump_to=/none"}
+    assert machine(linker, **harmless) == here == engine.machine()
+    assert here["device"] == "cpu" and here["processor"]
+    for environ, changes in CHANGES[linker]:
+        if engine.NAME == "PyTensor" and "gcc.cxxflags" in changes:
+            changes["gcc__cxxflags"] = changes.pop("gcc.cxxflags")
+        assert machine(linker, **environ) == {**here, **changes}
 
 
 # --- Which engine, and its flags ---------------------------------------------------------------

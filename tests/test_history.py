@@ -13,7 +13,7 @@ from dlt.runs.history import History, HistoryRow, read_history, write_history
 
 pytestmark = pytest.mark.once
 
-HEADER = "iteration,epoch,train_loss,validation_error,patience,seconds"
+HEADER = "iteration,epoch,train_loss,validation_error,patience,seconds,machine"
 ROWS = [
     HistoryRow(83, 1, 0.6123456789012345, 0.12458333333333334, 5000.0, 0.1),
     HistoryRow(166, 2, 1e-300, 0.0, 12118.0, 1 / 3),
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(tmp_path):
     assert read_history(tmp_path / "history.csv") == ROWS
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert lines[0] == HEADER
-    assert lines[1] == "83,1,0.6123456789012345,0.12458333333333334,5000.0,0.1"
+    assert lines[1] == "83,1,0.6123456789012345,0.12458333333333334,5000.0,0.1,1"
 
 
 def test_errors_of_a_run_without_validation_set_are_not_a_number(tmp_path):
@@ -45,17 +45,20 @@ def test_an_empty_history_is_one(tmp_path):
     [
         ("a,b\n1,2\n", "found a first line 'a,b'; expected lines of iteration,epoch"),
         (HEADER + "\n1,2,3\n", "found a line of 3 values"),
-        (HEADER + "\n1,2,x,0,0,0\n", "found 'x' where a number should be; expected lines of"),
-        (HEADER + "\n1.5,2,0,0,0,0\n", "found '1.5' where a number should be"),
-        (HEADER + "\n1_0,2,0,0,0,0\n", "found '1_0' where a number should be"),
-        (HEADER + "\n1,2,\u0663.5,0,0,0\n", "found '\u0663.5' where a number should be"),
+        (HEADER + "\n1,2,x,0,0,0,1\n", "found 'x' where a number should be; expected lines of"),
+        (HEADER + "\n1.5,2,0,0,0,0,1\n", "found '1.5' where a number should be"),
+        (HEADER + "\n1_0,2,0,0,0,0,1\n", "found '1_0' where a number should be"),
+        (HEADER + "\n1,2,\u0663.5,0,0,0,1\n", "found '\u0663.5' where a number should be"),
         # int() of so many digits takes minutes in old Pythons and is refused by new ones
-        (HEADER + "\n" + "9" * 200 + ",2,0,0,0,0\n", "found '9{40}' where a number should be"),
-        (HEADER + "\n1,2," + "9" * 200 + ",0,0,0\n", "found '9{40}' where a number should be"),
-        (HEADER + "\n1,2," + "9" * 300 + ",0,0,0\n", "found a line of more than 256 bytes"),
+        (HEADER + "\n" + "9" * 200 + ",2,0,0,0,0,1\n", "found '9{40}' where a number should be"),
+        (HEADER + "\n1,2," + "9" * 200 + ",0,0,0,1\n", "found '9{40}' where a number should be"),
+        (HEADER + "\n1,2," + "9" * 300 + ",0,0,0,1\n", "found a line of more than 256 bytes"),
         (HEADER + '\n"' + "\n1" * 70000, "found field larger than field limit"),
         (HEADER + "\n\x00\n", "history.csv: found "),
-        (HEADER + "\n\udcff,1,0,0,0,0\n", r"history\.csv: found bytes that are not text; expected"),
+        (
+            HEADER + "\n\udcff,1,0,0,0,0,1\n",
+            r"history\.csv: found bytes that are not text; expected",
+        ),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
@@ -111,7 +114,7 @@ def test_a_history_grows_and_stays_a_value():
     assert longer == History(ROWS) == ROWS and longer != both and longer != 3
     assert pickle.loads(pickle.dumps(both)) == both
     assert (longer[-1], longer[:2], list(longer)) == (ROWS[2], tuple(ROWS[:2]), ROWS)
-    assert [list(map(type, row)) for row in longer] == [[int, int] + [float] * 4] * 3
+    assert [list(map(type, row)) for row in longer] == [[int, int, *[float] * 4, int]] * 3
     with pytest.raises(IndexError):
         first[1]
     assert (len(History()), History().best, bool(History())) == (0, None, False)

@@ -4,7 +4,7 @@ import pytest
 from checkpoints import after
 
 from dlt.engine import theano
-from dlt.runs.resuming import differences, engine_versions
+from dlt.runs.resuming import differences, engine_versions, how_to_restore
 
 NOW = after(0)
 
@@ -108,12 +108,32 @@ def test_another_engine_is_named_part_by_part():
     ]
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "before, after, expected",
+    [
+        ({"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"},
+         "put OPENBLAS_NUM_THREADS=1 in front of the command"),
+        ({"OPENBLAS_NUM_THREADS": "9999"}, {"OPENBLAS_NUM_THREADS": "1"},
+         "use a machine with 9999 processors"),
+        ({"NPROC": "2", "processor": "znver3"}, {"NPROC": "1", "processor": "znver4"},
+         "use that machine, and the same flags"),
+        ({"XLA_FLAGS": "--a --b=1"}, {}, "use that machine, and the same flags"),
+        ({"LD_PRELOAD": "1", "NPROC": "2; rm"}, {"NPROC": "1"},
+         "use that machine, and the same flags"),
+        ({}, {"JAX_DISABLE_JIT": "True"}, "put env -u JAX_DISABLE_JIT in front of the command"),
+    ],
+)  # fmt: skip
+def test_how_to_compute_as_before_is_told(before, after, expected):
+    assert how_to_restore(before, after) == expected
+
+
 def test_the_engine_is_told_by_names_and_versions(linker, floatX):
     versions = engine_versions()
     assert (versions["linker"], versions["floatX"]) == (linker, floatX)
     assert theano.__version__ in versions["engine"]
     libraries = {"jax": {"jax", "jaxlib"}, "numba": {"numba", "numpy"}, "c": {"numpy"}}[linker]
     assert set(versions) == {
-        "dlt", "engine", "linker", "optimizer", "device", "floatX", *libraries
+        "dlt", "engine", "linker", "optimizer", "floatX", *libraries
     }  # fmt: skip
     assert all(isinstance(value, str) for value in versions.values())

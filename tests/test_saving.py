@@ -18,6 +18,7 @@ from dlt.runs.checkpoint import read_checkpoint, write_checkpoint
 from dlt.runs.folder import RunFolder
 from dlt.runs.history import read_history
 from dlt.runs.saving import Saver
+from dlt.runs.state import Machine
 
 pytestmark = pytest.mark.once
 
@@ -66,6 +67,61 @@ def iterations(folder):
     return tuple(read_checkpoint(folder / name).state.iteration for name in files)
 
 
+# --- The machine -------------------------------------------------------------------------------
+
+
+TWO, ONE = {"NPROC": "2", "processor": "a"}, {"NPROC": "1", "processor": "a"}
+
+
+def on(machine):
+    """Return the start of a run on a machine."""
+    return START._replace(state=START.state._replace(machines=(Machine(1, machine),)))
+
+
+def test_another_machine_goes_on_only_if_that_is_allowed_and_the_run_remembers(tmp_path):
+    run(tmp_path, 2, start=on(TWO))
+    lines = []
+
+    def saver_on(machine, allowed=True):
+        return Saver(RunFolder(tmp_path), on(machine), True, lines.append, allowed)
+
+    with saver_on(TWO) as running:
+        running.end(running.begin()._replace(machines=on(TWO).state.machines), None)
+    before, lines[:] = contents(tmp_path), []
+    with saver_on(ONE, allowed=False) as running, pytest.raises(SettingsError) as caught:
+        running.begin()
+    found = (
+        f"{tmp_path}: found a checkpoint of another machine: NPROC (the number of threads): the "
+        "checkpoint has 2, this run 1; "
+    )
+    assert str(caught.value) == (
+        f"{found}expected the same one, for the same bits; put NPROC=2 in front of the command, or "
+        "go on with --allow-other-machine (allow_other_machine=True): the last bits will be "
+        "others, which makes no result wrong"
+    )
+    assert contents(tmp_path) == before and lines == []
+    with saver_on(ONE, allowed=False) as running:
+        running.begin(lambda state: state.iteration == 20)  # nothing is computed any more
+    with saver_on(ONE) as running:
+        state = running.begin()
+        running.end(state, None)  # at once: it has computed nothing
+    assert state.machines == (Machine(1, TWO), Machine(21, ONE))
+    assert lines[1] == (
+        f"{found}from here on the last bits are others than on that one; the history calls this "
+        "one machine 2"
+    )
+    with saver_on(TWO, allowed=False) as running:
+        assert running.begin().machines == (Machine(1, TWO),)
+    with saver_on(ONE) as running:
+        state = running.begin()
+        running.end(state._replace(iteration=21, losses=np.ones(1)), None)
+    assert read_checkpoint(tmp_path / "checkpoint.npz").state.machines == state.machines
+    noted = json.loads((tmp_path / "settings.json").read_text())["machines"]
+    assert noted == [{"first": 1, "parts": TWO}, {"first": 21, "parts": ONE}]
+    with saver_on(TWO) as running:
+        assert running.begin().machines == (*state.machines, Machine(22, TWO))
+
+
 # --- What is saved, and when -------------------------------------------------------------------
 
 
@@ -75,7 +131,9 @@ def test_it_holds_checkpoint_parameters_history_and_settings(tmp_path):
         assert running.begin() is START.state
         running.take(checkpoint.state)
     arrays, settings = read_params(path / "best_params.npz")
-    assert settings == START.settings == json.loads((path / "settings.json").read_text())
+    machines = [{"first": 1, "parts": {}}]
+    noted = json.loads((path / "settings.json").read_text())
+    assert (settings, noted) == (START.settings, {**START.settings, "machines": machines})
     np.testing.assert_array_equal(arrays["W"], values(30)["W"])
     assert read_history(path / "history.csv") == list(checkpoint.state.history)
     assert bits(read_checkpoint(path / "checkpoint.npz")) == bits(checkpoint)

@@ -395,6 +395,26 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path):
         begins = f"going on after {n_updates} updates\n"
 
 
+def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
+    variable = "NPROC" if "NPROC" in engine.machine() else "OPENBLAS_NUM_THREADS"
+    if variable != "NPROC" and engine.cores() < 2:
+        pytest.skip("OpenBLAS uses no more threads than there are processors")
+    begin = ("train_logreg.py", "--dataset", "digits", "--output-dir", tmp_path, "--n-epochs")
+    run_script(*begin, "1", **{variable: "1"})
+    resumed = functools.partial(run_script, *begin, "2", "--resume", **{variable: "2"})
+    found = (
+        f"{tmp_path}: found a checkpoint of another machine: {variable} (the number of threads): "
+        "the checkpoint has 1, this run 2; "
+    )
+    assert_refused(resumed(), f"{found}expected the same one, for the same bits; put {variable}=1 ")
+    allowed = resumed("--allow-other-machine")
+    assert (allowed.returncode, allowed.stderr) == (0, "")
+    assert f"{found}from here on the last bits are others" in allowed.stdout
+    assert [row.machine for row in read_history(tmp_path / "history.csv")] == [1, 2]
+    machines = json.loads((tmp_path / "settings.json").read_text())["machines"]
+    assert [(m["first"], m["parts"][variable]) for m in machines] == [(1, "1"), (61, "2")]
+
+
 def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):
     process = start(*TRAINING, *LONG, "--output-dir", tmp_path)
     wait_for(process, "epoch 3,")

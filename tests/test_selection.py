@@ -14,7 +14,7 @@ from conftest import ROOT, run_python
 from scipy.stats import binomtest
 
 import dlt
-from dlt import engine
+from dlt import engine, trainer
 from dlt.errors import DataError, SettingsError
 from dlt.files.writing import write_text
 from dlt.runs.checkpoint import read_checkpoint
@@ -176,6 +176,23 @@ def test_candidates_that_differ_in_shared_scalars_compile_once(search, monkeypat
     once, made[:] = len(made), []
     search(grid(learning_rate=[0.1, 0.5, 1], l1=[0, 1e-4], l2=[0, 1e-3], batch_size=[10]), "many")
     assert len(made) - once <= 2  # the errors of each example, to compare the first two
+
+
+def test_a_candidate_goes_on_on_another_machine_only_if_that_is_allowed(search, monkeypatch):
+    asked = iter(range(10**6))
+    search(RATES[:1], should_stop=lambda: next(asked) > 5)
+    before = trainer.machine()
+    monkeypatch.setattr(trainer, "machine", lambda: {**before, "processor": "another"})
+    selection, lines = search(RATES[:2])
+    failed, trained = selection.outcomes[1], selection.outcomes[0]
+    assert trained.error is None and trained.n_machines == 1
+    assert "found a checkpoint of another machine: processor: the checkpoint has" in failed.error
+    assert "or go on with --allow-other-machine (allow_other_machine=True)" in failed.error
+    selection, lines = search(RATES[:2], allow_other_machine=True)
+    assert [line for line in lines if line.endswith(" epochs on 2 machines")]
+    assert {outcome.n_machines for outcome in selection.outcomes} == {1, 2}
+    monkeypatch.setattr(trainer, "machine", lambda: before)
+    assert search(RATES[:2])[0].is_complete  # read, not resumed
 
 
 def test_a_stopped_search_goes_on_and_repeats_nothing(search, tmp_path):

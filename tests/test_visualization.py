@@ -354,7 +354,7 @@ def test_examples_are_counted_by_the_names_of_their_labels(small_run, figures, t
 
 
 SNAPSHOT = os.path.join("snapshots", snapshot_name(60))
-HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds\n"
+HEADER = b"iteration,epoch,train_loss,validation_error,patience,seconds,machine\n"
 # The message, and what is wrong: a file's name and content, or an argument.
 REFUSED = {
     "best_params.npz: found no file there; expected": ("best_params.npz", None),

@@ -21,6 +21,7 @@ from dlt.arrays import aligned_copy
 from dlt.checks import one_of
 from dlt.engine import flags
 from dlt.engine._loading import FLOAT_TYPES, logger
+from dlt.engine._machine import cores as cores
 from dlt.errors import EngineError, SettingsError
 
 _engine = importlib.import_module("dlt.engine._" + flags.choose_engine(os.environ))
@@ -47,19 +48,29 @@ def describe() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return everything that the last bit of a result depends on.
+    """Return the software and the choices that the last bit of a result depends on.
 
-    These are ``engine``, ``linker``, ``optimizer``, ``device``, ``floatX``, and the versions of
-    the libraries that do the arithmetic.
+    These are ``engine``, ``linker``, ``optimizer``, ``floatX``, and the versions of the libraries
+    that do the arithmetic. The rest is the `machine`.
     """
     return dict(
         _engine.libraries(),
         engine=VERSION,
         linker=linker(),
         optimizer=theano.config.optimizer,
-        device=device(),
         floatX=theano.config.floatX,
     )
+
+
+def machine() -> dict[str, str]:
+    """Return what decides how results are rounded, and may differ from machine to machine.
+
+    These are the device and, as far as the linker depends on them, the number of threads, the
+    instructions of the processor, the mathematical libraries that are not versioned with the
+    engine, and flags. What an environment variable sets is called by its name: ``NPROC`` is the
+    number of threads of JAX, ``OPENBLAS_NUM_THREADS`` that of the others.
+    """
+    return dict(_engine.machine(), device=device())
 
 
 def linker() -> str:

@@ -24,6 +24,7 @@ from pytensor.scalar.basic import Add, Cast, Mul, Sub
 from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 
+from dlt.engine._machine import cores, host, llvm_processor
 from dlt.errors import EngineError
 
 
@@ -44,14 +45,42 @@ def configured():
     return floatX_changed()
 
 
+# What changes bits, and its default.
+_OPTIONS = {
+    "jax_default_matmul_precision": None,
+    "jax_disable_jit": False,
+    "jax_disable_most_optimizations": False,
+    "jax_exec_time_optimization_effort": 0.0,
+    "jax_optimization_level": "UNKNOWN",
+}
+# What does not; the number of devices shows in the number of threads.
+_HARMLESS = ("--xla_dump_", "--xla_force_host_platform_device_count=")
+
+
+def machine():
+    jax = configured()
+    flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if not f.startswith(_HARMLESS)]
+    parts = {"XLA_FLAGS": " ".join(flags)} if flags else {}
+    for name, default in _OPTIONS.items():
+        value = jax.config.values.get(name, default)
+        if value != default:
+            parts[name.upper()] = str(value)
+    if device() == "cpu":
+        parts["NPROC"] = str(max(_start()[1], jax.local_device_count()))
+        parts["processor"] = llvm_processor(*host())
+    return parts
+
+
 @functools.lru_cache(maxsize=None)
-def _first_process():
-    return os.getpid()
+def _start():
+    """Return the process in which JAX was first used, and the threads that XLA has there."""
+    given = (os.environ.get(name, "").strip() for name in ("PJRT_NPROC", "NPROC"))
+    return os.getpid(), next((int(n) for n in given if n.isdigit()), cores())
 
 
 def _refuse_forks():
     # A fork has none of the threads of XLA, and would wait for them for ever.
-    if _first_process() != os.getpid():
+    if _start()[0] != os.getpid():
         found = "a fork of a process that has computed with it"
         remedy = 'start it with multiprocessing.get_context("spawn")'
         raise EngineError("jax", found, "a process of its own", remedy)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dlt.arrays import aligned, as_bytes
-from dlt.engine import flags
+from dlt.engine import _machine, flags
 from dlt.engine._loading import import_engine, logger, wrong_version
 from dlt.errors import EngineError, SettingsError
 
@@ -95,6 +95,26 @@ def libraries():
     # Numba and C use the BLAS that numpy and scipy bring.
     names = {"jax": ("jax", "jaxlib"), "numba": ("numpy", "numba")}.get(linker(), ("numpy",))
     return {name: importlib.import_module(name).__version__ for name in names}
+
+
+# What changes bits of what Numba compiles.
+_NUMBA = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")
+
+
+def machine():
+    if linker() == "jax":
+        return _jax.machine()
+    if linker() != "numba":
+        compiler = _machine.compiler(theano.config.cxx)
+        parts = {"gcc__cxxflags": theano.config.gcc__cxxflags, "compiler": compiler}
+        return {**_machine.of_blas(), **parts}
+    numba = importlib.import_module("numba")
+    target = importlib.import_module("numba.core.registry").cpu_target.target_context
+    parts = {"NUMBA_" + name: str(int(getattr(numba.config, name))) for name in _NUMBA}
+    parts["svml"] = str(numba.config.USING_SVML)
+    parts["numba__fastmath"] = str(theano.config.numba__fastmath)
+    parts["processor"] = _machine.llvm_processor(*target.codegen().magic_tuple()[1:])
+    return {**_machine.of_blas(), **parts}
 
 
 def floatX_changed():

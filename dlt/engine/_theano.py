@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from dlt.arrays import aligned
-from dlt.engine import flags
+from dlt.engine import _machine, flags
 from dlt.engine._loading import import_engine, logger, wrong_version
 from dlt.errors import EngineError
 
@@ -95,6 +95,11 @@ def set_linker(name):
 
 def libraries():
     return {"numpy": np.__version__}  # Theano uses numpy's BLAS
+
+
+def machine():
+    parts = {"gcc.cxxflags": theano.config.gcc.cxxflags}
+    return {**_machine.of_blas(), **parts, "compiler": _machine.compiler(theano.config.cxx)}
 
 
 def floatX_changed():

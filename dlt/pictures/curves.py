@@ -123,7 +123,7 @@ def _columns(history, counted):
         history = History(history)
     if not history:
         raise DataError("history", "no rows", "one for each validation")
-    iteration, epoch, loss, error, patience, _ = history.as_array().T
+    iteration, epoch, loss, error, patience, *_ = history.as_array().T
     steps = np.diff(iteration, prepend=0)
     if not ((steps > 0) & (steps < np.inf)).all():
         raise DataError("history", "iterations that do not grow", "growing ones")

@@ -33,7 +33,7 @@ from dlt.errors import DataError
 from dlt.files.described import check_saveable, read_described, write_described
 from dlt.files.reading import check_format
 from dlt.runs.history import MAX_ROWS, History, HistoryRow
-from dlt.runs.state import State
+from dlt.runs.state import Machine, State
 from dlt.score import Score
 
 
@@ -66,17 +66,17 @@ class Checkpoint(NamedTuple):
     program: dict[str, Any]
 
 
-_FORMAT = 2
+_FORMAT = 3
 _EXPECTED = f"a checkpoint of format {_FORMAT}, as dlt writes it"
 _REMEDY = "the file is damaged or not a checkpoint: use another copy, or start anew"
 _GROUPS = ("params", "state", "best")
 _OWN = Checkpoint._fields[1:]  # entries that are fields of the checkpoint, not of its state
-_KEYS = {"checkpoint", "iteration", "best", "seconds", *_OWN}
+_KEYS = {"checkpoint", "iteration", "best", "seconds", "machines", *_OWN}
 _ENDS = (None, "patience", "n_epochs", "divergence")
 _LARGEST = 1 << 53  # whole numbers up to here are exact in a float64
 _MAX = sys.float_info.max  # losses and errors may be measured in anything
-_LEAST = HistoryRow(1, 1, -_MAX, -_MAX, 2, 0)
-_MOST = HistoryRow(_LARGEST, _LARGEST, _MAX, _MAX, 1e21, _MAX)  # patience: 1e15 x 1e6
+_LEAST = HistoryRow(1, 1, -_MAX, -_MAX, 2, 0, 1)
+_MOST = HistoryRow(_LARGEST, _LARGEST, _MAX, _MAX, 1e21, _MAX, _LARGEST)  # patience: 1e15 x 1e6
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -119,9 +119,8 @@ def _parts(checkpoint):
     arrays["history"] = state.history.as_array()
     arrays["losses"] = real_numbers("losses", state.losses).astype(np.float64)
     described = {name: getattr(checkpoint, name) for name in _OWN}
-    described.update(
-        checkpoint=_FORMAT, iteration=state.iteration, seconds=state.seconds, best=state.best_score
-    )
+    described.update(checkpoint=_FORMAT, best=state.best_score)
+    described.update((name, getattr(state, name)) for name in ("iteration", "seconds", "machines"))
     return arrays, described
 
 
@@ -178,6 +177,7 @@ def _checked(arrays, described):
         best_score=described["best"] and Score(*described["best"]),
         seconds=float(described["seconds"]),
         diverged_at=None,
+        machines=tuple(Machine(*machine) for machine in described["machines"]),
     )
     _check_agreement(state, described["snapshots"])
     own = {name: described[name] for name in _OWN}
@@ -193,6 +193,7 @@ def _entries_that_fit(described):
         "checkpoint": _is_count(described["checkpoint"]),
         "iteration": _is_count(described["iteration"]),
         "seconds": _is_number(described["seconds"], 0, _LARGEST),
+        "machines": _are_machines(described["machines"]),
         "ended": described["ended"] in _ENDS,
         "snapshots": type(snapshots) is list and all(map(_is_count, snapshots)),
         "settings": type(settings) is dict and _short(settings),
@@ -227,7 +228,7 @@ def _history(rows):
     columns = HistoryRow(*rows.T)
     for name, column, least, most in zip(HistoryRow._fields, columns, _LEAST, _MOST):
         fits = (column >= least) & (column <= most)  # NaN does not
-        if name in ("iteration", "epoch"):
+        if name in ("iteration", "epoch", "machine"):
             fits &= column == np.floor(column)
         if name == "validation_error":  # without a validation set all of them are NaN
             fits |= np.isnan(column).all()
@@ -248,6 +249,11 @@ def _check_agreement(state, snapshots):
     _check(known, "snapshots of no known validation")
     in_time = not state.history or state.history[-1].seconds <= state.seconds
     _check(in_time, "a history that ends later than the run")
+    first = [machine.first for machine in state.machines]
+    ordered = first == sorted({1, *first}) and first[-1] <= state.iteration + 1
+    number = state.history.as_array()[:, HistoryRow._fields.index("machine")]
+    ordered = ordered and (np.searchsorted(first, validated, "right") == number).all()
+    _check(ordered, "machines that are not those of the history")
     best, score = state.history.best, state.best_score
     error = best.validation_error if best and not np.isnan(best.validation_error) else None
     same = error == (score and score.fraction) and (state.best_params is None) == (best is None)
@@ -260,6 +266,21 @@ def _are_texts(values):
 
 def _is_expression(part):
     return type(part) is list and len(part) == 2 and _are_texts(part[:1]) and _are_texts(part[1])
+
+
+def _are_machines(values):
+    return (
+        type(values) is list
+        and values != []
+        and all(
+            type(part) is list
+            and len(part) == 2
+            and _is_count(part[0])
+            and type(part[1]) is dict
+            and _are_texts([*part[1].values()])
+            for part in values
+        )
+    )
 
 
 def _is_count(value):

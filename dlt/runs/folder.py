@@ -40,6 +40,7 @@ SNAPSHOTS_NAME = "snapshots"
 # The settings that are read back by name.
 DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
 MODEL, DESCRIPTION = "model", "description"
+MACHINES = "machines"  # of `dlt.runs.state.State`
 
 _UNFINISHED = re.compile(r"checkpoint\.unfinished-([1-9][0-9]{0,17})\.npz")
 _SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")

@@ -43,6 +43,9 @@ class HistoryRow(NamedTuple):
         Iteration at which patience runs out, after this validation (see `dlt.Patience`).
     seconds : float
         Time since the loop began.
+    machine : int
+        How many machines the run had by then: 1, unless it was resumed on another one. They are
+        listed in ``settings.json``.
     """
 
     iteration: int
@@ -51,13 +54,14 @@ class HistoryRow(NamedTuple):
     validation_error: float
     patience: float
     seconds: float
+    machine: int = 1
 
 
 #: Most rows of a history, for all that write or read one. Reading takes at most 96 MiB of memory,
 #: whatever the file holds.
 MAX_ROWS = 1 << 20
 
-_TYPES = (int, int, float, float, float, float)
+_TYPES = (int, int, float, float, float, float, int)
 _LONGEST = 256  # characters of a line, more than these need
 _LONGEST_NUMBER = 40  # int() takes quadratic time over long ones
 _NUMBER = {

@@ -1,20 +1,24 @@
 """Resuming: what has to be the same for a run to go on, and what may differ.
 
 A resumed run gives the very bits of one that never stopped. That takes the same data, settings,
-loss, updates, order and engine, so an error lists whatever differs.
+loss, updates, order and engine, so an error lists whatever differs. It takes the same machine, too:
+another one rounds differently, which changes the last bits and makes no result wrong.
 """
 
 from __future__ import annotations
 
 import json
+import re
 
 import dlt
-from dlt.engine import versions
+from dlt.engine import cores, versions
 from dlt.errors import one_line
 from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DATASET, DESCRIPTION
 
 _LONGEST = 80  # characters of a name or a value from the checkpoint
+_THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")
+_NUMBER = re.compile("[0-9]{1,4}")
 
 
 def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
@@ -43,13 +47,50 @@ def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
     return found or _graphs(checkpoint.program, now.program)
 
 
+def machine_differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Return every difference between the machine of a checkpoint and this one.
+
+    Examples
+    --------
+    >>> machine_differences({"NPROC": "2"}, {"NPROC": "1"})
+    ['NPROC (the number of threads): the checkpoint has 2, this run 1']
+    """
+    named = [
+        {name + " (the number of threads)" * (name in _THREADS): v for name, v in parts.items()}
+        for parts in (before, after)
+    ]
+    return _unequal(*named)
+
+
+def how_to_restore(before: dict[str, str], after: dict[str, str]) -> str:
+    """Return what to do to compute as on the machine of a checkpoint, as far as that is known.
+
+    Examples
+    --------
+    >>> how_to_restore({"NPROC": "2"}, {"NPROC": "1", "XLA_FLAGS": "--xla_cpu_max_isa=AVX"})
+    'put env -u XLA_FLAGS NPROC=2 in front of the command'
+    """
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    variables = [name for name in changed if name.isupper() and name in after]
+    unset = [f"-u {name}" for name in variables if name not in before]
+    # numbers only: the checkpoint may come from a stranger
+    numbers = {n: before[n] for n in variables if _NUMBER.fullmatch(before.get(n, ""))}
+    n_threads = numbers.get("OPENBLAS_NUM_THREADS", "0")
+    if int(n_threads) > cores():  # it takes no more than there are
+        return f"use a machine with {n_threads} processors"
+    if len(unset) + len(numbers) < len(changed):
+        return "use that machine, and the same flags"
+    put = [f"{name}={value}" for name, value in numbers.items()]
+    return " ".join(["put", *(["env"] if unset else []), *unset, *put, "in front of the command"])
+
+
 def engine_versions() -> dict[str, str]:
     """Return names and versions of all that computes, and so may round differently.
 
     Examples
     --------
     >>> sorted(engine_versions())  # doctest: +ELLIPSIS
-    ['device', 'dlt', 'engine', 'floatX', ...'linker'...]
+    ['dlt', 'engine', 'floatX', ...'linker'...]
     """
     return dict(versions(), dlt=dlt.__version__)
 

@@ -32,6 +32,7 @@ from dlt.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dlt.runs.folder import (
     CHECKPOINT_NAME,
     HISTORY_NAME,
+    MACHINES,
     PARAMS_NAME,
     PREVIOUS_NAME,
     SETTINGS_NAME,
@@ -44,8 +45,8 @@ from dlt.runs.folder import (
 )
 from dlt.runs.history import write_history
 from dlt.runs.lock import FolderLock, ForeignRunError, identity
-from dlt.runs.resuming import differences
-from dlt.runs.state import State
+from dlt.runs.resuming import differences, how_to_restore, machine_differences
+from dlt.runs.state import Machine, State
 
 # Least time between two saves: in seconds, and as a multiple of what the last save took, so
 # that a large model still has time to train.
@@ -70,6 +71,8 @@ class Saver:
         Go on from the checkpoint in the folder: True demands one, "auto" uses one that is there.
     log : callable, optional
         Takes a line about anything unexpected.
+    allow_other_machine : bool
+        Go on where another machine computed so far.
 
     Raises
     ------
@@ -94,10 +97,12 @@ class Saver:
         start: Checkpoint,
         resume: bool | str = False,
         log: Callable[[str], Any] = silent,
+        allow_other_machine: bool = False,
     ) -> None:
         if resume not in (False, True, "auto"):
             raise SettingsError("resume", repr(resume), "False, True or 'auto'")
         self._folder, self._start, self._resume, self._log = folder, start, resume, log
+        self._allow_other_machine = allow_other_machine
         self._newest = start.state  # the last state that a run can go on from
         self._snapshots: tuple[int, ...] | None = None  # kept so far; None before the first save
         self._due: float | None = None  # when to save next; None before there is anything to save
@@ -121,13 +126,19 @@ class Saver:
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
-    def begin(self) -> State:
+    def begin(self, is_over: Callable[[State], Any] = lambda state: False) -> State:
         """Return the state to begin with: the checkpoint's, or the start.
+
+        Parameters
+        ----------
+        is_over : callable
+            Whether a run in a state is over, so that nothing more is computed.
 
         Raises
         ------
         SettingsError
-            The checkpoint is another run's; the error lists every difference. Or the folder is.
+            The checkpoint is another run's, or another machine's; the error lists every
+            difference. Or the folder is another run's.
         DataError
             It cannot be read, or the parameters are not the model's.
         """
@@ -137,7 +148,7 @@ class Saver:
                 if os.path.isdir(folder):
                     remove_unfinished(folder)
         if self._resume and self._has_checkpoint():
-            return self._go_on()
+            return self._go_on(is_over)
         self._find_earlier()
         return self._newest
 
@@ -199,7 +210,7 @@ class Saver:
                 os.unlink(file)
         self._to_keep = []  # what takes those names from now on is this run's
 
-    def _go_on(self):
+    def _go_on(self, is_over):
         """Read the checkpoint, or the one before if that is damaged, and check that it fits."""
         path, log = self._folder.path, self._log
         newest, previous = self._file(CHECKPOINT_NAME), self._file(PREVIOUS_NAME)
@@ -228,6 +239,8 @@ class Saver:
             )
         for group in ("params", "update_state"):
             check_values(path, *(getattr(run.state, group) for run in (self._start, found)))
+        if not is_over(found.state):
+            found = found._replace(state=self._on_this_machine(found.state))
         self._lock.check()
         with self._explained():
             if damaged:  # or it would push the good one out at the next save
@@ -237,6 +250,30 @@ class Saver:
         self._snapshots, self._newest = found.snapshots, found.state
         log(f"going on after {found.state.iteration} updates")
         return found.state
+
+    def _on_this_machine(self, state):
+        """Return a state that this machine goes on from, if it may."""
+        (this,) = self._start.state.machines
+        before = [machine for machine in state.machines if machine.first <= state.iteration]
+        others = machine_differences(before[-1].parts, this.parts)
+        if not others:
+            return state._replace(machines=tuple(before))
+        found = f"a checkpoint of another machine: {'; '.join(others)}"
+        if not self._allow_other_machine:
+            raise SettingsError(
+                self._folder.path,
+                found,
+                "the same one, for the same bits",
+                f"{how_to_restore(before[-1].parts, this.parts)}, or go on with "
+                "--allow-other-machine (allow_other_machine=True): the last bits will be others, "
+                "which makes no result wrong",
+            )
+        before.append(Machine(state.iteration + 1, this.parts))
+        self._log(
+            f"{self._folder.path}: found {found}; from here on the last bits are others than on "
+            f"that one; the history calls this one machine {len(before)}"
+        )
+        return state._replace(machines=tuple(before))
 
     def _save(self, ended):
         """Write all files, here or beside."""
@@ -301,7 +338,8 @@ class Saver:
                 os.unlink(file)
         if state.best_params is None:
             return
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        machines = [machine._asdict() for machine in state.machines]
+        text = json.dumps({**settings, MACHINES: machines}, indent=2, sort_keys=True) + "\n"
         write_text(own_file(path, SETTINGS_NAME), text)
         write_history(own_file(path, HISTORY_NAME), state.history)
         save_params(own_file(path, PARAMS_NAME), state.best_params, settings)

@@ -10,6 +10,21 @@ from dlt.runs.history import History
 from dlt.score import Score
 
 
+class Machine(NamedTuple):
+    """Where a run was computed from an update on.
+
+    Fields
+    ------
+    first : int
+        Number of that update, from 1.
+    parts : dict of str to str
+        See `dlt.engine.machine`.
+    """
+
+    first: int
+    parts: dict[str, str]
+
+
 class State(NamedTuple):
     """The state of a training run between two updates.
 
@@ -34,6 +49,8 @@ class State(NamedTuple):
         Time in the loop so far.
     diverged_at : int or None
         Number (from 1) of the update at which training diverged; `iteration` leaves it out.
+    machines : tuple of Machine
+        All that the run had; the last one goes on.
     """
 
     iteration: int
@@ -45,6 +62,7 @@ class State(NamedTuple):
     best_score: Score | None
     seconds: float
     diverged_at: int | None
+    machines: tuple[Machine, ...] = (Machine(1, {}),)
 
     @classmethod
     def first(cls, params: dict[str, np.ndarray], update_state: dict[str, np.ndarray]) -> State:

@@ -36,6 +36,8 @@ class Outcome(NamedTuple):
         As `TrainingResult` has it; "error" if it could not be trained.
     error : str or None
         A line that says why there is no result.
+    n_machines : int
+        How many machines trained it, one after the other: see `dlt.HistoryRow`.
     """
 
     settings: dict[str, Any]
@@ -46,6 +48,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     stopped_by: str = "error"
     error: str | None = None
+    n_machines: int = 1
 
 
 class Selection(NamedTuple):

@@ -61,6 +61,7 @@ def select(
     n_epochs: int = 1000,
     patience: Patience = Patience(),  # noqa: B008, a value
     max_memory: int | None = None,
+    allow_other_machine: bool = False,
     executor: concurrent.futures.Executor | None = None,
     log: Callable[[str], object] = silent,
     progress: bool | None = None,
@@ -89,6 +90,9 @@ def select(
     max_memory : int, optional
         Read the data in chunks that take so many bytes; see `dlt.open_data`. Seeds then shuffle in
         blocks of 5000 examples.
+    allow_other_machine : bool
+        Let a candidate go on also where another machine began it, as `dlt.Trainer.run` does; the
+        report says so. Otherwise that candidate fails.
     executor : concurrent.futures.Executor, optional
         Where to train: `dlt.ProcessPool`, or that of a Dask cluster,
         ``distributed.Client(address).get_executor(pure=False, retries=2)``. By default in this
@@ -146,7 +150,8 @@ def select(
         for settings in plain:
             order = repr(order_of(settings, source))
             place = own_folder(folder, digest(dict(common, settings=settings, order=order)))
-            tasks.append(Task(settings, place, recipe, source, data, mark, n_epochs, patience))
+            task = Task(settings, place, recipe, source, data, mark, n_epochs, patience)
+            tasks.append(task._replace(allow_other_machine=allow_other_machine))
 
         def is_over():
             lock.check()
@@ -185,6 +190,7 @@ def _search(tasks, executor, log, progress, should_stop):
             bar.advance(1)
             found = outcome.error or (
                 f"validation error {outcome.validation} after {outcome.n_epochs} epochs"
+                + (f" on {outcome.n_machines} machines" if outcome.n_machines > 1 else "")
             )
             bar.say(f"{len(outcomes)}/{len(tasks)} {settings_in_words(outcome.settings)}: {found}")
     return outcomes

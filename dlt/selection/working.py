@@ -70,7 +70,7 @@ class Task(NamedTuple):
         Fingerprints of the training and the validation set.
     mark : str
         What the file `MARK_NAME` beside the run's folder holds.
-    n_epochs, patience
+    n_epochs, patience, allow_other_machine
         As `dlt.Trainer.run` takes them.
     """
 
@@ -82,6 +82,7 @@ class Task(NamedTuple):
     mark: str
     n_epochs: int
     patience: Patience
+    allow_other_machine: bool = False
 
 
 def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcome | DltError:
@@ -172,6 +173,7 @@ def _trained(task, should_stop):
         # wait: a process that was given up may still be at work, until it sees that
         RunFolder(task.folder, settings=noted, wait=60),
         resume="auto",
+        allow_other_machine=task.allow_other_machine,
         params=params,
         progress=False,
         should_stop=should_stop,
@@ -187,6 +189,7 @@ def _trained(task, should_stop):
         result.best_iteration or 0,
         result.seconds,
         result.stopped_by,
+        n_machines=result.history[-1].machine,
     )
 
 
