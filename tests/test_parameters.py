@@ -190,7 +190,7 @@ DTYPES = [
 ]
 SHAPES = st.one_of(
     st_numpy.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
-    st.sampled_from([(1,) * 32, (0, 1 << 35), (0, 1 << 41)]),
+    st.just((1,) * 32),
 )
 ARRAYS = st.builds(
     lambda dtype, shape, change: change(np.ones(shape, dtype)),
@@ -257,6 +257,7 @@ def test_more_than_can_be_read_is_not_written(tmp_path, monkeypatch, ending):
     for arrays, message in (
         ({"W": np.zeros(251)}, "params: found 1 arrays of 2008 bytes; expected at most 2000 bytes"),
         ({f"W_{i}": np.zeros(1) for i in range(5)}, "found 5 arrays .* in 4 arrays; save fewer"),
+        ({"W": np.empty((0, (1 << 30) + 1), "u1")}, "W: found an empty array of shape .0, 10"),
         ({"W": np.full(1990, 255, "u1")}, f"params{ending}: found .* bytes; expected at most 2000"),
     ):
         with pytest.raises(DataError, match=message):
