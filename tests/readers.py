@@ -105,7 +105,7 @@ def sets(found):
 
 def rows(found):
     for row in found:
-        assert type(row) is HistoryRow and list(map(type, row)) == [int, int] + [float] * 4
+        assert type(row) is HistoryRow and list(map(type, row)) == [int, int] + [float] * 4 + [int]
 
 
 def picture(found):

@@ -102,7 +102,7 @@ def damaged(data, how, where, far, new):
 # First bytes that get past the first look at a file.
 HEADS = [b"", b"\x80\x04", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"PK\3\4", b"\x89PNG\r\n\x1a\n",
          b"\0\0\x08\1", b"GIF89a", b"BM", b"\xff\xd8\xff\xe0", b"RIFF\x20\0\0\0WEBPVP8 ",
-         b"iteration,epoch,train_loss,validation_error,patience,seconds\n"]  # fmt: skip
+         b"iteration,epoch,train_loss,validation_error,patience,seconds,machine\n"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -190,7 +190,7 @@ DTYPES = [
 ]
 SHAPES = st.one_of(
     st_numpy.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
-    st.just((1,) * 32),
+    st.just((1,) * (32 if np.__version__ > "2" else 31)),  # older numpy has no more than 32
 )
 ARRAYS = st.builds(
     lambda dtype, shape, change: change(np.ones(shape, dtype)),
