@@ -215,8 +215,7 @@ def shown_labels(description: Description, n_out: int) -> tuple[str, ...]:
     >>> shown_labels(Description(labels=("ham", "spam")), 2), shown_labels(Description(), 2)
     (('ham', 'spam'), ('0', '1'))
     """
-    labels = description.labels or map(str, range(n_out))
-    return tuple(one_line(name, _LONGEST_LABEL) for name in labels)
+    return tuple(one_line(description.name_of(k), _LONGEST_LABEL) for k in range(n_out))
 
 
 def load_model(path: str | os.PathLike) -> Any:

@@ -175,6 +175,10 @@ def read_stored(
     for name in SETS:
         x, x_digest, scale = _part(folder, name + "_x", described["parts"], verify, log)
         y, y_digest, _ = _part(folder, name + "_y", described["parts"], verify, log)
+        most = max((piece.max() for piece in pieces(y)), default=0)
+        if known.labels and most >= len(known.labels):
+            found = f"names for {len(known.labels)} labels, and a label {most} in {name}_y"
+            raise DataError(path, found, "a name for each", _AGAIN)
         sets.append(OpenSet(x, y, known._replace(scale=scale), (x_digest, y_digest)))
     return sets
 

@@ -187,6 +187,7 @@ DAMAGED = {
     ),
     "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
     "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
+    "dataset.json: found names for 1 labels, and a ": edited(lambda d: d.update(labels=["a"])),
     "dataset.json: found an invalid height, w": edited(lambda d: d.update(labels=3)),
     "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),
     "dataset.json: found an invalid": edited(lambda d: d.update(ground="grey")),
