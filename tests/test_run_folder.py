@@ -27,6 +27,7 @@ def test_settings_are_those_that_json_gives_back(tmp_path):
         ({"settings": {"f": print}}, r"JSON cannot hold \(a value of type builtin_function_or_m"),
         ({"settings": {"W": np.zeros(2)}}, r"JSON cannot hold \(a value of type ndarray\); expect"),
         ({"settings": [1]}, "settings: found a list; expected a dict"),
+        ({"settings": {"seed": 10**400}}, "cannot hold .a whole number of more than 300 digits"),
         ({"settings": {(1, 2): 3}}, r"settings: found what JSON cannot hold \(keys must be str"),
     ],
 )

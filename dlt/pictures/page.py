@@ -67,6 +67,7 @@ def export_page(path: str | os.PathLike, model_path: str | os.PathLike) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> from dlt import save_params
     >>> folder = tempfile.mkdtemp()
     >>> save_params(os.path.join(folder, "params.npz"), {"W": np.eye(9), "b": np.zeros(9)})
@@ -101,6 +102,7 @@ def page_html(W: ArrayLike, b: ArrayLike, description: Description, about: str =
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dlt.pictures.reading import MNIST
     >>> page = page_html(np.zeros((784, 10)), np.zeros(10), MNIST, about="1 < 2")
     >>> page[:15], "<p>1 &lt; 2 " in page
