@@ -6,6 +6,7 @@ DataError.
 
 from __future__ import annotations
 
+import itertools
 import numbers
 import warnings
 from typing import Any, Collection, Sequence
@@ -59,7 +60,10 @@ float32, such as 0.13
     if not isinstance(value, numbers.Real) and not _is_number(value):
         raise SettingsError(name, f"a value of type {type(value).__name__}", expected)
     with np.errstate(all="ignore"):
-        rounded = np.asarray(value).astype(dtype)
+        try:
+            rounded = np.asarray(value).astype(dtype)
+        except OverflowError:  # an int with more than 300 digits
+            rounded = np.asarray(np.inf)
     if not np.isfinite(rounded) or not (rounded > 0 or (zero and value == 0)):
         raise SettingsError(name, value, expected)
 
@@ -91,12 +95,15 @@ def text(name: str, value: Any) -> str:
     return value
 
 
-def sequence(name: str, values: Any) -> list:
+def sequence(name: str, values: Any, most: int | None = None) -> list:
     """Return a setting's values as a list."""
     try:
-        return list(values)
+        found = list(itertools.islice(values, most and most + 1))
     except TypeError:
         raise SettingsError(name, repr(values), "a sequence") from None
+    if most is not None and len(found) > most:
+        raise SettingsError(name, f"more than {most} values", "fewer")
+    return found
 
 
 def finite(name: str, array: np.ndarray, first: int = 0) -> None:

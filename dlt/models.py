@@ -61,7 +61,7 @@ class LogisticRegression:
     def __init__(
         self, input, n_in: int, n_out: int, rng: np.random.Generator | None = None
     ) -> None:
-        n_in = whole_number("n_in", n_in, low=1)
+        n_in = whole_number("n_in", n_in, 1, 2**31 - 1)
         n_out = whole_number("n_out", n_out, 2, MAX_LABELS)
         bound = np.sqrt(6.0 / (n_in + n_out))
         W = np.zeros((n_in, n_out)) if rng is None else rng.uniform(-bound, bound, (n_in, n_out))

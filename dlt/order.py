@@ -46,7 +46,7 @@ class Shuffled(collections.namedtuple("Shuffled", "seed block")):
 
     def __new__(cls, seed: int, block: int | None = None):
         if block is not None:
-            block = whole_number("block", block, low=1)
+            block = whole_number("block", block, 1, 2**31 - 1)
         return super().__new__(cls, whole_number("seed", seed, low=0, high=2**32 - 1), block)
 
     def __repr__(self):

@@ -63,5 +63,7 @@ def test_blocks_and_rows_are_shuffled_in_every_epoch():
     first, second = (Shuffled(7, block=10).permutation(epoch, 100) for epoch in (0, 1))
     assert (first // 10 != second // 10).any()
     assert (np.sort(first[:10]) != first[:10]).any()
-    with pytest.raises(SettingsError, match="block: found 0; expected a whole number, 1 or more"):
+    with pytest.raises(
+        SettingsError, match="found 0; expected a whole number from 1 to 2147483647"
+    ):
         Shuffled(7, block=0)

@@ -87,7 +87,7 @@ def tile_images(
     if n_down * n_across < n:
         found = f"({n_down}, {n_across})"
         raise SettingsError("tile_shape", found, f"room for {n} pictures")
-    spacing = whole_number("spacing", spacing, low=0)
+    spacing = whole_number("spacing", spacing, 0, 1000)
     down, across = height + spacing, width + spacing
     tiles = np.zeros((n_down * n_across, down, across), np.uint8)
     tiles[:n, :height, :width] = _grey(pixels, scale_rows).reshape(n, height, width)

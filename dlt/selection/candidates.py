@@ -21,6 +21,8 @@ COLUMNS = (
     "best_iteration", "seconds", "stopped_by", "p_value", "run", "error",
 )  # fmt: skip
 
+_MOST = 10_000  # candidates of one search
+
 
 def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
     """Return all combinations of settings.
@@ -46,7 +48,10 @@ def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
     [{'learning_rate': 0.03, 'seed': 0}, {'learning_rate': 0.03, 'seed': 1},
      {'learning_rate': 0.13, 'seed': 0}, {'learning_rate': 0.13, 'seed': 1}]
     """
-    listed = {name: sequence(name, found) for name, found in values.items()}
+    listed = {name: sequence(name, found, _MOST) for name, found in values.items()}
+    n = math.prod(map(len, listed.values()))
+    if n > _MOST:
+        raise SettingsError("candidates", n, f"at most {_MOST}")
     for name, found in listed.items():
         if not found:
             raise SettingsError(name, "no values", "one or more")
