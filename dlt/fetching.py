@@ -134,6 +134,9 @@ def fetch_mnist(
     True
     """
     folder = user_cache() if folder is None else Path(os.path.expanduser(str(folder)))
+    if folder.parts[:1] == ("~",):
+        remedy = "set it, or name another folder (--output-dir, and then DLT_DATA)"
+        raise SettingsError("HOME", "no home folder", f"one, for {folder}", remedy)
     if not all(_missing(folder, mirror) for mirror in mirrors):
         return folder
     for mirror in mirrors:

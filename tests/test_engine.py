@@ -3,13 +3,15 @@
 import copy
 import functools
 import json
+import os
 import pickle
 import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import run_python
+from conftest import ROOT, bare_environment, run_python
 
 import dlt
 from dlt import engine
@@ -234,6 +236,52 @@ def test_compiled_code_goes_where_the_flags_say(tmp_path):
     status, out, _ = run(code, THEANO_FLAGS=f"compiledir={tmp_path}{mode}")
     assert (status, out) == (0, str(tmp_path))
     assert list(tmp_path.glob("tmp*/*.so"))
+
+
+WITHOUT_HOME = """
+import pwd
+def getpwuid(uid):
+    raise KeyError
+pwd.getpwuid = getpwuid
+"""
+
+
+@pytest.mark.parametrize("mode", ["", "mode=NUMBA"] if engine.NAME == "PyTensor" else [""])
+@pytest.mark.parametrize("home", ["a file's", None])
+def test_without_a_home_what_is_compiled_goes_to_a_temporary_folder(tmp_path, mode, home):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_HOME)
+    home = {"HOME": tmp_path / "file" / "x"} if home else {"PYTHONPATH": tmp_path}
+    code = "from dlt import theano, T; x = T.dvector(); print(theano.function([x], x + 1)([1]))"
+    command = [sys.executable, "-c", code]
+    environ = bare_environment(TMPDIR=tmp_path / "temporary", PYTENSOR_FLAGS=mode)
+    del environ["HOME"]
+    environ.update({name: str(value) for name, value in home.items()})
+    if engine.NAME == "Theano":
+        del environ["PYTENSOR_FLAGS"]
+    done = subprocess.run(
+        command, cwd=str(ROOT), env=environ, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "[2.]\n")
+    place = os.path.join(str(home.get("HOME", "~")), "." + engine.NAME.lower())
+    if mode or engine.NAME == "Theano":
+        assert done.stderr.startswith(place + ": found a folder that cannot be written; what is ")
+        assert done.stderr.count("\n") == 1
+    else:  # JAX keeps nothing
+        assert done.stderr == ""
+    assert list((tmp_path / "temporary").glob("dlt-*")) == []
+
+
+@pytest.mark.parametrize("raised", ["TypeError('no\\nway')", "OSError(28, 'Disk full')"])
+def test_an_engine_that_fails_in_whatever_way_is_one_line(tmp_path, raised):
+    name = engine.NAME.lower()
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise " + raised)
+    status, _, err = run("import dlt.engine", PYTHONPATH=tmp_path, DLT_ENGINE=name)
+    said = {"T": "no way", "O": "[Errno 28] Disk full"}[raised[0]]
+    found = f"engine: found {engine.NAME}, which could not be imported ({said}); install it with: "
+    assert status == 1 and found in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name, version", [("pytensor", "2.18.6"), ("theano", "1.1.2")])

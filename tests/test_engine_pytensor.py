@@ -51,14 +51,28 @@ def test_jax_that_is_not_installed_is_named(monkeypatch):
         engine.set_linker("jax")
 
 
-@pytest.mark.parametrize("choose", ["", "engine.set_device('cpu'); "])
-def test_platforms_that_are_not_there_are_refused_in_one_line(choose):
+SETTINGS = {
+    "JAX_PLATFORMS=cuda": ": found none that JAX can use (JAX_PLATFORMS=cuda); unset JAX_PLATFORMS",
+    "JAX_PLATFORMS=x": ": found none that JAX can use (JAX_PLATFORMS=x: Unable to initialize back",
+    "JAX_ENABLE_X64=x": "linker jax: found JAX, which cannot be imported (invalid truth value 'x' ",
+    "XLA_FLAGS=--xla_x": "XLA_FLAGS: found '--xla_x'; expected flags that XLA accepts; it says: Unk"
+    "nown flag in XLA_FLAGS: --xla_x; correct or unset it",
+    "XLA_FLAGS=x": "XLA_FLAGS: found 'x'; expected flags that XLA accepts; it says: Could not open",
+}
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["engine.describe()", "engine.set_device('cpu')", "engine.shared_resident(numpy.ones(2))"],
+)
+@pytest.mark.parametrize("given", SETTINGS)
+def test_settings_that_jax_cannot_use_are_refused_in_one_line(given, use):
     if pytest.importorskip("jax").default_backend() != "cpu":
         pytest.skip("this machine has a GPU")
-    code = f"from dlt import engine; {choose}engine.describe()"
-    status, _, err = run(code, JAX_PLATFORMS="cuda")
-    assert status == 1
-    assert ": found none that JAX can use (JAX_PLATFORMS=cuda); unset it" in err.splitlines()[-1]
+    name, _, value = given.partition("=")
+    status, _, err = run(f"import numpy; from dlt import engine; {use}", **{name: value})
+    assert status == 1 and err.splitlines()[-1].startswith("dlt.errors.EngineError: ")
+    assert SETTINGS[given] in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("linker", ["numba"], indirect=True)

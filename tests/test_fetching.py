@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import os
+import re
 import signal
 import socket
 import stat
@@ -146,6 +147,15 @@ def test_fetches_the_right_bytes_into_a_new_folder_in_the_user_s_cache(
     assert_complete(folder)
     assert lines == [f"downloading {name} from {server.host}" for name in CONTENT]
     assert server.gets == ["/mnist/images.gz", "/mnist/labels.gz"]
+
+
+def test_without_a_home_nothing_is_fetched_to_a_folder_called_tilde(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fetching.platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
+    expected = "HOME: found no home folder; expected one, for ~/.cache/dlt-theano; set it, or name "
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        fetch_mnist()
+    assert os.listdir(str(tmp_path)) == []
 
 
 def test_a_complete_set_needs_no_request(serve, tmp_path):

@@ -1,9 +1,11 @@
 """Flags: what the environment says, prepared for each engine."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tempfile
 
 import numpy as np
 import pytest
@@ -111,6 +113,67 @@ def test_theano_s_flags_are_completed(site, monkeypatch, numpy_version, rc, give
     environ["THEANO_FLAGS"] = given
     assert flags.prepare_theano(environ) is None
     assert environ["THEANO_FLAGS"] == expected
+
+
+FALLEN_BACK = (
+    "{}: found a folder that cannot be written; what is compiled goes to {} and is removed"
+)
+
+
+@pytest.mark.parametrize("engine", flags.ENGINES)
+@pytest.mark.parametrize(
+    "own, rc, refused",
+    [
+        ("", "", set()),
+        ("", "base_compiledir = FILE/x", {"base_compiledir"}),
+        ("floatX=float32,base_compiledir=FILE", "", {"base_compiledir"}),
+        ("compiledir=FILE/x", "", {"compiledir"}),
+        ("base_compiledir=FILE,compiledir=FILE/x", "", {"base_compiledir", "compiledir"}),
+        ("compiledir=FOLDER/x", "compiledir = FILE", set()),
+    ],
+)
+def test_a_folder_that_cannot_be_written_gives_way(tmp_path, monkeypatch, engine, own, rc, refused):
+    (tmp_path / "FILE").write_text("")
+    (tmp_path / "rc").write_text("[global]\n" + rc)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    variable = engine.upper() + "_FLAGS"
+    environ = {variable: own, engine.upper() + "RC": "rc"}
+    with flags.folder_to_compile_in(environ, engine) as note:
+        pass
+    folders = {str(path) for path in tmp_path.glob("dlt-compiled-*")}
+    found = flags.parse(environ[variable])
+    assert {name for name, path in found.items() if path in folders} == refused
+    assert found.get("floatX") == flags.parse(own).get("floatX")
+    assert len(folders) == bool(refused) and (note is None) == (not refused)
+    if refused:
+        given = [path for path in re.findall("FILE(?:/x)?", own + rc)]
+        assert note.startswith(FALLEN_BACK.format(", ".join(given), *folders))
+        assert note.endswith(f"at the end; set HOME, or {variable}=base_compiledir=FOLDER")
+
+
+def test_a_folder_of_another_user_in_the_one_to_compile_in_gives_way_too(tmp_path, monkeypatch):
+    (tmp_path / ".theano" / "compiledir").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with flags.folder_to_compile_in({}, "theano") as note:
+        assert note is None
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("compiledir"))
+    with flags.folder_to_compile_in({}, "theano") as note:
+        assert note.startswith(f"{tmp_path}/.theano: found a folder that cannot be written")
+
+
+def test_engines_get_a_home_while_they_are_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where there is no home
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environ = {}
+    with flags.folder_to_compile_in(environ, "pytensor") as note:
+        assert environ["PYTENSOR_FLAGS"] == "base_compiledir=" + environ["HOME"]
+    assert note.startswith(FALLEN_BACK.format("~/.pytensor", *tmp_path.iterdir()))
+    assert "HOME" not in environ
+    with flags.folder_to_compile_in(environ, "pytensor") as note:  # a process that this one starts
+        assert note is None and environ["HOME"] == str(*tmp_path.iterdir())
 
 
 def library(path, function):

@@ -8,6 +8,8 @@ import functools
 import inspect
 import math
 import os
+import subprocess
+import sys
 
 import numpy as np
 from pytensor import config
@@ -24,7 +26,9 @@ from pytensor.scalar.basic import Add, Cast, Mul, Sub
 from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 
+from dlt.engine._loading import one_line
 from dlt.engine._machine import cores, host, llvm_processor
+from dlt.engine.failures import memory_remedy
 from dlt.errors import EngineError
 
 
@@ -33,8 +37,11 @@ def floatX_changed():
 
     PyTensor sets it too, but only once, when its JAX linker is first used.
     """
-    import jax
-
+    try:
+        import jax
+    except Exception as error:  # of many kinds: a missing part, versions, a setting JAX_...
+        found = f"JAX, which cannot be imported ({one_line(error)})"
+        raise EngineError("linker jax", found, remedy="correct that, or use numba") from error
     jax.config.update("jax_enable_x64", config.floatX == "float64")
     return jax
 
@@ -117,17 +124,41 @@ def set_device(name):
     configured().config.update("jax_default_device", chosen)
 
 
+def put(value):
+    """Return a value as a JAX array on the device."""
+    _first_device(None)
+    return configured().device_put(value)
+
+
 def _first_device(name):
     """Return the first of JAX's devices of a kind; of None, the first of all."""
+    _check_flags(os.environ.get("XLA_FLAGS"))
+    jax = configured()
     try:
-        return configured().devices(name)[0]
+        return jax.devices(name)[0]
     except (RuntimeError, AssertionError) as error:  # the latter for JAX_PLATFORMS without a device
-        reason = " ".join(str(error).split())
+        platforms, reason = os.environ.get("JAX_PLATFORMS"), one_line(error)
         remedy = "install its GPU support with: pip install .[gpu], or use the device cpu"
-        if not reason:
-            reason, remedy = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}", "unset it"
+        if "RESOURCE_EXHAUSTED" in reason:
+            remedy = memory_remedy(on_gpu=True)
+        elif platforms:
+            reason = f"JAX_PLATFORMS={platforms}" + (reason and f": {reason}")
+            remedy = "unset JAX_PLATFORMS"
         found = f"none that JAX can use ({reason})"
         raise EngineError(f"device {name or 'auto'}", found, remedy=remedy) from error
+
+
+@functools.lru_cache(maxsize=None)
+def _check_flags(given):
+    """Try XLA's flags in another process: XLA ends the one in which it meets an unknown one."""
+    if not given:
+        return
+    code = "from jaxlib import xla_client; xla_client.CompileOptions()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = done.stderr.rpartition("] ")[2]  # after time and place
+    if done.returncode and "XLA_FLAGS" in said:
+        expected = f"flags that XLA accepts; it says: {one_line(said)}"
+        raise EngineError("XLA_FLAGS", repr(given), expected, "correct or unset it")
 
 
 # --- Loops ---------------------------------------------------------------------------------
@@ -184,7 +215,7 @@ def forget_values(compiled):
 
 def call_loop(compiled, indices):
     """Call a compiled loop as often as its capacity demands."""
-    put, found = configured().device_put, []
+    found = []
     indices = np.asarray(indices, dtype="int64")
     for start in range(0, max(1, len(indices)), _CAPACITY):
         piece = indices[start : start + _CAPACITY]

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import operator
+import sys
 import warnings
 
 from dlt.engine import flags
@@ -24,12 +25,15 @@ def import_engine(name, title, given, remedy):
         package = importlib.import_module(name)
         importlib.import_module(name + ".tensor")
         package.compile.mode.get_default_mode()  # reads mode, linker and optimizer
-    except ImportError as error:
-        found = f"{title}, which could not be imported ({_one_line(error)})"
-        raise EngineError("engine", found, remedy=remedy) from error
     except Exception as error:  # of many kinds: a numpy it does not know, a flag, a full disk
-        expected = f"flags that it accepts; it says: {_one_line(error) or type(error).__name__}"
-        raise EngineError(title, f"{given!r} in {where}", expected) from error
+        said = one_line(error) or type(error).__name__
+        if given and not isinstance(error, ImportError):
+            expected = f"flags that it accepts; it says: {said}"
+            raise EngineError(title, f"{given!r} in {where}", expected) from error
+        if sys.flags.optimize > 1:  # classic Theano needs its docstrings
+            remedy = "start Python without -OO"
+        found = f"{title}, which could not be imported ({said})"
+        raise EngineError("engine", found, remedy=remedy) from error
     floatX = package.config.floatX
     if floatX not in FLOAT_TYPES:
         raise EngineError("floatX", f"{floatX!r} (in {where})", " or ".join(FLOAT_TYPES))
@@ -58,5 +62,6 @@ def _is_known(config, flag):
     return False
 
 
-def _one_line(error):
+def one_line(error):
+    """Return what an exception or a program says, on one line."""
     return " ".join(str(error).split())

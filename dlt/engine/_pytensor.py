@@ -42,7 +42,9 @@ def _import():
     """Import PyTensor and choose its linker."""
     flags.prepare_pytensor(os.environ)
     given = os.environ.get("PYTENSOR_FLAGS", "")
-    package = import_engine("pytensor", NAME, given, "install it with: pip install pytensor jax")
+    remedy = "install it with: pip install pytensor jax"
+    with flags.folder_to_compile_in(os.environ, "pytensor") as note:
+        package = import_engine("pytensor", NAME, given, remedy)
     if int(package.__version__.split(".")[0]) < 3:
         raise wrong_version(NAME, package, "3.0 or newer")
     config = package.config
@@ -52,10 +54,10 @@ def _import():
         warnings.filterwarnings("ignore", message=message)
     # The C linker logs there that it uses numpy's BLAS for want of another.
     logging.getLogger("pytensor.tensor.blas").setLevel(logging.ERROR)
-    return package
+    return package, note
 
 
-theano = _import()
+theano, _note = _import()
 T = theano.tensor
 _jax = importlib.import_module("dlt.engine._jax")  # imports PyTensor, now that it is set up
 _special = importlib.import_module("pytensor.tensor.special")
@@ -89,6 +91,15 @@ def set_linker(name):
     # graph on their own, and those take the setting.
     theano.config.mode = _MODES[name]
     _tidy_up()
+    _say_where_it_compiles()
+
+
+def _say_where_it_compiles():
+    """Say once what there is to say of the folder that the other linkers use."""
+    global _note
+    if _note and linker() != "jax":
+        logger.warning(_note)
+        _note = None
 
 
 def libraries():
@@ -217,7 +228,7 @@ def _place(shared):
     # This is where PyTensor keeps the value; set_value would turn a JAX array back into numpy's.
     stored = shared.container.storage
     if getattr(shared.tag, "resident", False):
-        stored[0] = _jax.configured().device_put(stored[0])
+        stored[0] = _jax.put(stored[0])
     elif isinstance(stored[0], np.ndarray):
         stored[0] = aligned(stored[0])
 
@@ -330,6 +341,7 @@ def _passing_file(**options):
 
 
 _tidy_up()
+_say_where_it_compiles()
 _missing = flags.missing_compiler(theano.config.cxx) if linker() == "c" else []
 if _missing:
     logger.warning(

@@ -22,7 +22,7 @@ _LINKERS = {"cvm": "c", "c|py": "c", "vm": "python", "py": "python"}
 def _import():
     """Import Theano after setting what it needs on today's machines."""
     # Theano itself would print a traceback, and go on.
-    set_device(flags.device(os.environ) or flags.in_theanorc(os.environ).get("device"))
+    set_device(flags.device(os.environ) or flags.in_rc(os.environ).get("device"))
     remedy = "install it with: pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'"
     if sys.version_info >= (3, 11):
         remedy = "use Python 3.8 to 3.10, where it still installs"
@@ -39,8 +39,10 @@ def _import():
     # Processes take turns at compiling, and Theano would log each wait in two lines.
     locks = logging.getLogger("theano.gof.compilelock")
     locks.addFilter(lambda record: record.levelno >= logging.WARNING)
-    with warnings.catch_warnings():  # Theano was written for older Pythons
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with warnings.catch_warnings(), flags.folder_to_compile_in(os.environ, "theano") as note:
+        warnings.simplefilter("ignore", DeprecationWarning)  # it was written for older Pythons
+        if note:
+            logger.warning(note)
         package = import_engine("theano", NAME, given, remedy)
     if not package.__version__.startswith("1.0."):
         raise wrong_version(NAME, package, "1.0.5")

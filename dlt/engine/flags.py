@@ -14,7 +14,9 @@ Source: page "Getting Started", section "Theano/Python Tips"; Theano's documenta
 
 from __future__ import annotations
 
+import atexit
 import configparser
+import contextlib
 import ctypes
 import glob
 import importlib.util
@@ -23,7 +25,8 @@ import re
 import shutil
 import sys
 import sysconfig
-from typing import Callable, MutableMapping
+import tempfile
+from typing import Callable, Collection, Iterator, MutableMapping
 
 import numpy as np
 
@@ -55,6 +58,17 @@ def parse(text: str) -> dict[str, str]:
     return {name.replace("__", "."): value for name, value in pairs}
 
 
+def without(text: str, names: Collection[str]) -> str:
+    """Return flags without those of some names.
+
+    Examples
+    --------
+    >>> without("floatX=float32,optimizer=fast_compile", ["floatX"])
+    'optimizer=fast_compile'
+    """
+    return ",".join(part for part in _parts(text) if part.partition("=")[0].strip() not in names)
+
+
 def _parts(text):
     return [part.strip() for part in re.findall(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""", text)]
 
@@ -79,14 +93,15 @@ def device(environ: Environ) -> str | None:
     return parse(environ.get("THEANO_FLAGS", "")).get("device")
 
 
-def in_theanorc(environ: Environ) -> dict[str, str]:
-    """Return the flags in Theano's own settings files, which THEANO_FLAGS override."""
-    paths = environ.get("THEANORC", os.path.join("~", ".theanorc")).split(os.pathsep)
+def in_rc(environ: Environ, engine: str = "theano") -> dict[str, str]:
+    """Return the flags in an engine's own settings files, which its variable overrides."""
+    default = os.path.join("~", f".{engine}rc")
+    paths = environ.get(engine.upper() + "RC", default).split(os.pathsep)
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore  # floatX is not floatx
     try:
         parser.read([os.path.expanduser(path) for path in paths])
-    except (configparser.Error, UnicodeDecodeError):  # Theano will say what is wrong with it
+    except (configparser.Error, UnicodeDecodeError):  # the engine will say what is wrong with it
         return {}
     return {
         option if section == "global" else f"{section}.{option}": value
@@ -141,7 +156,7 @@ def prepare_theano(environ: Environ) -> str | None:
         What the user should know: functions run the slow way, and what to install.
     """
     own = environ.get("THEANO_FLAGS", "")
-    said = {**in_theanorc(environ), **parse(own)}
+    said = {**in_rc(environ), **parse(own)}
     needed = {} if "compile.wait" in said else dict(_TAKE_TURNS)
     blas = None if "blas.ldflags" in said else _bundled_blas()
     if blas is not None:
@@ -156,6 +171,61 @@ def prepare_theano(environ: Environ) -> str | None:
     added = [f"{name}={value}" for name, value in needed.items() if name not in said]
     environ["THEANO_FLAGS"] = ",".join(([own] if own else []) + added)
     return note
+
+
+@contextlib.contextmanager
+def folder_to_compile_in(environ: Environ, engine: str) -> Iterator[str | None]:
+    """Have an engine that is imported meanwhile compile in a folder that it can write to.
+
+    Where it would, if it can; else in a temporary one, which is removed at exit. Engines need a
+    home folder, too: this stands for it if there is none.
+
+    Yields
+    ------
+    str or None
+        What the user should know.
+    """
+    variable = engine.upper() + "_FLAGS"
+    own, home = environ.get(variable, ""), os.path.expanduser("~")
+    said = {**in_rc(environ, engine), **parse(own)}
+    places = {"base_compiledir": os.path.join(home, "." + engine)}
+    places.update((name, said[name]) for name in ("base_compiledir", "compiledir") if name in said)
+    refused = {name: path for name, path in places.items() if not _can_use(path)}
+    note = None
+    if refused and os.name == "posix":
+        folder = tempfile.mkdtemp(prefix="dlt-compiled-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        places.update(dict.fromkeys(refused, folder))
+        flags = [without(own, refused), *(f"{name}={folder}" for name in refused)]
+        environ[variable] = ",".join(filter(None, flags))
+        note = (
+            f"{', '.join(refused.values())}: found a folder that cannot be written; what is "
+            f"compiled goes to {folder} and is removed at the end; set HOME, or "
+            f"{variable}=base_compiledir=FOLDER"
+        )
+    if home == "~":
+        environ["HOME"] = places["base_compiledir"]
+    try:
+        yield note
+    finally:
+        if home == "~":
+            del environ["HOME"]
+
+
+def _can_use(folder):
+    """Return whether files can be made in a folder, which may be missing, and in those in it."""
+    folder = os.path.expanduser(folder)
+    if folder.startswith("~"):  # no home
+        return False
+    folder = os.path.abspath(folder)
+    there = folder
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    needed = os.R_OK | os.W_OK | os.X_OK
+    if not os.path.isdir(there) or not os.access(there, needed):
+        return False
+    inside = [os.path.join(folder, name) for name in os.listdir(there)] if there == folder else []
+    return all(os.access(path, needed) for path in inside if os.path.isdir(path))
 
 
 def missing_compiler(cxx: str = "") -> list[str]:
