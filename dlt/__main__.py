@@ -26,6 +26,7 @@ def _load(name):
     return module
 
 
+@commandline.script
 def main(argv: list[str] | None = None) -> int:
     """Run the script that the first argument names, and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv

@@ -1,12 +1,13 @@
 """Command line: what the scripts share, so that each only parses, calls `dlt` and prints.
 
 Exit codes: 0 done; 1 the work could not be finished (training diverged); 2 bad input, with one
-line on stderr; 130 stopped by Ctrl-C, 143 by SIGTERM.
+line on stderr; 129, 130, 143 stopped by SIGHUP, Ctrl-C, SIGTERM; 141 the reader of stdout left.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import re
@@ -15,15 +16,22 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Any, Callable, NoReturn, Sequence
+from typing import Any, Callable, Mapping, NoReturn, Sequence
 
 from dlt.errors import DltError
+from dlt.runs.signals import heeded
 
 # What a shell has to call for this script, where that is not its file: ["dlt", "train_logreg"].
 program: list[str] = []
 
 # What the library calls a setting, and the option of the script that sets it.
 _options: dict[str, str] = {}
+
+# What a run is started with; read before the engine completes its flags.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if value}
+_FLAGS = ("THEANO_FLAGS", "PYTENSOR_FLAGS")
+
+_SIGPIPE = 13  # Windows has no name for it
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -48,19 +56,26 @@ class Parser(argparse.ArgumentParser):
             _options[action.dest] = action.option_strings[-1]
         return action
 
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore
+        found, rest = super().parse_known_args(args, namespace)
+        for name, option in _options.items():
+            if getattr(found, name, None) == []:  # older Pythons make nothing of --option=--
+                self.error(f"argument {option}: expected one argument")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and where help is, and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
 
 
 def seed(text: str) -> int:
-    """Parse a seed of a random number generator: a whole number, 0 or more."""
-    return _whole_number(text, at_least=0)
+    """Parse a seed of a random number generator: a whole number from 0 to 2**32 - 1."""
+    return _whole_number(text, 0, 2**32 - 1)
 
 
 def positive_int(text: str) -> int:
     """Parse a count: a whole number, 1 or more."""
-    return _whole_number(text, at_least=1)
+    return _whole_number(text, 1)
 
 
 def memory(text: str) -> int:
@@ -159,43 +174,86 @@ def set_engine(args: argparse.Namespace) -> None:
         engine.set_device(args.device)
 
 
-def _whole_number(text, at_least):
+def _whole_number(text, low, high=None):
     try:
         value = int(text)
     except ValueError:
         value = -1
-    if value < at_least:
-        expected = f"a whole number, {at_least} or more"
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected {expected}")
+    if not low <= value <= (value if high is None else high):
+        span = f", {low} or more" if high is None else f" from {low} to {high}"
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number{span}")
     return value
 
 
-def this_command(argv: Sequence[str] | None = None, *more: str) -> str:
+def this_command(args: argparse.Namespace, argv: Sequence[str] | None = None, **more: Any) -> str:
     """Return the command that runs this script again, for a shell.
 
     Parameters
     ----------
+    args : argparse.Namespace
+        What the arguments were parsed into.
     argv : list of str, optional
         Arguments of the script, if they are not the process's own.
-    more : str
-        Options to add, each unless it is there already.
+    **more
+        Values for options, by their names in `args`: each is added if there is none in `args`.
+        What the environment says about the engine is added too, as options if it can be.
 
     Examples
     --------
-    >>> this_command(["--dataset", "my digits"], "--resume").partition("--")[1:]
+    >>> parser = Parser()
+    >>> _ = parser.add_argument("--dataset"), parser.add_argument("--resume", action="store_true")
+    >>> argv = ["--dataset", "my digits"]
+    >>> command = this_command(parser.parse_args(argv), argv, resume=True, dataset="mnist")
+    >>> command.partition("--")[1:]
     ('--', "dataset 'my digits' --resume")
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    arguments += [option for option in more if option not in arguments]
-    command = [*(program or [sys.executable or "python", sys.argv[0]]), *arguments]
-    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+    options, environment = _engine_options(_ENVIRONMENT) if hasattr(args, "floatX") else ({}, {})
+    if getattr(args, "dataset", None) in (None, "mnist") and "DLT_DATA" in _ENVIRONMENT:
+        environment["DLT_DATA"] = _ENVIRONMENT["DLT_DATA"]
+    command = [*(program or [sys.executable or "python", sys.argv[0]])]
+    command += sys.argv[1:] if argv is None else argv
+    for name, value in {**options, **more}.items():
+        if getattr(args, name) in (None, False):
+            command.append(_options[name] if value is True else f"{_options[name]}={value}")
+    if os.name == "nt":
+        return subprocess.list2cmdline(command)
+    assignments = [f"{name}={_quoted(value)}" for name, value in environment.items()]
+    return " ".join([*assignments, *map(_quoted, command)])
+
+
+def _engine_options(environment: Mapping[str, str]):
+    """Return options that stand for what the environment says, and what no option can say."""
+    from dlt import engine
+
+    # The machine's are those that a resumed run compares; OpenBLAS takes that of OpenMP, too.
+    names = ["DLT_ENGINE", *_FLAGS, "OMP_NUM_THREADS", *filter(str.isupper, engine.machine())]
+    left = {name: environment[name] for name in names if name in environment}
+    if not any(name in left for name in _FLAGS):
+        return {}, left
+    options = {"floatX": engine.theano.config.floatX, "device": engine.device().partition(" ")[0]}
+    said = ["floatX", "device"]
+    if engine.linker() in engine.LINKERS:
+        options["mode"] = engine.linker()
+        said += ["mode", "linker"]
+    for name in _FLAGS:
+        left[name] = engine.flags.without(left.get(name, ""), said)
+    return options, {name: value for name, value in left.items() if value}
+
+
+def _quoted(text):
+    """Quote a word for a shell, on one line."""
+    if text.isprintable():
+        return shlex.quote(text)
+    as_they_are = set(range(32, 127)) - set(b"'\\")
+    letters = (chr(b) if b in as_they_are else f"\\x{b:02x}" for b in os.fsencode(text))
+    return f"$'{''.join(letters)}'"
 
 
 def script(main: Callable[..., int | None]) -> Callable[..., int]:
     """Make ``main(argv=None)`` return an exit code whatever goes wrong.
 
-    A `DltError`, an error of the operating system (such as a full disk under stdout), Ctrl-C and
-    SIGTERM become a line on stderr.
+    A `DltError`, an error of the operating system (such as a full disk under stdout), a missing
+    package, too little memory, Ctrl-C, SIGTERM and SIGHUP become a line on stderr.
 
     Parameters
     ----------
@@ -210,33 +268,90 @@ def script(main: Callable[..., int | None]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(argv=None):
+        _open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # the terminal may lack a file name's characters
                 stream.reconfigure(errors="backslashreplace")
         _options.clear()
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        former = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
-        try:
-            code = main(argv) or 0
-            sys.stdout.flush()
-            return code
-        except BrokenPipeError:  # the reader of the output, such as head, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        except (DltError, OSError) as error:
-            print(f"error: {in_options(error)}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("stopped by Ctrl-C", file=sys.stderr)
-            return 130
-        except _Terminated:
-            print("stopped by SIGTERM", file=sys.stderr)
-            return 143
-        finally:
-            if former is not None:
-                signal.signal(signal.SIGTERM, former)
+        with _ending_tidily():
+            code, line = _outcome(main, argv)
+        if line:
+            with contextlib.suppress(OSError):
+                print(line, file=sys.stderr)
+        for stream in (sys.stdout, sys.stderr):
+            _settle(stream)
+        return code
 
     return run
+
+
+def _outcome(main, argv):
+    """Return the exit code of a script, and what to say."""
+    try:
+        code = main(argv) or 0
+        sys.stdout.flush()
+        return code, None
+    except SystemExit as end:  # of the parser, which has said it
+        return end.code or 0, None
+    except BrokenPipeError:  # the reader of the output, such as head, has seen enough
+        return 128 + _SIGPIPE, None
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT, "stopped by Ctrl-C"
+    except _Ended as end:
+        return 128 + end.args[0], f"stopped by {signal.Signals(end.args[0]).name}"
+    except Exception as error:
+        known = _known(error)
+        if known is None:  # a bug keeps its traceback
+            raise
+        return 2, f"error: {in_options(known)}"
+
+
+def _known(error):
+    """Return the error, of one line, for an exception that is no bug; None for others."""
+    if isinstance(error, DltError):
+        return error
+    if isinstance(error, ImportError) and not (error.name or "").startswith("dlt"):
+        found = f"{sys.executable}, which cannot import a package ({error})"
+        remedy = "start it with .venv/bin/python, which make train makes, or pip install ."
+        return DltError("Python", found, "one with all that dlt needs", remedy)
+    if isinstance(error, MemoryError):
+        remedy = "free some, or read the data in chunks: --max-memory 512MB"
+        return DltError("memory", f"too little ({error or 'no more to be had'})", remedy=remedy)
+    if "dlt.engine" in sys.modules:
+        from dlt.engine.failures import explained
+
+        return explained(error) or (error if isinstance(error, OSError) else None)
+    return error if isinstance(error, OSError) else None
+
+
+def _open_closed_streams():
+    """Open what a shell closed (``>&-``): the next file would get its number, and its text."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            setattr(sys, name, open(number, mode, closefd=False))
+
+
+def _settle(stream):
+    """Flush a stream, and let what it cannot write go nowhere: at exit Python would fail for it."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def _ending_tidily():
+    """Turn the signals that end a process into an exception; Python has one for Ctrl-C."""
+    numbers = [n for n in heeded() if n != signal.SIGINT]
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    former = {n: signal.signal(n, _end) for n in numbers} if in_main_thread else {}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def in_options(error: Exception) -> str:
@@ -252,9 +367,9 @@ def in_options(error: Exception) -> str:
     return _options[what] + text[len(what) :] if what in _options else text
 
 
-class _Terminated(BaseException):
-    """SIGTERM came: leave at once, but tidily."""
+class _Ended(BaseException):
+    """A signal came: leave at once, but tidily."""
 
 
-def _terminate(number, frame):
-    raise _Terminated
+def _end(number, frame):
+    raise _Ended(number)

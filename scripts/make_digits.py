@@ -18,15 +18,11 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
-
 if not __package__:  # run as a file: the dlt beside it, whatever else is installed as dlt
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from dlt.commandline import Parser, script
 from dlt.errors import SettingsError
-from dlt.files.pickles import dumps_portable, load_pickle
-from dlt.files.writing import write_atomically
 
 OUTPUT = Path(__file__).resolve().parent.parent / "data" / "digits.pkl.gz"
 SIZES = (1200, 297, 300)  # train, valid, test: consecutive, never shuffled
@@ -36,6 +32,7 @@ STEP = 8  # grey levels 0, 8, ..., 248: the source has only 17, and the file is 
 
 def enlarge(picture):
     """Return one (8, 8) picture, values 0..16, as (28, 28) uint8 grey values 0, 8, ..., 248."""
+    import numpy as np
     from PIL import Image
 
     grey = np.round(picture * (255.0 / 16)).astype(np.uint8)
@@ -47,6 +44,7 @@ def enlarge(picture):
 
 def build():
     """Return ((x, y), (x, y), (x, y)): x float32 (N, 784), values k/256; y int64 (N,), 0..9."""
+    import numpy as np
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -59,6 +57,8 @@ def build():
 
 def to_bytes(sets):
     """Return the gzipped pickle of `sets`: the same bytes on every run."""
+    from dlt.files.pickles import dumps_portable
+
     plain = dumps_portable(sets)
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as f:
@@ -72,6 +72,10 @@ def differences(path, sets):
     Pictures may differ by one of 256 grey values, as versions of Pillow round differently.
     Labels must be equal.
     """
+    import numpy as np
+
+    from dlt.files.pickles import load_pickle
+
     stored, lines = load_pickle(path), []
     for name, (x, y), (x_there, y_there) in zip(("train", "valid", "test"), sets, stored):
         if x.shape != x_there.shape or x.dtype != x_there.dtype:
@@ -86,7 +90,7 @@ def differences(path, sets):
 @script
 def main(argv=None):
     """Write or check the file; return 0, 1 (`--check` found a difference) or 2 (cannot run)."""
-    parser = Parser(description=__doc__.split("\n")[0])
+    parser = Parser(description="Build data/digits.pkl.gz, the small data set that comes with dlt.")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="PATH")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; compare the file with a rebuilt one"
@@ -108,6 +112,8 @@ def check(path, sets):
 
 def write(path, sets):
     """Write `sets` to `path`, print its size and hash, and return 0."""
+    from dlt.files.writing import write_atomically
+
     packed = to_bytes(sets)
     write_atomically(path, lambda file: file.write(packed))
     print(f"{path}: {len(packed)} bytes, {' + '.join(map(str, SIZES))} pictures")

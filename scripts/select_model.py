@@ -90,7 +90,7 @@ def main(argv=None):
             should_stop=should_stop,
         )
     if not selection.is_complete:
-        again = this_command(argv, *([] if args.dataset else ["--dataset", dataset]))
+        again = this_command(args, argv, dataset=dataset)
         say(f"stopped after {len(selection.outcomes)} of {selection.n_candidates} candidates; "
             f"continue with: {again}")  # fmt: skip
         return 128 + (should_stop.signal or signal.SIGINT)

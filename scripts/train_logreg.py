@@ -116,7 +116,7 @@ def main(argv=None):
             should_stop=should_stop,
         )
     if result.stopped_by == "request":
-        again = this_command(argv, "--resume")  # which knows the data set
+        again = this_command(args, argv, resume=True)  # which knows the data set
         say(f"stopped after {result.n_iterations} updates; continue with: {again}")
         return 128 + should_stop.signal
     return report(result, datasets[1].targets, args.output_dir, say)

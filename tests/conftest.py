@@ -21,12 +21,15 @@ import dlt
 from dlt import engine
 from dlt.engine import flags
 from dlt.errors import EngineError
+from dlt.runs.signals import SIGNALS, heeded
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# What a shell starts in the background ignores Ctrl-C, and so would the scripts that are tested.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell starts in the background ignores Ctrl-C, and under nohup a closed terminal; so would
+# the scripts that are tested.
+for _number in set(SIGNALS) - set(heeded()):
+    _is_ctrl_c = _number == signal.SIGINT
+    signal.signal(_number, signal.default_int_handler if _is_ctrl_c else signal.SIG_DFL)
 
 # PYTENSOR_FLAGS=mode=NUMBA (or CVM) runs all tests with that linker, the scripts included.
 _MODE = flags.parse(os.environ.get("PYTENSOR_FLAGS", "")).get("mode")

@@ -1,13 +1,15 @@
 """Exit codes and one-line errors."""
 
+import shlex
 import signal
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_python
 
-from dlt.commandline import Parser, positive_int, script, seed
+from dlt import commandline
+from dlt.commandline import Parser, positive_int, script, seed, this_command
 from dlt.errors import SettingsError
 
 
@@ -28,6 +30,12 @@ def test_exit_codes(capsys):
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
     assert raising(KeyboardInterrupt())([]) == 130
     assert capsys.readouterr().err == "stopped by Ctrl-C\n"
+    assert raising(SystemExit(2))([]) == 2  # the parser's
+    assert raising(MemoryError("Unable to allocate 9 GiB"))([]) == 2
+    assert capsys.readouterr().err == (
+        "error: memory: found too little (Unable to allocate 9 GiB); free some, or read the data "
+        "in chunks: --max-memory 512MB\n"
+    )
 
     with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
         raising(ZeroDivisionError())([])
@@ -61,6 +69,9 @@ def test_help_shows_each_default_once(parser):
     assert "examples (default: all)\n" in text and "every one\n" in text
 
 
+SEEDS = " from 0 to 4294967295"
+
+
 @pytest.mark.parametrize(
     "argv, message",
     [
@@ -68,8 +79,13 @@ def test_help_shows_each_default_once(parser):
         (["--numb", "3"], "unrecognized arguments: --numb 3"),
         (["--rate", "x"], "argument --rate: invalid float value: 'x'"),
         (["--number", "0"], "argument --number: found '0'; expected a whole number, 1 or more"),
-        (["--seed", "-1"], "argument --seed: found '-1'; expected a whole number, 0 or more"),
-        (["--seed", "x"], "argument --seed: found 'x'; expected a whole number, 0 or more"),
+        (["--seed", "-1"], "argument --seed: found '-1'; expected a whole number" + SEEDS),
+        (["--seed", "x"], "argument --seed: found 'x'; expected a whole number" + SEEDS),
+        (
+            ["--seed", "4294967296"],
+            "argument --seed: found '4294967296'; expected a whole number" + SEEDS,
+        ),
+        (["--seed=--"], "argument --seed: expected one argument"),
     ],
 )
 def test_wrong_arguments_get_one_line(parser, capsys, argv, message):
@@ -79,33 +95,119 @@ def test_wrong_arguments_get_one_line(parser, capsys, argv, message):
     assert capsys.readouterr().err == f"train: error: {message}; see --help\n"
 
 
-def test_a_reader_that_leaves_ends_it_quietly():
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from dlt.commandline import script\n"
-        "@script\n"
-        "def main(argv=None):\n"
-        "    while True: print('line')\n"
-        "sys.exit(main())"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    process.stdout.readline()
-    process.stdout.close()
-    with process.stderr:
-        assert (process.wait(timeout=60), process.stderr.read()) == (1, b"")
+PROGRAM = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from dlt.commandline import script
+from dlt.errors import DataError
+@script
+def main(argv=None):
+    opened = open(sys.argv[1], "w")
+    print("line")
+    if sys.argv[2] == "fails": raise DataError("x", 1)
+    for line in range(100000 if sys.argv[2] == "long" else 1): print("line")
+    opened.close()
+sys.exit(main())
+"""
 
 
-def test_sigterm_exits_143_and_the_former_handler_comes_back(capsys):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(
+    "streams, end, code, err",
+    [
+        (">&-", "well", 0, ""),
+        (">&-", "fails", 2, "error: x: found 1\n"),
+        ("2>&-", "well", 0, ""),
+        ("2>&-", "fails", 2, ""),
+        (">&- 2>&- <&-", "well", 0, ""),
+        (">&- 2>&-", "fails", 2, ""),
+        ("2>/dev/full", "fails", 2, ""),
+        (">/dev/full", "well", 2, "error: [Errno 28] No space left on device\n"),
+        (">/dev/full", "long", 2, "error: [Errno 28] No space left on device\n"),
+        (">/dev/full 2>/dev/full", "well", 2, ""),
+        ("| :", "long", 141, ""),
+        ("2>/dev/full | :", "long", 141, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full_change_no_file_and_no_exit_code(
+    tmp_path, streams, end, code, err
+):
+    command = shlex.join([sys.executable, "-c", PROGRAM, str(tmp_path / "file"), end])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {streams}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, err)
+    assert (tmp_path / "file").read_bytes() == b""  # not what was printed
+
+
+@pytest.mark.parametrize("name, code", [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_has_its_code_and_the_former_handler_comes_back(capsys, name, code):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
 
     @script
     def main(argv=None):
         try:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
         finally:
             print("tidied up")
 
-    assert main([]) == 143
-    assert capsys.readouterr() == ("tidied up\n", "stopped by SIGTERM\n")
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert main([]) == code
+    assert capsys.readouterr() == ("tidied up\n", f"stopped by {name}\n")
+    assert signal.getsignal(number) == before
+    signal.signal(number, signal.SIG_IGN)  # as nohup does
+    try:
+        assert main([]) == 0
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_python_without_packages_is_named_with_what_to_start(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('No numpy', name='numpy')")
+    done = run_python("-m", "dlt", "predict", PYTHONPATH=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"error: Python: found {sys.executable}, which "
+        "cannot import a package (No numpy); expected one with all that dlt needs; start it with "
+        ".venv/bin/python, which make train makes, or pip install .\n")  # fmt: skip
+    (tmp_path / "numpy.py").write_text("raise ImportError('a bug', name='dlt.checks')")
+    done = run_python("-m", "dlt", "predict", PYTHONPATH=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("Traceback")
+
+
+# --- The command that is printed ---------------------------------------------------------------
+
+
+def again(argv, **more):
+    """Return what a shell reads in the command: arguments, what these mean, and DLT_DATA."""
+    parser = Parser(prog="train")
+    commandline.add_data_options(parser)
+    commandline.add_engine_options(parser)
+    parser.add_argument("--output-dir")
+    parser.add_argument("--resume", action="store_true")
+    command = this_command(parser.parse_args(argv), argv, **more)
+    assert command.isprintable()
+    code = "import os, sys; print(ascii([sys.argv[1:], os.environ.get('DLT_DATA')]))"
+    command = command.replace(shlex.quote(sys.argv[0]), "-c " + shlex.quote(code), 1)
+    printed = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)
+    found, data = eval(printed.stdout)
+    return found, vars(parser.parse_args(found)), data
+
+
+@pytest.mark.parametrize("folder", [
+    "mnist", "digits", "-x", "--resume", "--dataset", "my run", "it's", 'a"b', "$HOME", "a\nb",
+    "\x1b[2J", "~", "\udcff", "*", "\u00e4", "", "\\",
+])  # fmt: skip
+def test_the_command_adds_what_is_missing_whatever_the_values_look_like(monkeypatch, folder):
+    monkeypatch.setattr(commandline, "_ENVIRONMENT", {})
+    argv = ["--output-dir=" + folder]
+    found, parsed, _ = again(argv, resume=True, dataset="mnist")
+    assert found == [*argv, "--resume", "--dataset=mnist"]
+    assert (parsed["output_dir"], parsed["resume"], parsed["dataset"]) == (folder, True, "mnist")
+    given = [*argv, "--dataset", "x y.npz", "--resume"]
+    assert again(given, resume=True, dataset="mnist")[0] == given
+
+
+def test_what_the_environment_says_of_data_is_in_the_command(monkeypatch):
+    monkeypatch.setattr(commandline, "_ENVIRONMENT", {"DLT_DATA": "/my data"})
+    for argv, expected in (([], "/my data"), (["--dataset", "mnist"], "/my data")):
+        assert again(argv)[2] == expected
+    monkeypatch.delenv("DLT_DATA", raising=False)
+    assert again(["--dataset", "digits"])[2] is None

@@ -14,7 +14,7 @@ import sys
 import filelock
 import numpy as np
 import pytest
-from conftest import MODE_FLAGS, ROOT, bare_environment, load_script, run_script
+from conftest import MODE_FLAGS, ROOT, bare_environment, load_script, run_python, run_script
 from PIL import Image, ImageDraw
 
 import dlt
@@ -24,6 +24,7 @@ from dlt.parameters import read_params
 from dlt.runs.checkpoint import read_checkpoint
 from dlt.runs.history import read_history
 from dlt.runs.lock import LOCK_NAME
+from dlt.runs.signals import SIGNALS
 
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
@@ -260,7 +261,9 @@ BAD = {
         "error: --batch-size: found 1201; expected a whole number fr",
     ),
     "l1": (["--l1", "-1"], "error: --l1: found -1.0; expected a finite number, 0 or more"),
-    "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number, 0 or more"),
+    "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number from 0 to "),
+    "shuffle": (["--shuffle", str(2**64)], "argument --shuffle: found '18446744073709551616'; ex"),
+    "epochs": (["--n-epochs", "1" + "0" * 400], "or a whole number of over 300 digits; expected l"),
     "gpu": (["--mode", "c", "--device", "gpu"], "error: device gpu: "),
     "output": (["--output-dir", "/dev/null/x"], "found a folder that cannot be written"),
     "resume": (["--resume"], "found no checkpoint; expected one of an earlier run"),
@@ -297,6 +300,12 @@ def test_every_process_ends_with_its_code_and_uses_the_dlt_beside_it(tmp_path, n
     process = run_script(name, *WRONG[name], cwd=tmp_path, PYTHONPATH=tmp_path / "site")
     assert_refused(process)
     assert process.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_names_what_to_start_where_its_packages_are_missing(name):
+    done = run_python("-S", ROOT / "scripts" / name, *WRONG[name])  # without site-packages
+    assert_refused(done, "pip install")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -355,11 +364,11 @@ TRAINING = (sys.executable, str(ROOT / "scripts" / "train_logreg.py"), "--datase
 LONG = ("--n-epochs", "1000000", "--patience", "100000000")
 
 
-def start(*command):
+def start(*command, cwd=ROOT, **environ):
     return subprocess.Popen(
         [str(part) for part in command],
-        cwd=str(ROOT),
-        env=bare_environment(**MODE_FLAGS),
+        cwd=str(cwd),
+        env=bare_environment(**dict(MODE_FLAGS, **environ)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -378,7 +387,7 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path):
     command = [*TRAINING, *LONG, "--output-dir", str(folder)]
     resuming = [*command, "--resume"]
     begins = "compiling"
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         process = start(*command)
         wait_for(process, begins)
         wait_for(process, "epoch ")
@@ -413,6 +422,66 @@ def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
     assert [row.machine for row in read_history(tmp_path / "history.csv")] == [1, 2]
     machines = json.loads((tmp_path / "settings.json").read_text())["machines"]
     assert [(m["first"], m["parts"][variable]) for m in machines] == [(1, "1"), (61, "2")]
+
+
+def test_a_signal_that_a_background_job_ignores_does_not_stop_it(tmp_path):
+    training = shlex.join([*TRAINING, *LONG, "--output-dir", str(tmp_path / "run")])
+    process = start("bash", "-c", f"trap '' INT HUP; exec {training}")
+    for number in (signal.SIGINT, signal.SIGHUP):
+        wait_for(process, "epoch ")
+        process.send_signal(number)
+    wait_for(process, "epoch ")
+    wait_for(process, "epoch ")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "")
+    assert "; continue with: " in out.splitlines()[-1]
+
+
+# All options but those that only some data has; the folder has the name of a data set.
+OPTIONS = shlex.split(
+    "--output-dir mnist --batch-size 20 --shuffle 7 --learning-rate 0.1 --n-epochs 1000000 "
+    "--l1 1e-5 --l2 1e-4 --patience 100000000 --patience-increase 3 --improvement-threshold 0.9 "
+    "--improvement-test mcnemar --alpha 0.01 --drop-last --seed 3 --device cpu --snapshot-every 9 "
+    "--keep 2"
+)
+CONSOLE_SCRIPT = f"#!{sys.executable}\nimport sys; from dlt.__main__ import main; sys.exit(main())"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "program, options, environ",
+    [
+        (TRAINING, OPTIONS, {}),
+        (TRAINING[:2], [*OPTIONS[2:], "--output-dir=-x'\n", "--dataset=~/digits data"], {}),
+        (TRAINING, OPTIONS, {"THEANO_FLAGS": "floatX=float32,optimizer=fast_compile"}),
+        ((sys.executable, "-m", "dlt", "train_logreg", "--dataset", "digits"), LONG, {
+            "THEANO_FLAGS": "floatX=float32", "DLT_ENGINE": engine.NAME.lower(), "NPROC": 1,
+            "OMP_NUM_THREADS": 1}),
+        (("bin dir/dlt", "train_logreg", "--dataset", "digits"), LONG, {}),
+    ],
+    ids=["options", "values", "flags", "module", "console"],
+)  # fmt: skip
+def test_the_printed_command_goes_on_in_a_shell_without_that_environment(
+    tmp_path, program, options, environ
+):
+    (tmp_path / "digits data").symlink_to(ROOT / "data" / "digits.pkl.gz")
+    (tmp_path / "bin dir").mkdir()
+    (tmp_path / "bin dir" / "dlt").write_text(CONSOLE_SCRIPT)
+    (tmp_path / "bin dir" / "dlt").chmod(0o755)
+    where = {"cwd": tmp_path, "PYTHONPATH": ROOT, "HOME": tmp_path}
+    process = start(*program, *options, **where, **environ)
+    for begins in ("compiling", "going on after "):
+        wait_for(process, begins)
+        wait_for(process, "epoch ")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (143, "")
+        command = out.splitlines()[-1].partition("; continue with: ")[2]
+        process = start("bash", "-c", "exec env " + command, **where)
+    wait_for(process, "going on after ")
+    process.kill()
+    process.communicate(timeout=60)
 
 
 def test_a_second_ctrl_c_leaves_at_once_with_whole_files(tmp_path):

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from conftest import MODE_FLAGS, ROOT, bare_environment, run_script
 
 import dlt
+from dlt import commandline, datasets
 from dlt.selection.processes import ProcessPool
 
 SCRIPT = str(ROOT / "scripts" / "select_model.py")
@@ -51,9 +53,25 @@ def test_options_reach_the_search(choose, monkeypatch, tmp_path):
     assert isinstance(options["executor"], ProcessPool)
 
 
+def test_the_command_that_goes_on_names_the_data(choose, monkeypatch):
+    stopped = types.SimpleNamespace(is_complete=False, outcomes=[], n_candidates=1)
+    monkeypatch.setattr(dlt, "select", lambda *args, **options: stopped)
+    monkeypatch.setattr(datasets, "choose_dataset", lambda log: "digits")
+    monkeypatch.setattr(commandline, "_ENVIRONMENT", {})
+    done = choose("--output-dir", "digits", "--seeds", "2")
+    assert done.returncode == 130
+    again = shlex.split(done.stdout.splitlines()[-1].partition("; continue with: ")[2])
+    assert again[2:6] == ["--output-dir", "digits", "--seeds", "2"]
+    assert again[-1] == "--dataset=digits"
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
+        (["--seeds", str(2**64)], "seed: found more than 10000 values; expected fewer"),
+        (["--seeds", "200", "--l1", "0,1,2", "--l2", ",".join(map(str, range(20)))],
+         "candidates: found 12000; expected at most 10000"),
+        (["--dataset", "digits", "--jobs", str(2**64)], "expected a whole number from 1 to 1000"),
         (["--learning-rate", "0.1;0.2"], "found '0.1;0.2'; expected numbers with commas between"),
         (["--batch-size", "20,0"], "found '0'; expected a whole number, 1 or more"),
         (["--jobs", "2", "--scheduler", "tcp://x:1"], "not allowed with argument --jobs"),

@@ -1,5 +1,6 @@
 """Signals: the first is only noted, the next one ends the process."""
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ with StopOnSignal() as should_stop:
 """
 
 
-@pytest.mark.parametrize("first, second", [SIGNALS, SIGNALS[::-1]])
+@pytest.mark.parametrize("first, second", list(itertools.permutations(SIGNALS, 2)))
 def test_a_process_notes_the_first_signal_and_the_second_one_ends_it_at_once(first, second):
     process = subprocess.Popen(
         [sys.executable, "-c", ASKING.format(root=str(ROOT))], stdout=subprocess.PIPE, text=True
@@ -35,6 +36,22 @@ def test_a_process_notes_the_first_signal_and_the_second_one_ends_it_at_once(fir
     process.send_signal(second)
     process.communicate(timeout=60)
     assert process.returncode == -second
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_a_process_ignores_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with StopOnSignal() as should_stop:
+            assert not should_stop()
+            signal.raise_signal(number)
+            assert not should_stop() and signal.getsignal(number) is signal.SIG_IGN
+            other = SIGNALS[number == SIGNALS[0]]
+            signal.raise_signal(other)
+            assert should_stop.signal == other and signal.getsignal(number) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_nothing_is_changed_before_the_first_question():

@@ -30,7 +30,7 @@ class ProcessPool(concurrent.futures.Executor):
     Parameters
     ----------
     n_jobs : int
-        Number of processes.
+        Number of processes, 1 to 1000.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class ProcessPool(concurrent.futures.Executor):
     """
 
     def __init__(self, n_jobs: int) -> None:
-        n_jobs = whole_number("n_jobs", n_jobs, low=1)
+        n_jobs = whole_number("n_jobs", n_jobs, 1, 1000)
         self._threads = concurrent.futures.ThreadPoolExecutor(n_jobs)
         self._idle: queue.SimpleQueue = queue.SimpleQueue()  # of one process each, or None
         for _ in range(n_jobs):
@@ -84,8 +84,10 @@ def _end(process):
 
 
 def _prepare(lifeline):
-    """Let this process end with the one that made it, and leave Ctrl-C to that one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Let this process end with the one that made it, and leave what a terminal sends to that."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     tqdm.tqdm.set_lock(threading.RLock())  # its default outlives a process that ends at once
 
     def watch():

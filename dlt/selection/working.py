@@ -16,6 +16,7 @@ from dlt import engine
 from dlt.chunks import open_data
 from dlt.datasets import load_data
 from dlt.early_stopping import Patience
+from dlt.engine.failures import explained
 from dlt.errors import DataError, DltError, SettingsError, one_line
 from dlt.files.reading import open_regular
 from dlt.order import Shuffled
@@ -108,7 +109,7 @@ def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outco
         except DltError as error:
             return failed(task, str(error))
         except Exception as error:
-            return failed(task, f"{type(error).__name__}: {error}")
+            return failed(task, str(explained(error) or f"{type(error).__name__}: {error}"))
 
 
 def failed(task: Task, error: str) -> Outcome:

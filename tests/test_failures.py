@@ -1,0 +1,54 @@
+"""Failures of an engine: what a user can mend becomes one line."""
+
+import pytest
+
+from dlt import engine
+from dlt.commandline import script
+from dlt.engine.failures import explained
+
+OUT = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9126805504 bytes."
+
+
+def raised(error, module):
+    """Return an error as code of some module raises it."""
+    try:
+        exec("raise error", {"__name__": module, "error": error})
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "device, remedy",
+    [
+        ("cpu", "read the data in chunks: --max-memory 512MB"),
+        ("gpu (NVIDIA H200)", "JAX reserves three quarters of a GPU for each process: set "
+         "XLA_PYTHON_CLIENT_PREALLOCATE=false or XLA_PYTHON_CLIENT_MEM_FRACTION=0.3, or read the "
+         "data in chunks: --max-memory 512MB"),
+    ],
+)  # fmt: skip
+def test_too_little_memory_names_what_to_set(monkeypatch, capsys, device, remedy):
+    jax = pytest.importorskip("jax")
+    monkeypatch.setattr(engine, "device", lambda: device)
+
+    @script
+    def main(argv=None):
+        raise jax.errors.JaxRuntimeError(OUT + "\nApply node that caused the error: ...")
+
+    assert main([]) == 2
+    expected = f"error: memory: found too little on the {device} ({OUT}); {remedy}\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_where_the_compiled_code_goes_is_named_if_that_fails():
+    variable = engine.NAME.upper() + "_FLAGS"
+    elsewhere = f"; free some space, or compile elsewhere: {variable}=base_compiledir=FOLDER"
+    full = raised(OSError(28, "No space left on device"), "numba.core.caching")
+    failed = RuntimeError("Compilation failed (return status=1):\ng++ -O3\nld: disk full\nmore")
+    for error, said in ((full, "[Errno 28] No space left on device"), (failed, "ld: disk full")):
+        expected = f"compiling with {engine.NAME}: found a failure ({said}){elsewhere}"
+        assert str(explained(error)) == expected
+
+
+def test_other_errors_are_left_alone():
+    full = raised(OSError(28, "No space left on device"), "dlt.files.writing")
+    assert explained(full) is None and explained(raised(ValueError(), "numba.core")) is None
