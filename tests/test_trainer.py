@@ -17,7 +17,7 @@ from test_engine import random_variables
 from dlt import evaluation, training
 from dlt.chunks import ChunkedDataSet
 from dlt.early_stopping import Patience
-from dlt.engine import T, linker, set_floatX, theano
+from dlt.engine import T, linker, machine, set_floatX, theano
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description
 from dlt.losses import negative_log_likelihood
@@ -502,7 +502,9 @@ def test_a_finished_run_is_told_again(tmp_path, trainer):
     arrays, stored = read_params(tmp_path / "best_params.npz")
     assert bits(arrays) == bits(first.best_params)
     assert tuple(read_history(tmp_path / "history.csv")) == first.history
-    assert stored == json.loads((tmp_path / "settings.json").read_text())
+    noted = json.loads((tmp_path / "settings.json").read_text())
+    assert noted.pop("machines") == [{"first": 1, "parts": machine()}]
+    assert stored == noted
     assert (stored["dataset"], stored["batch_size"]) == ("blobs", 10)
     assert stored["description"] == dict.fromkeys(Description._fields)
     assert stored["model"] == {"class": "LogisticRegression", "n_in": 2, "n_out": 3}
