@@ -263,7 +263,7 @@ BAD = {
     "l1": (["--l1", "-1"], "error: --l1: found -1.0; expected a finite number, 0 or more"),
     "seed": (["--seed", "-3"], "argument --seed: found '-3'; expected a whole number from 0 to "),
     "shuffle": (["--shuffle", str(2**64)], "argument --shuffle: found '18446744073709551616'; ex"),
-    "epochs": (["--n-epochs", "1" + "0" * 400], "or a whole number of over 300 digits; expected l"),
+    "epochs": (["--n-epochs", "1" + "0" * 400], "error: --n-epochs: found 1000"),
     "gpu": (["--mode", "c", "--device", "gpu"], "error: device gpu: "),
     "output": (["--output-dir", "/dev/null/x"], "found a folder that cannot be written"),
     "resume": (["--resume"], "found no checkpoint; expected one of an earlier run"),
