@@ -221,7 +221,7 @@ def test_numbers_that_floatX_rounds_have_the_fingerprint_of_memory(numbers, floa
         ChunkedDataSet(one[:, None], other, description=Description(255))
 
 
-@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.zeros((3, 0)), np.zeros((3, 1), complex)])
+@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.zeros((3, 0))])
 def test_what_has_no_numbers_is_refused(x):
     with pytest.raises(DataError, match="x: found an array of shape .* expected numbers, one row"):
         ChunkedDataSet(x, np.zeros(len(x)))

@@ -71,7 +71,8 @@ def test_training_reports_and_saves(trained):
     assert min(row.validation_error for row in history) < 0.08
     arrays, settings = read_params(folder / "runs" / "logreg" / "best_params.npz")
     assert arrays["W"].dtype == "float32" and arrays["W"].shape == (784, 10)
-    assert settings == json.loads((folder / "runs" / "logreg" / "settings.json").read_text())
+    noted = json.loads((folder / "runs" / "logreg" / "settings.json").read_text())
+    assert noted == {**settings, "machines": [{"first": 1, "parts": engine.machine()}]}
     assert (settings["dataset"], settings["batch_size"]) == ("digits", 20)
 
 
@@ -94,13 +95,14 @@ def test_options_reach_the_training(train, calls, tmp_path):
         "--patience-increase", "3", "--improvement-threshold", "0.9", "--drop-last",
         "--improvement-test", "mcnemar", "--alpha", "0.01",
         "--l1", "0.25", "--l2", "0.5", "--seed", "1", "--snapshot-every", "2", "--keep", "3",
-        "--resume", "--shuffle", "7", "--output-dir", tmp_path,
+        "--resume", "--allow-other-machine", "--shuffle", "7", "--output-dir", tmp_path,
     )  # fmt: skip
     (((classifier, y, loss, _), settings),) = calls
     del settings["log"], settings["should_stop"]
     noted = {"dataset": "digits", "l1": 0.25, "l2": 0.5, "seed": 1}
     assert settings == {
         "learning_rate": 0.5, "batch_size": 40, "n_epochs": 7, "drop_last": True, "resume": True,
+        "allow_other_machine": True,
         "order": dlt.Shuffled(7), "patience": dlt.Patience(30, 3, 0.9, "mcnemar", 0.01),
         "folder": dlt.RunFolder(tmp_path, 2, 3, noted),
     }  # fmt: skip
