@@ -81,6 +81,7 @@ def test_what_is_wrong_is_said(tmp_path, text, message):
         (b"7,0,255\n9,\xff,4\n", "found text that is not UTF-8 in row 1"),
         (b"7," + b"0" * 999 + b"\n", "found a line of more than 500 bytes"),
         (b"7,0,0,0,0\n", "found 5 columns; expected at most 4"),
+        (b"7,0,255\n9\r,3\n", r"found a line that is not CSV \(new-line character"),
     ],
 )
 def test_bytes_that_are_no_text_are_refused(tmp_path, monkeypatch, content, message):

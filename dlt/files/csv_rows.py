@@ -227,7 +227,10 @@ def _text(path, line, row):
 def _cells(path, line, separator):
     if line.count(separator) >= _MOST:
         raise DataError(path, f"{line.count(separator) + 1} columns", f"at most {_MOST}")
-    return next(csv.reader([line], delimiter=separator), [])
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error as error:  # such as a line break of old Macs in the middle
+        raise DataError(path, f"a line that is not CSV ({error})", _EXPECTED) from None
 
 
 def _is_number(cell):
