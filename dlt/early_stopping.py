@@ -59,16 +59,17 @@ class Patience(
 
     Examples
     --------
-    >>> from dlt import HistoryRow
+    >>> from dlt import History, HistoryRow
     >>> rule = Patience(patience=10)
     >>> rule.validation_frequency(n_train_batches=100)
     5
-    >>> history = []
+    >>> history = History()
     >>> for iteration, error in [(4, 0.5), (9, 0.4)]:
     ...     patience = rule.extended(history, iteration, error)
-    ...     history.append(HistoryRow(iteration + 1, 1, 0.7, error, patience, 0.1))
+    ...     row = HistoryRow(iteration + 1, 1, 0.7, error, patience, 0.1)
+    ...     history = history.with_row(row)
     >>> [row.patience for row in history]
-    [10, 18]
+    [10.0, 18.0]
     >>> rule.is_exhausted(history, 17), rule.is_exhausted(history, 18)
     (False, True)
     """
@@ -114,7 +115,7 @@ class Patience(
 
     def extended(
         self,
-        history: Sequence[Any],
+        history: Any,
         iteration: int,
         validation_error: float,
         p_value: Any = None,
@@ -123,7 +124,7 @@ class Patience(
 
         Parameters
         ----------
-        history : sequence of HistoryRow
+        history : History
             The validations before.
         iteration : int
         validation_error : float
@@ -131,8 +132,7 @@ class Patience(
         p_value : callable, optional
             Compares the model with the best one so far; for McNemar's test only.
         """
-        best = best_row(history)
-        lowest = math.inf if best is None else best.validation_error
+        lowest = history.best.validation_error if history else math.inf
         if self.improvement_test == "threshold":
             is_clear = validation_error < lowest * self.improvement_threshold
         else:
@@ -148,13 +148,6 @@ class Patience(
     def last_iteration(self, history: Sequence[Any]) -> int:
         """Return the first iteration for which `is_exhausted` is true."""
         return math.ceil(self.limit(history))
-
-
-def best_row(history: Sequence[Any]) -> Any:
-    """Return the HistoryRow with the lowest validation error, the first of several, or None."""
-    if hasattr(history, "best"):  # a `dlt.runs.history.History`, which need not look
-        return history.best
-    return min(history, key=lambda row: row.validation_error, default=None)
 
 
 def _check(name, found, expected, low, high):

@@ -7,20 +7,21 @@ import re
 import numpy as np
 import pytest
 
-from dlt.early_stopping import Patience, best_row
+from dlt.early_stopping import Patience
 from dlt.errors import SettingsError
-from dlt.runs.history import HistoryRow
+from dlt.runs.history import History, HistoryRow
 
 pytestmark = pytest.mark.once
 
 
 def history_of(rule, errors, n_train_batches=10):
     """Return the history of these validation errors, one an epoch."""
-    history = []
+    history = History()
     for epoch, error in enumerate(errors, start=1):
         iteration = epoch * n_train_batches
         patience = rule.extended(history, iteration - 1, error)
-        history.append(HistoryRow(iteration, epoch, 1.0, error, patience, 0.0))
+        row = HistoryRow(iteration, epoch, 1.0, error, patience, 0.0)
+        history = history.with_row(row)
     return history
 
 
@@ -40,7 +41,7 @@ def history_of(rule, errors, n_train_batches=10):
 def test_validations_by_hand(errors, best_iteration, patience):
     rule = Patience(patience=20)
     history = history_of(rule, errors)
-    assert (best_row(history).iteration, rule.limit(history)) == (best_iteration, patience)
+    assert (history.best.iteration, rule.limit(history)) == (best_iteration, patience)
 
 
 def test_patience_counts_minibatch_updates_not_examples():
@@ -95,12 +96,12 @@ def test_values_out_of_range_are_refused(name, value):
 
 def test_a_test_of_significance_takes_the_place_of_the_threshold():
     rule = Patience(10, improvement_test="mcnemar", alpha=0.04)
-    first, best = [HistoryRow(5, 1, 0.5, 0.4, 10, 1.0)], 0.3
+    first, best = History([HistoryRow(5, 1, 0.5, 0.4, 10, 1.0)]), 0.3
     p_values = {0.04: 20, 0.041: 10}
     for p_value, patience in p_values.items():
         assert rule.extended(first, 10, best, lambda p_value=p_value: p_value) == patience
     # nothing is compared with the first model, nor where there are not fewer errors
-    assert rule.extended([], 10, best) == 20
+    assert rule.extended(History(), 10, best) == 20
     assert rule.extended(first, 10, 0.4) == rule.extended(first, 10, math.nan) == 10
     with pytest.raises(SettingsError, match="found 'sign'; expected one of threshold, mcnemar"):
         Patience(improvement_test="sign")

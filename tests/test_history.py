@@ -113,6 +113,11 @@ def test_a_history_grows_and_stays_a_value():
     assert (first, both, other) == (ROWS[:1], ROWS[:2], (ROWS[0], ROWS[2]))
     assert longer == History(ROWS) == ROWS and longer != both and longer != 3
     assert pickle.loads(pickle.dumps(both)) == both
+    unvalidated = [ROWS[0]._replace(validation_error=math.nan)]
+    assert History(unvalidated) == History(unvalidated) != first
+    assert History([row[:-1] for row in ROWS]) == ROWS  # as of before there were machines
+    with pytest.raises(TypeError):
+        History([ROWS[0], ROWS[1][:3]])
     assert (longer[-1], longer[:2], list(longer)) == (ROWS[2], tuple(ROWS[:2]), ROWS)
     assert [list(map(type, row)) for row in longer] == [[int, int, *[float] * 4, int]] * 3
     with pytest.raises(IndexError):

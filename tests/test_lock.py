@@ -2,6 +2,7 @@
 
 import os
 
+import filelock
 import pytest
 
 from dlt.runs.lock import FolderLock, ForeignRunError, identity
@@ -52,6 +53,29 @@ def test_it_knows_its_own_folder(tmp_path, change):
         "expected the one in which it began; put that back in its place, or choose another one "
         "(--output-dir)"
     )
+    lock.release()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_folder_that_is_replaced_while_it_is_locked_is_not_taken_for_it(
+    tmp_path, monkeypatch, moment
+):
+    folder, acquire = tmp_path / "folder", filelock.FileLock.acquire
+    folder.mkdir()
+
+    def replaced(self):
+        if moment == "after":
+            acquire(self)
+        move_the_folder(folder)
+        folder.mkdir()
+        if moment == "before":
+            acquire(self)
+        (folder / ".lock").touch()
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", replaced)
+    lock = FolderLock(str(folder), "run")
+    lock.acquire()
+    assert not lock.is_of_folder()
     lock.release()
 
 

@@ -2,6 +2,5 @@
 
 `state` and `history` say where a run stands; `folder` names its files; `checkpoint` is the file
 it goes on from; `lock` keeps a second run out; `saving` keeps all of them up to date; `resuming`
-compares two runs; `signals` turns Ctrl-C, SIGTERM and SIGHUP into a request to
-stop.
+compares two runs; `signals` turns Ctrl-C, SIGTERM and SIGHUP into a request to stop.
 """

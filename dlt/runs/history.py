@@ -13,7 +13,6 @@ import collections.abc
 import csv
 import io
 import itertools
-import operator
 import os
 import re
 from typing import Any, Iterable, Iterator, NamedTuple
@@ -89,7 +88,9 @@ class History(collections.abc.Sequence):
 
     # Histories that go on from one another share their numbers; each uses the first `_n` rows.
     def __init__(self, rows: Iterable[HistoryRow] = ()) -> None:
-        self._values = array.array("d", itertools.chain.from_iterable(rows))
+        self._values = array.array("d")
+        for row in itertools.starmap(HistoryRow, rows):  # so that each has all columns
+            self._values.extend(row)
         self._n = len(self._values) // len(_TYPES)
         self._best = 0
         if self._n:  # numpy takes NaN for the least; without a validation set all are
@@ -132,9 +133,11 @@ class History(collections.abc.Sequence):
         return (self[i] for i in range(self._n))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (History, tuple, list)):
-            return NotImplemented
-        return len(self) == len(other) and all(map(operator.eq, self, other))
+        if isinstance(other, History):  # NaN, as without a validation set, equals NaN
+            return np.array_equal(self.as_array(), other.as_array(), equal_nan=True)
+        if isinstance(other, (tuple, list)):
+            return list(self) == list(other)
+        return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # as that of a list
 

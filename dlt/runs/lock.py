@@ -18,7 +18,7 @@ LOCK_NAME = ".lock"
 
 
 class ForeignRunError(SettingsError):
-    """The folder holds another run than this one, or another process is at work in it."""
+    """The folder holds a run that this one cannot go on, or another process is at work in it."""
 
 
 class FolderLock:
@@ -62,6 +62,7 @@ class FolderLock:
         SettingsError
             It cannot be locked.
         """
+        folder = identity(os.path.realpath(self._folder))
         self._lock = filelock.FileLock(own_file(self._folder, LOCK_NAME), timeout=self._wait)
         try:
             self._lock.acquire()
@@ -72,6 +73,8 @@ class FolderLock:
         except (OSError, NotImplementedError) as error:  # the latter: no locks there
             raise unwritable(self._folder, error, f"a {self._work}") from error
         self._identity = identity(self._path)
+        if identity(os.path.realpath(self._folder)) != folder:  # by now: who knows which is locked
+            self._identity = folder  # which no lock in it has
 
     def release(self) -> None:
         """Let others use the folder."""
