@@ -182,7 +182,7 @@ class Trainer:
             seconds in it, equals that of a run that was never stopped.
         allow_other_machine : bool
             Resume on a machine with another number of threads, other instructions or flags. The
-            last bits are others from there on, and ``machine`` in the history says so.
+            last bits are others from there on; the column ``machine`` of the history counts them.
         params : dict of str to ndarray, optional
             Values to start from, for parameters and for other state of the updates. What else
             the updates change starts as it was when the trainer was made.

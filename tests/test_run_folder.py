@@ -14,7 +14,8 @@ pytestmark = pytest.mark.once
 def test_settings_are_those_that_json_gives_back(tmp_path):
     given = {"sizes": (1, np.int64(2)), "rate": np.float32(0.5), "flag": np.bool_(True)}
     folder = RunFolder(tmp_path, settings=given)
-    assert folder == (str(tmp_path), None, 10, {"sizes": [1, 2], "rate": 0.5, "flag": True}, 0)
+    expected = {"sizes": [1, 2], "rate": 0.5, "flag": True}
+    assert folder == (str(tmp_path), None, 10, expected, 0, True)
     assert type(folder.settings["rate"]) is float
     assert RunFolder("runs").settings == {}
 

@@ -309,6 +309,18 @@ def test_an_unfinished_run_that_is_not_resumed_is_kept(tmp_path):
     assert bits(run(tmp_path / "again", resume=True)) == bits(after(2).state)
 
 
+def test_what_is_kept_is_not_replaced_whatever_else_has_such_a_name(tmp_path):
+    first = 10**18 - 1
+    (tmp_path / f"checkpoint.unfinished-{first}.npz").mkdir()
+    for n in range(1, 7):
+        run(tmp_path, n)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [
+        f"checkpoint.unfinished-{first}.npz"
+    ]
+    (tmp_path / f"checkpoint.unfinished-{first}.npz").rmdir()
+    assert kept(tmp_path) == {first + 3: 30, first + 4: 40, first + 5: 50}
+
+
 @pytest.mark.parametrize(
     "newest, previous, expected",
     [
@@ -475,8 +487,8 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: found a checkpoint of another run: l1: the checkpoint has none, "
         "this run 0.5; seed: the checkpoint has none, this run 1; expected the same data, "
-        "settings, loss, updates, order and engine; use those, or train anew without resume "
-        "(--resume)"
+        "settings, loss, updates, order and engine; use those, or train anew in another folder "
+        "(--output-dir)"
     )
     for changes, message in (
         ({"params": dict(values(0), b=np.zeros(4))}, r"found b .*\(3,\); expected b .*\(4,\), as"),
@@ -617,9 +629,13 @@ def test_a_folder_that_was_replaced_is_left_alone_and_the_run_is_saved_beside(
         change(path)
         before = files(tmp_path)
         state = after(3).state
-        with pytest.raises(saving.ForeignRunError) as caught:
-            running.end(state, "n_epochs") if at_its_end else running.take(state)
-        running.end(state, None)  # as the trainer does in any case
+
+        def end(state):
+            running.end(state, "n_epochs")
+
+        for save in (end,) if at_its_end else (running.take, end):
+            with pytest.raises(saving.ForeignRunError) as caught:
+                save(state)
     beside = tmp_path / "runs" / "first-3"
     assert str(caught.value) == (
         f"{path}: found {found}, moved or replaced; this run is saved in {beside}; expected the "
@@ -628,9 +644,48 @@ def test_a_folder_that_was_replaced_is_left_alone_and_the_run_is_saved_beside(
     now = files(tmp_path)
     assert {file: now.get(file) for file in before} == before
     assert {file.relative_to(tmp_path).parts[1] for file in now.keys() - before} == {"first-3"}
-    assert read_checkpoint(beside / "checkpoint.npz").ended == ("n_epochs" if at_its_end else None)
+    assert read_checkpoint(beside / "checkpoint.npz").ended == "n_epochs"
     assert bits(run(beside, 4, resume=True, snapshot_every=1)) == bits(state)
     assert names(tmp_path / "runs" / "first-2") == []
+
+
+def test_where_a_run_cannot_be_saved_beside_one_folder_is_tried_and_both_facts_are_said(
+    tmp_path, monkeypatch
+):
+    def full(path, history):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "first"
+    with saver(path) as running:
+        running.begin()
+        running.take(after(1).state)
+        moved(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(saving, "write_history", full)
+            for save in (running.take, lambda state: running.end(state, None)):
+                with pytest.raises(saving.ForeignRunError) as caught:
+                    save(after(2).state)
+                assert str(caught.value) == (
+                    f"{path}: found another folder than at the start of this run, moved or "
+                    "replaced; this run cannot be saved beside it: found a folder that cannot be "
+                    "written (No space left on device); expected the one in which it began; put "
+                    "that back in its place, and go on with resume (--resume)"
+                )
+        with pytest.raises(saving.ForeignRunError, match=f"this run is saved in {path}-2;"):
+            running.end(after(2).state, None)
+    assert names(tmp_path) == ["first-2", "moved"]
+    assert read_checkpoint(tmp_path / "first-2" / "checkpoint.npz").state.iteration == 20
+
+
+def test_a_run_that_is_not_to_be_saved_beside_only_ends(tmp_path):
+    path = tmp_path / "search" / "first"
+    with saver(path, beside=False) as running:
+        running.begin()
+        running.take(after(1).state)
+        moved(path.parent)
+        with pytest.raises(saving.ForeignRunError, match="replaced; .*; put that back in its pl"):
+            running.take(after(2).state)
+    assert names(tmp_path) == ["moved"]
 
 
 def test_a_run_goes_on_in_the_folder_that_it_locked(tmp_path):

@@ -178,16 +178,19 @@ def test_candidates_that_differ_in_shared_scalars_compile_once(search, monkeypat
     assert len(made) - once <= 2  # the errors of each example, to compare the first two
 
 
-def test_a_candidate_goes_on_on_another_machine_only_if_that_is_allowed(search, monkeypatch):
+def test_a_candidate_goes_on_on_another_machine_only_if_that_is_allowed(
+    search, monkeypatch, tmp_path
+):
     asked = iter(range(10**6))
     search(RATES[:1], should_stop=lambda: next(asked) > 5)
     before = trainer.machine()
     monkeypatch.setattr(trainer, "machine", lambda: {**before, "processor": "another"})
-    selection, lines = search(RATES[:2])
-    failed, trained = selection.outcomes[1], selection.outcomes[0]
-    assert trained.error is None and trained.n_machines == 1
-    assert "found a checkpoint of another machine: processor: the checkpoint has" in failed.error
-    assert "or go on with --allow-other-machine (allow_other_machine=True)" in failed.error
+    # before a loser can win, and be scored on the test set
+    with pytest.raises(SettingsError) as caught:
+        search(RATES[:2])
+    assert "found a checkpoint of another machine: processor: the checkpoint" in str(caught.value)
+    assert "or go on with --allow-other-machine (allow_other_machine=True)" in str(caught.value)
+    assert not list(tmp_path.glob("search/*/test.json"))
     selection, lines = search(RATES[:2], allow_other_machine=True)
     assert [line for line in lines if line.endswith(" epochs on 2 machines")]
     assert {outcome.n_machines for outcome in selection.outcomes} == {1, 2}
@@ -303,6 +306,20 @@ def test_a_search_ends_where_its_folder_is_replaced(search, tmp_path, moment):
     assert len(list((tmp_path / "moved").glob("*/best_params.npz"))) == int(moment[0])
 
 
+def test_a_candidate_whose_search_is_moved_ends_and_leaves_nothing(search, tmp_path):
+    folder, asked = tmp_path / "search", iter(range(10**6))
+
+    def moved_while_a_candidate_is_trained():
+        if next(asked) == 5:
+            assert len(list(folder.glob("*/checkpoint.npz"))) == 1
+            folder.rename(tmp_path / "moved")
+        return False
+
+    with pytest.raises(SettingsError, match="moved or replaced; .*; put that back in its place"):
+        search(RATES, n_epochs=1000, should_stop=moved_while_a_candidate_is_trained)
+    assert not folder.exists()
+
+
 def test_larger_data_is_read_in_chunks_and_shuffled_in_blocks(data, search):
     size = sum(path.stat().st_size for path in (ROOT / data).glob("*_x.npy"))
     candidates = grid(learning_rate=[0.5], seed=[None, 1])
@@ -356,7 +373,8 @@ def test_a_search_without_any_result_says_why(search, candidates, recipe, messag
         ({"candidates": []}, "candidates: found none; expected one or more"),
         ({"candidates": [3]}, "candidates: found 3; expected a dict of settings, by name"),
         ({"candidates": [{"run": 1}]}, "found a setting called run; expected another name"),
-        ({"n_epochs": 0}, "n_epochs: found 0; expected a whole number, 1 or more"),
+        ({"n_epochs": 0}, "n_epochs: found 0; expected a whole number from 1 to 1048576, the most"),
+        ({"n_epochs": 1048577}, "n_epochs: found 1048577; expected a whole number from 1 to 1048"),
         ({"recipe": None}, "recipe: found None; expected a function; see dlt.selection.recipes"),
     ],
 )
@@ -373,7 +391,7 @@ def test_arrays_have_no_name_to_load_them_by(tmp_path):
 
 def test_runs_that_cannot_go_on_end_the_search_before_a_loser_can_win(search):
     search(grid(learning_rate=[0.5]), n_epochs=8)
-    message = r"n_epochs: the checkpoint has 8, this run 3 \(it may only be raised\); .* choose ano"
+    message = r"n_epochs: the checkpoint has 8, this run 3 \(it may only be raised\); .* in another"
     with pytest.raises(SettingsError, match=message):
         search(grid(learning_rate=[0.5, 1e-9]), n_epochs=3)
 
@@ -382,7 +400,7 @@ def test_runs_that_cannot_go_on_end_the_search_before_a_loser_can_win(search):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
 def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / MARK_NAME)
-    task = Task({}, str(tmp_path / "run"), None, None, [], "mark", 1, None)
+    task = Task({}, str(tmp_path / "run"), None, None, [], "mark", 1, None, False)
     assert "found another folder, or none, on the machine" in str(run_task(task))
 
 

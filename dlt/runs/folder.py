@@ -42,7 +42,7 @@ DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
 MODEL, DESCRIPTION = "model", "description"
 MACHINES = "machines"  # of `dlt.runs.state.State`
 
-_UNFINISHED = re.compile(r"checkpoint\.unfinished-([1-9][0-9]{0,17})\.npz")
+_KEPT = re.compile(r"checkpoint\.unfinished-([1-9][0-9]*)\.npz")
 _SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
@@ -62,20 +62,20 @@ def list_snapshots(path: str | os.PathLike) -> list[tuple[int, str]]:
     return _numbered(os.path.join(os.fspath(path), SNAPSHOTS_NAME), _SNAPSHOT)
 
 
-def unfinished_name(number: int) -> str:
+def kept_name(number: int) -> str:
     """Return the file name of a checkpoint that was moved aside.
 
     Examples
     --------
-    >>> unfinished_name(1)
+    >>> kept_name(1)
     'checkpoint.unfinished-1.npz'
     """
     return f"checkpoint.unfinished-{number}.npz"
 
 
-def list_unfinished(path: str | os.PathLike) -> list[tuple[int, str]]:
+def list_kept(path: str | os.PathLike) -> list[tuple[int, str]]:
     """Return number and file of each checkpoint that was moved aside, the oldest first."""
-    return _numbered(os.fspath(path), _UNFINISHED)
+    return _numbered(os.fspath(path), _KEPT)
 
 
 def _numbered(folder, pattern):
@@ -90,6 +90,7 @@ class _Place(NamedTuple):
     keep: int
     settings: dict[str, Any]
     wait: float
+    beside: bool
 
 
 class RunFolder(_Place):
@@ -108,6 +109,9 @@ class RunFolder(_Place):
         seed, weight of a penalty, ...), so that a run is resumed with the same.
     wait : float
         Seconds to wait for another run in the folder to end; below 0, as long as it takes.
+    beside : bool
+        If another folder takes this one's name while the run is at work, save the run in a new one
+        beside it. In any case the run ends.
 
     Raises
     ------
@@ -117,7 +121,8 @@ class RunFolder(_Place):
     Examples
     --------
     >>> RunFolder("runs/first", settings={"seed": 1})
-    RunFolder(path='runs/first', snapshot_every=None, keep=10, settings={'seed': 1}, wait=0)
+    RunFolder(path='runs/first', snapshot_every=None, keep=10, settings={'seed': 1}, wait=0, \
+beside=True)
     """
 
     __slots__ = ()
@@ -129,12 +134,13 @@ class RunFolder(_Place):
         keep: int = 10,
         settings: dict[str, Any] | None = None,
         wait: float = 0,
+        beside: bool = True,
     ) -> RunFolder:
         if snapshot_every is not None:
             snapshot_every = whole_number("snapshot_every", snapshot_every, low=1)
         keep = whole_number("keep", keep, low=1)
         settings = plain_settings({} if settings is None else settings)
-        return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings, wait)
+        return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings, wait, beside)
 
 
 def newest_checkpoint(path: str | os.PathLike) -> tuple[str | None, Checkpoint | None]:

@@ -38,10 +38,10 @@ from dlt.runs.folder import (
     SETTINGS_NAME,
     SNAPSHOTS_NAME,
     RunFolder,
+    kept_name,
+    list_kept,
     list_snapshots,
-    list_unfinished,
     snapshot_name,
-    unfinished_name,
 )
 from dlt.runs.history import write_history
 from dlt.runs.lock import FolderLock, ForeignRunError, identity
@@ -108,7 +108,7 @@ class Saver:
         self._due: float | None = None  # when to save next; None before there is anything to save
         self._lock = FolderLock(folder.path, "run", folder.wait)
         self._snapshots_folder: tuple[int, int] | None = None  # its identity; None while missing
-        self._is_saved_beside = False
+        self._beside: str | None = None  # where to save once the folder is not this run's
         self._to_keep: list[tuple[str, str]] = []  # checkpoints to move aside, and their new names
 
     def __enter__(self) -> Saver:
@@ -196,9 +196,9 @@ class Saver:
 
     def _keep(self, file):
         """Note that a checkpoint is to be moved aside, and return its new name."""
-        numbers = [number for number, _ in list_unfinished(self._folder.path)]
+        numbers = [number for number, _ in list_kept(self._folder.path)]
         number = max(numbers, default=0) + len(self._to_keep) + 1
-        self._to_keep.append((file, self._file(unfinished_name(number))))
+        self._to_keep.append((file, self._file(kept_name(number))))
         return self._to_keep[-1][1]
 
     def _move_aside(self):
@@ -206,7 +206,9 @@ class Saver:
             with contextlib.suppress(FileNotFoundError):  # after Ctrl-C in the first try
                 os.replace(file, kept)
         if self._to_keep:
-            for _, file in list_unfinished(self._folder.path)[:-_MOST_KEPT]:
+            files = [file for _, file in list_kept(self._folder.path)]
+            files = [file for file in files if os.path.islink(file) or os.path.isfile(file)]
+            for file in files[:-_MOST_KEPT]:
                 os.unlink(file)
         self._to_keep = []  # what takes those names from now on is this run's
 
@@ -235,7 +237,7 @@ class Saver:
                 path,
                 f"a checkpoint of another run: {'; '.join(others[:_MOST] + more)}",
                 "the same data, settings, loss, updates, order and engine",
-                "use those, or train anew without resume (--resume)",
+                "use those, or train anew in another folder (--output-dir)",
             )
         for group in ("params", "update_state"):
             check_values(path, *(getattr(run.state, group) for run in (self._start, found)))
@@ -260,7 +262,7 @@ class Saver:
             return state._replace(machines=tuple(before))
         found = f"a checkpoint of another machine: {'; '.join(others)}"
         if not self._allow_other_machine:
-            raise SettingsError(
+            raise ForeignRunError(
                 self._folder.path,
                 found,
                 "the same one, for the same bits",
@@ -277,8 +279,8 @@ class Saver:
 
     def _save(self, ended):
         """Write all files, here or beside."""
-        if self._is_saved_beside:
-            return
+        if not self._folder.beside:
+            self._lock.check()
         with self._explained():
             if not self._lock.is_of_folder():
                 self._save_beside(ended, "another folder than at the start of this run")
@@ -288,22 +290,23 @@ class Saver:
 
     def _save_beside(self, ended, found) -> NoReturn:
         """Write all files to a new folder, as the one of this name is not this run's any more."""
-        path = self._folder.path
-        for n in itertools.count(2):
-            beside = f"{os.path.abspath(path)}-{n}"
-            with contextlib.suppress(FileExistsError):
-                os.makedirs(beside)
-                break
-        with Saver(self._folder._replace(path=beside), self._start) as saver:
-            saver._newest = self._newest
-            saver._write(ended)
-        self._is_saved_beside = True
-        raise ForeignRunError(
-            path,
-            f"{found}, moved or replaced; this run is saved in {beside}",
-            "the one in which it began",
-            "go on in that one (--output-dir) with resume (--resume)",
-        )
+        path, numbers = self._folder.path, itertools.count(2)
+        try:
+            while self._beside is None:
+                beside = f"{os.path.abspath(path)}-{next(numbers)}"
+                with self._explained(), contextlib.suppress(FileExistsError):
+                    os.makedirs(beside)
+                    self._beside = beside
+            with Saver(self._folder._replace(path=self._beside), self._start) as saver:
+                saver._newest = self._newest
+                saver._write(ended)
+            saved = f"this run is saved in {self._beside}"
+            remedy = "go on in that one (--output-dir) with resume (--resume)"
+        except SettingsError as error:
+            saved = f"this run cannot be saved beside it: found {error.found}"
+            remedy = "put that back in its place, and go on with resume (--resume)"
+        found = f"{found}, moved or replaced; {saved}"
+        raise ForeignRunError(path, found, "the one in which it began", remedy)
 
     def _write(self, ended):
         """Write all files, each whole or not at all."""

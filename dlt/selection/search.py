@@ -25,6 +25,7 @@ from dlt.files.writing import own_file, own_folder, prepare_output_dir, write_te
 from dlt.parameters import read_params
 from dlt.progress import Progress, silent
 from dlt.runs.folder import PARAMS_NAME
+from dlt.runs.history import MAX_ROWS
 from dlt.runs.lock import FolderLock
 from dlt.score import Score
 from dlt.selection.candidates import checked, digest, sort_key
@@ -92,7 +93,7 @@ def select(
         blocks of 5000 examples.
     allow_other_machine : bool
         Let a candidate go on also where another machine began it, as `dlt.Trainer.run` does; the
-        report says so. Otherwise that candidate fails.
+        report says so. Otherwise the search ends there.
     executor : concurrent.futures.Executor, optional
         Where to train: `dlt.ProcessPool`, or that of a Dask cluster,
         ``distributed.Client(address).get_executor(pure=False, retries=2)``. By default in this
@@ -112,8 +113,8 @@ def select(
     ------
     SettingsError
         An argument is out of range; another search is at work in the folder; it has runs of another
-        engine, of more epochs or of another recipe of the same name; or no candidate could be
-        trained.
+        engine, of another machine, of more epochs or of another recipe of the same name; or no
+        candidate could be trained.
     DataError
         The data cannot be read; or a process sees other data, or not the folder.
 
@@ -126,7 +127,7 @@ def select(
     >>> selection.winner.settings, selection.is_complete
     ({'learning_rate': 0.1, 'seed': 1}, True)
     """
-    whole_number("n_epochs", n_epochs, low=1)
+    whole_number("n_epochs", n_epochs, 1, MAX_ROWS, "the most that a history can hold")
     if not inspect.isfunction(recipe):
         raise SettingsError("recipe", repr(recipe), "a function; see dlt.selection.recipes")
     if not isinstance(dataset, (str, os.PathLike)):
@@ -150,8 +151,8 @@ def select(
         for settings in plain:
             order = repr(order_of(settings, source))
             place = own_folder(folder, digest(dict(common, settings=settings, order=order)))
-            task = Task(settings, place, recipe, source, data, mark, n_epochs, patience)
-            tasks.append(task._replace(allow_other_machine=allow_other_machine))
+            rest = (recipe, source, data, mark, n_epochs, patience, allow_other_machine)
+            tasks.append(Task(settings, place, *rest))
 
         def is_over():
             lock.check()
@@ -322,6 +323,7 @@ def _alone(folder):
     lock = FolderLock(folder, "search")
     lock.acquire()
     try:
+        lock.check()
         mark = uuid.uuid4().hex
         write_text(own_file(folder, MARK_NAME), mark)
         try:

@@ -17,7 +17,7 @@ from dlt.chunks import open_data
 from dlt.datasets import load_data
 from dlt.early_stopping import Patience
 from dlt.engine.failures import explained
-from dlt.errors import DataError, DltError, SettingsError, one_line
+from dlt.errors import DataError, DltError, one_line
 from dlt.files.reading import open_regular
 from dlt.order import Shuffled
 from dlt.runs.folder import DATASET, SEED, RunFolder
@@ -83,7 +83,7 @@ class Task(NamedTuple):
     mark: str
     n_epochs: int
     patience: Patience
-    allow_other_machine: bool = False
+    allow_other_machine: bool
 
 
 def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcome | DltError:
@@ -104,8 +104,7 @@ def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outco
         try:
             return _trained(task, should_stop or functools.partial(_is_over, task))
         except ForeignRunError as error:
-            remedy = "use the same, or choose another folder (--output-dir)"
-            return SettingsError(error.what, error.found, error.expected, remedy)
+            return error
         except DltError as error:
             return failed(task, str(error))
         except Exception as error:
@@ -172,7 +171,8 @@ def _trained(task, should_stop):
         task.patience,
         order_of(task.settings, task.source),
         # wait: a process that was given up may still be at work, until it sees that
-        RunFolder(task.folder, settings=noted, wait=60),
+        # beside: no search would read that
+        RunFolder(task.folder, settings=noted, wait=60, beside=False),
         resume="auto",
         allow_other_machine=task.allow_other_machine,
         params=params,
