@@ -30,8 +30,9 @@ _options: dict[str, str] = {}
 # What a run is started with; read before the engine completes its flags.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if value}
 _FLAGS = ("THEANO_FLAGS", "PYTENSOR_FLAGS")
+_RC = ("THEANORC", "PYTENSORRC")
 
-_SIGPIPE = 13  # Windows has no name for it
+_SIGHUP, _SIGPIPE = 1, 13  # Windows has no names for them
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -196,7 +197,8 @@ def this_command(args: argparse.Namespace, argv: Sequence[str] | None = None, **
         Arguments of the script, if they are not the process's own.
     **more
         Values for options, by their names in `args`: each is added if there is none in `args`.
-        What the environment says about the engine is added too, as options if it can be.
+        What the environment says about the engine is added too, as options if it can be; on
+        Windows, where it cannot be part of a command, only as options.
 
     Examples
     --------
@@ -226,7 +228,7 @@ def _engine_options(environment: Mapping[str, str]):
     from dlt import engine
 
     # The machine's are those that a resumed run compares; OpenBLAS takes that of OpenMP, too.
-    names = ["DLT_ENGINE", *_FLAGS, "OMP_NUM_THREADS", *filter(str.isupper, engine.machine())]
+    names = ["DLT_ENGINE", *_FLAGS, *_RC, "OMP_NUM_THREADS", *filter(str.isupper, engine.machine())]
     left = {name: environment[name] for name in names if name in environment}
     if not any(name in left for name in _FLAGS):
         return {}, left
@@ -287,12 +289,14 @@ def script(main: Callable[..., int | None]) -> Callable[..., int]:
 
 def _outcome(main, argv):
     """Return the exit code of a script, and what to say."""
+    terminals = _terminals()
     try:
-        code = main(argv) or 0
+        try:
+            code = main(argv)
+        except SystemExit as end:  # of the parser, which has said it
+            code = end.code
         sys.stdout.flush()
-        return code, None
-    except SystemExit as end:  # of the parser, which has said it
-        return end.code or 0, None
+        return code or 0, None
     except BrokenPipeError:  # the reader of the output, such as head, has seen enough
         return 128 + _SIGPIPE, None
     except KeyboardInterrupt:
@@ -300,14 +304,22 @@ def _outcome(main, argv):
     except _Ended as end:
         return 128 + end.args[0], f"stopped by {signal.Signals(end.args[0]).name}"
     except Exception as error:
+        if isinstance(error.__cause__ or error, OSError) and _terminals() != terminals:
+            return 128 + _SIGHUP, None  # a terminal was closed, and refused a line
         known = _known(error)
         if known is None:  # a bug keeps its traceback
             raise
         return 2, f"error: {in_options(known)}"
 
 
+def _terminals():
+    """Return which streams are terminals; one that was closed is none."""
+    return [stream.isatty() for stream in (sys.stdout, sys.stderr)]
+
+
 def _known(error):
     """Return the error, of one line, for an exception that is no bug; None for others."""
+    in_chunks = "max_memory" in _options
     if isinstance(error, DltError):
         return error
     if isinstance(error, ImportError) and not (error.name or "").startswith("dlt"):
@@ -315,12 +327,14 @@ def _known(error):
         remedy = "start it with .venv/bin/python, which make train makes, or pip install ."
         return DltError("Python", found, "one with all that dlt needs", remedy)
     if isinstance(error, MemoryError):
-        remedy = "free some, or read the data in chunks: --max-memory 512MB"
+        remedy = "free some"
+        if in_chunks:
+            remedy += ", or read the data in chunks: --max-memory 512MB"
         return DltError("memory", f"too little ({error or 'no more to be had'})", remedy=remedy)
     if "dlt.engine" in sys.modules:
         from dlt.engine.failures import explained
 
-        return explained(error) or (error if isinstance(error, OSError) else None)
+        return explained(error, in_chunks) or (error if isinstance(error, OSError) else None)
     return error if isinstance(error, OSError) else None
 
 

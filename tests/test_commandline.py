@@ -1,5 +1,6 @@
 """Exit codes and one-line errors."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -31,14 +32,22 @@ def test_exit_codes(capsys):
     assert raising(KeyboardInterrupt())([]) == 130
     assert capsys.readouterr().err == "stopped by Ctrl-C\n"
     assert raising(SystemExit(2))([]) == 2  # the parser's
-    assert raising(MemoryError("Unable to allocate 9 GiB"))([]) == 2
-    assert capsys.readouterr().err == (
-        "error: memory: found too little (Unable to allocate 9 GiB); free some, or read the data "
-        "in chunks: --max-memory 512MB\n"
-    )
-
     with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
         raising(ZeroDivisionError())([])
+
+
+def test_too_little_memory_names_an_option_that_this_script_has(capsys):
+    @script
+    def main(argv=None):
+        commandline.add_data_options(Parser())
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    expected = "error: memory: found too little (Unable to allocate 9 GiB); free some"
+    assert raising(MemoryError("Unable to allocate 9 GiB"))([]) == 2
+    assert capsys.readouterr().err == expected + "\n"
+    assert main([]) == 2
+    expected += ", or read the data in chunks: --max-memory 512MB\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_message_names_the_option_of_this_script(capsys):
@@ -103,6 +112,7 @@ from dlt.errors import DataError
 def main(argv=None):
     opened = open(sys.argv[1], "w")
     print("line")
+    if sys.argv[2] == "helps": sys.exit()
     if sys.argv[2] == "fails": raise DataError("x", 1)
     for line in range(100000 if sys.argv[2] == "long" else 1): print("line")
     opened.close()
@@ -110,6 +120,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
 @pytest.mark.parametrize(
     "streams, end, code, err",
     [
@@ -122,6 +133,7 @@ sys.exit(main())
         ("2>/dev/full", "fails", 2, ""),
         (">/dev/full", "well", 2, "error: [Errno 28] No space left on device\n"),
         (">/dev/full", "long", 2, "error: [Errno 28] No space left on device\n"),
+        (">/dev/full", "helps", 2, "error: [Errno 28] No space left on device\n"),
         (">/dev/full 2>/dev/full", "well", 2, ""),
         ("| :", "long", 141, ""),
         ("2>/dev/full | :", "long", 141, ""),
@@ -139,7 +151,12 @@ def test_streams_that_are_closed_or_full_change_no_file_and_no_exit_code(
     assert (tmp_path / "file").read_bytes() == b""  # not what was printed
 
 
-@pytest.mark.parametrize("name, code", [("SIGTERM", 143), ("SIGHUP", 129)])
+no_hangup = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+
+
+@pytest.mark.parametrize(
+    "name, code", [("SIGTERM", 143), pytest.param("SIGHUP", 129, marks=no_hangup)]
+)
 def test_a_signal_has_its_code_and_the_former_handler_comes_back(capsys, name, code):
     number = getattr(signal, name)
     before = signal.getsignal(number)
@@ -211,3 +228,11 @@ def test_what_the_environment_says_of_data_is_in_the_command(monkeypatch):
         assert again(argv)[2] == expected
     monkeypatch.delenv("DLT_DATA", raising=False)
     assert again(["--dataset", "digits"])[2] is None
+
+
+@pytest.mark.parametrize("name", ["THEANORC", "PYTENSORRC"])
+def test_a_file_of_settings_that_the_environment_names_is_in_the_command(monkeypatch, name):
+    monkeypatch.setattr(commandline, "_ENVIRONMENT", {name: "my rc"})
+    parser = Parser()
+    commandline.add_engine_options(parser)
+    assert this_command(parser.parse_args([]), []).startswith(f"{name}='my rc' ")

@@ -26,6 +26,12 @@ def test_it_links_the_blas_that_numpy_brings_along():
     np.testing.assert_array_equal(f(rows, rows.T), rows @ rows.T)
 
 
+def test_it_is_refused_without_docstrings():
+    status, _, err = run("import dlt.engine", PYTHONOPTIMIZE="2")
+    found = "Python: found the option -OO, which drops docstrings that Theano needs; start it with"
+    assert status == 1 and found in err.splitlines()[-1]
+
+
 def test_theanorc_is_read(tmp_path):
     (tmp_path / "rc").write_text("[global]\nfloatX = float32\n")
     out, err = report(THEANORC=tmp_path / "rc")

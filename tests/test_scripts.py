@@ -406,6 +406,27 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130_or_143(tmp_path):
         begins = f"going on after {n_updates} updates\n"
 
 
+CLOSE = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+said = b""
+while b"epoch 3" not in said:
+    said += os.read(terminal, 4096)
+os.close(terminal)
+print(os.WEXITSTATUS(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="terminals of POSIX")
+def test_a_terminal_that_closes_saves_and_exits_129(tmp_path):
+    done = run_python("-c", CLOSE, *TRAINING, *LONG, "--output-dir", tmp_path, **MODE_FLAGS)
+    assert (done.stdout, done.stderr) == ("129\n", "")
+    n_updates = read_checkpoint(tmp_path / "checkpoint.npz").state.iteration
+    assert n_updates // 60 == len(read_history(tmp_path / "history.csv")) >= 3
+
+
 def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
     variable = "NPROC" if "NPROC" in engine.machine() else "OPENBLAS_NUM_THREADS"
     if variable != "NPROC" and engine.cores() < 2:

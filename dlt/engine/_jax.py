@@ -26,9 +26,9 @@ from pytensor.scalar.basic import Add, Cast, Mul, Sub
 from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 
-from dlt.engine._loading import one_line
+from dlt.engine._loading import joined
 from dlt.engine._machine import cores, host, llvm_processor
-from dlt.engine.failures import memory_remedy
+from dlt.engine.failures import RESERVED
 from dlt.errors import EngineError
 
 
@@ -40,7 +40,7 @@ def floatX_changed():
     try:
         import jax
     except Exception as error:  # of many kinds: a missing part, versions, a setting JAX_...
-        found = f"JAX, which cannot be imported ({one_line(error)})"
+        found = f"JAX, which cannot be imported ({joined(error)})"
         raise EngineError("linker jax", found, remedy="correct that, or use numba") from error
     jax.config.update("jax_enable_x64", config.floatX == "float64")
     return jax
@@ -137,10 +137,10 @@ def _first_device(name):
     try:
         return jax.devices(name)[0]
     except (RuntimeError, AssertionError) as error:  # the latter for JAX_PLATFORMS without a device
-        platforms, reason = os.environ.get("JAX_PLATFORMS"), one_line(error)
+        platforms, reason = os.environ.get("JAX_PLATFORMS"), joined(error)
         remedy = "install its GPU support with: pip install .[gpu], or use the device cpu"
         if "RESOURCE_EXHAUSTED" in reason:
-            remedy = memory_remedy(on_gpu=True)
+            remedy = RESERVED
         elif platforms:
             reason = f"JAX_PLATFORMS={platforms}" + (reason and f": {reason}")
             remedy = "unset JAX_PLATFORMS"
@@ -157,7 +157,7 @@ def _check_flags(given):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     said = done.stderr.rpartition("] ")[2]  # after time and place
     if done.returncode and "XLA_FLAGS" in said:
-        expected = f"flags that XLA accepts; it says: {one_line(said)}"
+        expected = f"flags that XLA accepts; it says: {joined(said)}"
         raise EngineError("XLA_FLAGS", repr(given), expected, "correct or unset it")
 
 

@@ -3,7 +3,6 @@
 import importlib
 import logging
 import operator
-import sys
 import warnings
 
 from dlt.engine import flags
@@ -26,14 +25,13 @@ def import_engine(name, title, given, remedy):
         importlib.import_module(name + ".tensor")
         package.compile.mode.get_default_mode()  # reads mode, linker and optimizer
     except Exception as error:  # of many kinds: a numpy it does not know, a flag, a full disk
-        said = one_line(error) or type(error).__name__
+        said = joined(error) or type(error).__name__
         if given and not isinstance(error, ImportError):
             expected = f"flags that it accepts; it says: {said}"
             raise EngineError(title, f"{given!r} in {where}", expected) from error
-        if sys.flags.optimize > 1:  # classic Theano needs its docstrings
-            remedy = "start Python without -OO"
         found = f"{title}, which could not be imported ({said})"
-        raise EngineError("engine", found, remedy=remedy) from error
+        lacking = isinstance(error, (ImportError, AttributeError))  # a package, or a part of one
+        raise EngineError("engine", found, remedy=remedy if lacking else None) from error
     floatX = package.config.floatX
     if floatX not in FLOAT_TYPES:
         raise EngineError("floatX", f"{floatX!r} (in {where})", " or ".join(FLOAT_TYPES))
@@ -62,6 +60,6 @@ def _is_known(config, flag):
     return False
 
 
-def one_line(error):
+def joined(error):
     """Return what an exception or a program says, on one line."""
     return " ".join(str(error).split())

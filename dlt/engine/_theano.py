@@ -28,6 +28,9 @@ def _import():
         remedy = "use Python 3.8 to 3.10, where it still installs"
     if flags.numpy_version() >= (1, 24):
         raise EngineError("Theano", f"numpy {np.__version__}", "one below 1.24", remedy)
+    if sys.flags.optimize > 1:
+        found = "the option -OO, which drops docstrings that Theano needs"
+        raise EngineError("Python", found, remedy="start it without")
     given = os.environ.get("THEANO_FLAGS", "")
     note = flags.prepare_theano(os.environ)
     if note:

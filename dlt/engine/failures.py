@@ -6,44 +6,43 @@ import traceback
 
 from dlt.errors import EngineError
 
+#: What to do where a GPU has too little memory.
+RESERVED = (
+    "JAX reserves three quarters of a GPU for each process: set "
+    "XLA_PYTHON_CLIENT_PREALLOCATE=false or XLA_PYTHON_CLIENT_MEM_FRACTION=0.3"
+)
+
 _LIBRARIES = ("pytensor", "numba", "theano")
 
 
-def explained(error: Exception) -> EngineError | None:
+def explained(error: Exception, in_chunks: bool = True) -> EngineError | None:
     """Return what to tell a user about an exception; None for one that may be a bug.
+
+    `in_chunks` says whether a script can read its data in chunks.
 
     Examples
     --------
     >>> print(explained(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.")))
     memory: found too little on the cpu (RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.); \
-read the data in chunks: --max-memory 512MB
+free some, or read the data in chunks: --max-memory 512MB
     """
     from dlt.engine import NAME, device
 
     lines = str(error).splitlines() or [""]
     if "RESOURCE_EXHAUSTED" in lines[0]:  # XLA's; its own type depends on the version of JAX
         found = f"too little on the {device()} ({lines[0]})"
-        return EngineError("memory", found, remedy=memory_remedy(device() != "cpu"))
-    failed = lines[0].startswith(
-        "Compilation failed"
-    )  # then the command, and what the compiler says
+        remedy = "free some" if device() == "cpu" else RESERVED
+        if in_chunks:
+            remedy += ", or read the data in chunks: --max-memory 512MB"
+        return EngineError("memory", found, remedy=remedy)
+    # Theano's first line; then the command, and what the compiler says.
+    failed = lines[0].startswith("Compilation failed")
     if failed or (isinstance(error, OSError) and _is_from_engine(error)):
         found = f"a failure ({lines[min(2, len(lines) - 1)]})"
         variable = "PYTENSOR_FLAGS" if NAME == "PyTensor" else "THEANO_FLAGS"
         remedy = f"free some space, or compile elsewhere: {variable}=base_compiledir=FOLDER"
         return EngineError(f"compiling with {NAME}", found, remedy=remedy)
     return None
-
-
-def memory_remedy(on_gpu: bool) -> str:
-    """Return what to do where a device has too little memory."""
-    chunks = "read the data in chunks: --max-memory 512MB"
-    if not on_gpu:
-        return chunks
-    return (
-        "JAX reserves three quarters of a GPU for each process: set "
-        f"XLA_PYTHON_CLIENT_PREALLOCATE=false or XLA_PYTHON_CLIENT_MEM_FRACTION=0.3, or {chunks}"
-    )
 
 
 def _is_from_engine(error):

@@ -177,8 +177,9 @@ def prepare_theano(environ: Environ) -> str | None:
 def folder_to_compile_in(environ: Environ, engine: str) -> Iterator[str | None]:
     """Have an engine that is imported meanwhile compile in a folder that it can write to.
 
-    Where it would, if it can; else in a temporary one, which is removed at exit. Engines need a
-    home folder, too: this stands for it if there is none.
+    Where it would, if it can; else in a temporary one, which is removed at exit (on Windows, which
+    has other permissions, always where it would). Engines need a home folder, too: this stands for
+    it if there is none.
 
     Yields
     ------
@@ -190,9 +191,10 @@ def folder_to_compile_in(environ: Environ, engine: str) -> Iterator[str | None]:
     said = {**in_rc(environ, engine), **parse(own)}
     places = {"base_compiledir": os.path.join(home, "." + engine)}
     places.update((name, said[name]) for name in ("base_compiledir", "compiledir") if name in said)
-    refused = {name: path for name, path in places.items() if not _can_use(path)}
+    checked = places if os.name == "posix" else {}
+    refused = {name: path for name, path in checked.items() if not _can_use(path)}
     note = None
-    if refused and os.name == "posix":
+    if refused:
         folder = tempfile.mkdtemp(prefix="dlt-compiled-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         places.update(dict.fromkeys(refused, folder))
