@@ -18,7 +18,7 @@ from typing import Callable
 
 import numpy as np
 
-from dlt.checks import finite, inputs, labels, pair
+from dlt.checks import finite, inputs, labels, pair, sequence
 from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import check_format, open_capped
@@ -74,6 +74,7 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     >>> dlt.load_data(folder)[0].x.shape
     (1200, 784)
     """
+    datasets = sequence("datasets", datasets)
     if len(datasets) != len(SETS):
         expected = "a training, a validation and a test set"
         raise SettingsError("datasets", f"{len(datasets)} of them", expected)

@@ -1,6 +1,7 @@
 """Data has to be numbers of the right kind and shape; what is not is refused in one line."""
 
 import numpy as np
+import pandas
 import pytest
 
 import dlt
@@ -170,7 +171,6 @@ class Hole:
     """A nullable frame or series of pandas."""
 
     def __init__(self, array):
-        pandas = pytest.importorskip("pandas")
         self.values = np.full(array.shape, pandas.NA)
 
     def to_numpy(self):

@@ -939,7 +939,12 @@ DATA = {
     ),
     "x: found 5 inputs; expected a square number": lambda: plot_digits(np.zeros((2, 5))),
     "x: found NaN or infinite values": lambda: plot_digits([[math.nan]]),
-    "x: found 501 pictures; expected at most 500": lambda: plot_digits(np.ones((501, 1))),
+    "x: found 501 pictures; expected at most 500": lambda: plot_digits(
+        np.ones((501, 183**2), "u1")
+    ),
+    "x: found 16781312 pixels in all pictures; expected at most 16777216; take fewer": lambda: (
+        plot_digits(np.ones((1, 4096, 4097), "u1"))
+    ),
     "x: found rows of different lengths": lambda: plot_mistakes([[1], [1, 2]], Y, P),
     "y: found 1 of them; expected 4": lambda: plot_digits(X, [1]),
     "y: found a row of 2 values; expected one number or text for each; of one-hot rows take": (

@@ -148,6 +148,11 @@ def test_two_sets_are_refused(sets, tmp_path):
         dlt.save_data(tmp_path / "data", sets[:2])
 
 
+def test_a_generator_of_sets_is_stored(sets, tmp_path):
+    dlt.save_data(tmp_path / "data", (data_set for data_set in sets))
+    assert dlt.load_data(tmp_path / "data")[2].y.tolist() == sets[2].y.tolist()
+
+
 def test_a_folder_with_files_is_refused(sets, folder):
     with pytest.raises(SettingsError, match="data: found files there already; expected a new fold"):
         dlt.save_data(folder, sets)

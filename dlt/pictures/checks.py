@@ -27,10 +27,10 @@ def examples(name, x):
 def as_pictures(name, x):
     """Return pictures as float64, shape (N, height, width); rows of pixels become squares."""
     x = examples(name, x)
-    check_pixels(name, x.size)
-    x = x.astype(np.float64)
     if len(x) > MAX_PICTURES:
         raise DataError(name, f"{len(x)} pictures", f"at most {MAX_PICTURES}", "choose some")
+    check_pixels(name, x.size)
+    x = x.astype(np.float64)
     if x.ndim == 2:
         side = side_of(x.shape[1], name)
         x = x.reshape(-1, side, side)
@@ -40,7 +40,8 @@ def as_pictures(name, x):
 def check_pixels(name, n):
     """Check that pictures are not too large to be drawn."""
     if n > MAX_PIXELS:
-        raise DataError(name, f"{n} pixels in all pictures", f"at most {MAX_PIXELS}")
+        found, remedy = f"{n} pixels in all pictures", "take fewer or smaller ones"
+        raise DataError(name, found, f"at most {MAX_PIXELS}", remedy)
 
 
 def side_of(n_in, name):

@@ -42,7 +42,8 @@ def plot_digits(
     Parameters
     ----------
     x : array, shape (N, n_in) or (N, height, width)
-        Pixels from 0 to 1, of at most `MAX_PICTURES` pictures. Rows become squares.
+        Pixels from 0 to 1, of at most `MAX_PICTURES` pictures, which have at most `MAX_PIXELS`
+        in all. Rows become squares.
     y : sequence of N labels, optional
         Numbers or text, shown above the pictures.
     n_columns : int
@@ -84,7 +85,8 @@ def plot_weights(
     Parameters
     ----------
     W : array, shape (n_in, n_out) or (height, width, n_out)
-        Weights of at most `MAX_PICTURES` labels. Columns become squares.
+        Weights of at most `MAX_PICTURES` labels, and at most `MAX_PIXELS` in all. Columns become
+        squares.
     labels : sequence of n_out labels, optional
         Shown above the images; 0 to n_out - 1 by default.
     limit : float, optional
