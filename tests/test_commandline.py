@@ -144,7 +144,7 @@ def test_streams_that_are_closed_or_full_change_no_file_and_no_exit_code(
 ):
     command = shlex.join([sys.executable, "-c", PROGRAM, str(tmp_path / "file"), end])
     done = subprocess.run(
-        ["bash", "-c", f"{command} {streams}; exit ${{PIPESTATUS[0]}}"],
+        ["bash", "-c", f"unset PYTHONUNBUFFERED; {command} {streams}; exit ${{PIPESTATUS[0]}}"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, err)

@@ -165,10 +165,11 @@ def test_a_folder_of_another_user_in_the_one_to_compile_in_gives_way_too(tmp_pat
 
 
 def test_windows_has_other_permissions_which_are_not_looked_at(monkeypatch):
-    monkeypatch.setattr(flags.os, "name", "nt")
-    monkeypatch.setattr(os.path, "lexists", lambda path: pytest.fail("looks for a drive, for ever"))
-    with flags.folder_to_compile_in({}, "pytensor") as note:
-        assert note is None
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        windows.setattr(os.path, "lexists", lambda path: pytest.fail("looks for a drive, for ever"))
+        with flags.folder_to_compile_in({}, "pytensor") as note:
+            assert note is None
 
 
 def test_engines_get_a_home_while_they_are_imported(tmp_path, monkeypatch):

@@ -119,8 +119,7 @@ def visualize(
         raise DataError(run_folder, "a file", "a run folder", "name the folder that holds it")
     model_path = params_file(run_folder)
     model_time = os.stat(model_path).st_mtime_ns
-    (W, _), _ = read_model(model_path)
-    check_pixels(model_path, W.size)  # before more is made of it
+    check_pixels(model_path, read_model(model_path)[0][0].size)  # before more is made of W
     predictor = Predictor(model_path)
     history_path = os.path.join(run_folder, HISTORY_NAME)
     history = read_history(history_path)
