@@ -121,8 +121,8 @@ def fetch_mnist(
     FetchError
         Every mirror failed: one line with each one's host and reason.
     SettingsError
-        The folder cannot be made, read or written to, the disk is full, or something else has
-        the name of one of MNIST's files.
+        The folder cannot be made, read or written to, the disk is full, or something else, or
+        what cannot be read, has the name of one of MNIST's files.
 
     Examples
     --------
@@ -140,8 +140,9 @@ def fetch_mnist(
     if not all(_missing(folder, mirror) for mirror in mirrors):
         return folder
     for mirror in mirrors:
-        for name in _missing(folder, mirror):
-            _refuse_other(folder / name)
+        for name, other in _missing(folder, mirror).items():
+            if os.path.lexists(folder / name):
+                raise other
     try:
         try_writing(folder)
     except OSError as error:
@@ -159,23 +160,24 @@ def fetch_mnist(
 
 
 def _missing(folder, mirror):
-    """Return the names of the mirror's files that `folder` lacks, or that are others there."""
-    return [name for name, file in mirror.files.items() if not _is_there(folder / name, *file)]
+    """Return which of the mirror's files `folder` lacks: name -> what is wrong with one there."""
+    errors = {name: _other(folder / name, *file) for name, file in mirror.files.items()}
+    return {name: error for name, error in errors.items() if error is not None}
 
 
-def _is_there(path, size, sha256):
+def _other(path, size, sha256):
+    """Return None for the right file, else an error: Fashion-MNIST, for one, has these names."""
+    found, remedy = "something else", "move it away, or name another folder"
     try:
         with open_regular(path) as file:
-            return hashlib.sha256(file.read(size + 1)).hexdigest() == sha256
-    except (DataError, OSError):  # the latter: a disk that fails
-        return False
-
-
-def _refuse_other(path):
-    """Refuse to replace what is not from here: Fashion-MNIST, for one, has the same names."""
-    if os.path.lexists(path):
-        remedy = "move it away, or name another folder"
-        raise SettingsError(path, "something else than MNIST's file", "that, or nothing", remedy)
+            if hashlib.sha256(file.read(size + 1)).hexdigest() == sha256:
+                return None
+    except (DataError, OSError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError) and os.path.exists(path):
+            found = f"a file that cannot be read ({cause.strerror or cause})"
+            remedy = "check its permissions and the disk, or name another folder"
+    return SettingsError(path, found, "MNIST's file, or nothing", remedy)
 
 
 def _download(folder, mirror, progress, log, timeout):
@@ -192,9 +194,13 @@ def _download(folder, mirror, progress, log, timeout):
             return f"more than the {size} bytes of {name}"
         if hashlib.sha256(request.content).hexdigest() != sha256:
             return f"wrong checksum of {name}"
-        if not _is_there(folder / name, size, sha256):  # by another process, meanwhile
-            _refuse_other(folder / name)
-            write_atomically(folder / name, lambda file, data=request.content: file.write(data))
+        path, content = folder / name, request.content
+        try:
+            write_atomically(path, lambda file, data=content: file.write(data), replace=False)
+        except FileExistsError:  # by another process, meanwhile
+            other = _other(path, size, sha256)
+            if other is not None:
+                raise other from None
     return None
 
 

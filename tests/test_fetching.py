@@ -1,6 +1,7 @@
 """Tests of dlt.fetching against real servers on 127.0.0.1; no other address is ever used."""
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import os
@@ -80,6 +81,15 @@ def not_found(handler, name):
 
 def html(handler, name):
     send(handler, b"<!DOCTYPE html><title>Log in to this network</title>")
+
+
+def refuses(number):
+    """Return a function that fails as the system does."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 def dies(handler, name):
@@ -187,7 +197,7 @@ OTHERS = {
     "a link to an endless device": lambda path: path.symlink_to("/dev/zero"),
     "a link to another file": lambda path: path.symlink_to(__file__),
 }
-REFUSED_AS = "labels.gz: found something else than MNIST's file; expected that, or nothing; move it"
+REFUSED_AS = "labels.gz: found something else; expected MNIST's file, or nothing; move it away"
 
 
 def kind_and_age(path):
@@ -217,6 +227,36 @@ def test_what_gets_the_name_during_the_download_is_not_replaced_either(serve, tm
         fetch_mnist(tmp_path, [serve(overtaken).mirror])
     assert (tmp_path / "images.gz").read_bytes() == CONTENT["images.gz"]
     assert (tmp_path / "labels.gz").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_nor_is_what_gets_the_name_while_a_file_is_written(serve, tmp_path, monkeypatch, has_links):
+    mirror = serve(good).mirror._replace(files={"labels.gz": HASHES["labels.gz"]})
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuses(errno.EPERM))
+    fetch_mnist(tmp_path / "free", [mirror])
+    assert names(tmp_path / "free") == ["labels.gz"]
+    monkeypatch.setattr(os, "fsync", lambda handle: path.write_bytes(content))
+    for content in (CONTENT["labels.gz"], b"mine"):
+        path = tmp_path / content.decode() / "labels.gz"
+        refused = pytest.raises(SettingsError, match=REFUSED_AS)
+        with refused if content == b"mine" else contextlib.nullcontext():
+            fetch_mnist(path.parent, [mirror])
+        assert path.read_bytes() == content and names(path.parent) == ["labels.gz"]
+
+
+def test_a_file_that_cannot_be_read_is_no_other_file(serve, tmp_path, monkeypatch):
+    (tmp_path / "labels.gz").write_bytes(CONTENT["labels.gz"])
+    for place in ("dlt.files.reading.os.open", "dlt.fetching.hashlib.sha256"):  # or read
+        with monkeypatch.context() as patch:
+            patch.setattr(place, refuses(errno.EACCES))
+            with pytest.raises(SettingsError) as caught:
+                fetch_mnist(tmp_path, [serve(good).mirror])
+        assert str(caught.value) == (
+            f"{tmp_path / 'labels.gz'}: found a file that cannot be read (Permission denied); "
+            "expected MNIST's file, or nothing; check its permissions and the disk, or name "
+            "another folder"
+        )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permission bits and links of POSIX")
@@ -273,7 +313,7 @@ def test_a_download_has_limits(serve, tmp_path, hanging, first, again, pause, sa
     mirror = serve(endless).mirror._replace(files={"labels.gz": HASHES["labels.gz"]})
     start = time.monotonic()
     with peak_below(16 << 20), pytest.raises(FetchError, match=said):
-        fetch_mnist(tmp_path, [mirror], timeout=0.5)
+        fetch_mnist(tmp_path, [mirror], timeout=0.5 if said.endswith("0.5 s") else 3.0)
     assert time.monotonic() - start < 4
     assert names(tmp_path) == []
 

@@ -36,6 +36,7 @@ def write_atomically(
     path: str | os.PathLike,
     write: Callable[[IO[bytes]], Any],
     previous: str | os.PathLike | None = None,
+    replace: bool = True,
 ) -> None:
     """Write a file completely, or leave the old one untouched.
 
@@ -52,9 +53,13 @@ def write_atomically(
     previous : str or os.PathLike, optional
         The name, in the same folder, that an existing file `path` gets when the new one is
         complete. At no moment are both names missing.
+    replace : bool
+        False: leave what has the name by the time that the file is complete.
 
     Raises
     ------
+    FileExistsError
+        `replace` is false, and the name is taken.
     SettingsError
         The operating system refused: no such folder, read-only, disk full, ...
 
@@ -71,7 +76,9 @@ def write_atomically(
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
             raise SettingsError(path, "a folder or device", "a file", "choose another path")
-        _write_and_rename(target, write, previous)
+        _write_and_rename(target, write, previous, os.replace if replace else _rename_to_new)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise _not_written(path, error) from error
 
@@ -81,7 +88,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _write_and_rename(target, write, previous):
+def _write_and_rename(target, write, previous, rename):
     folder = os.path.dirname(target)
     temporary = temporary_in(folder)
     try:
@@ -91,11 +98,23 @@ def _write_and_rename(target, write, previous):
             os.fsync(file.fileno())
         if previous is not None and os.path.exists(target):
             os.replace(target, previous)
-        os.replace(temporary, target)
+        rename(temporary, target)
     finally:  # also after KeyboardInterrupt; after success there is nothing to remove
         with contextlib.suppress(OSError):
             os.unlink(temporary)
     _sync_folder(folder)
+
+
+def _rename_to_new(path, new):
+    """Rename a file, but raise a FileExistsError if the new name is taken."""
+    try:
+        os.link(path, new)
+    except FileExistsError:
+        raise
+    except OSError:  # file systems without links, as on USB sticks: next best
+        if os.path.lexists(new):
+            raise FileExistsError(new) from None
+        os.replace(path, new)
 
 
 def _not_written(path, error):
