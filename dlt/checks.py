@@ -156,11 +156,10 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
 def unmasked(name: str, values: Any) -> None:
     """Refuse an array with a mask that hides something, also in nested sequences."""
     if isinstance(values, (list, tuple)):
-        nested = (list, tuple, np.ma.MaskedArray)
-        if any(issubclass(kind, nested) for kind in set(map(type, values))):  # few; values are many
+        # By types first: rows of numbers are long.
+        if any(issubclass(t, (list, tuple, np.ma.MaskedArray)) for t in set(map(type, values))):
             for value in values:
-                if isinstance(value, nested):
-                    unmasked(name, value)
+                unmasked(name, value)
     elif np.ma.is_masked(values):
         raise DataError(name, "masked values", "numbers", "fill them in or leave out such rows")
 

@@ -25,7 +25,7 @@ from dlt.describing import describe
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description
-from dlt.files.rows import RowFile, pieces, read_rows, row_bytes, rows_at_once
+from dlt.files.rows import RowFile, Rows, pieces, read_rows, row_bytes, rows_at_once
 from dlt.fingerprint import digest, fingerprint
 from dlt.order import rows_in_order
 from dlt.progress import silent
@@ -373,16 +373,31 @@ def _buffer(shape, dtype):
 def _source(name, source):
     if isinstance(source, (str, os.PathLike)):
         source = RowFile(source)
-    elif (
-        isinstance(source, np.ndarray)
-        or hasattr(source, "to_numpy")
-        or not hasattr(source, "shape")
-    ):
-        source = real_numbers(name, source)
+    elif not isinstance(source, (RowFile, Rows)):
+        source = _Numbers(name, source) if _has_rows(source) else real_numbers(name, source)
     if not source.shape or 0 in source.shape or source.dtype.kind not in "biuf":
         found = f"an array of shape {tuple(source.shape)} and type {source.dtype}"
         raise DataError(_name(source, name), found, "numbers, one row or more")
     return source
+
+
+def _has_rows(source):
+    """Return whether a source is no array, but has slices by row; those of pandas are by label."""
+    if isinstance(source, np.ndarray) or hasattr(source, "iloc"):
+        return False
+    return hasattr(source, "shape") and isinstance(getattr(source, "dtype", None), np.dtype)
+
+
+class _Numbers:
+    """A source whose slices are checked: those of netCDF4, for one, may be masked."""
+
+    def __init__(self, name, source):
+        self._source, self._name = source, _name(source, name)
+        self.shape, self.dtype = source.shape, source.dtype
+        self.path = getattr(source, "path", None)
+
+    def __getitem__(self, rows):
+        return real_numbers(self._name, self._source[rows])
 
 
 def _in_floatX(piece):

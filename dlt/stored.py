@@ -23,7 +23,7 @@ from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
 from dlt.files.reading import check_format, open_capped
 from dlt.files.rows import RowFile, pieces
-from dlt.files.writing import temporary_in, unwritable, write_text
+from dlt.files.writing import check_name, temporary_in, unwritable, write_text
 from dlt.fingerprint import compact
 from dlt.progress import Progress, silent
 
@@ -82,15 +82,17 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         remedy = "name another, or remove it first"
         raise SettingsError(folder, "files there already", "a new folder", remedy)
-    unfinished = temporary_in(os.path.dirname(folder))
     try:
+        check_name(folder)
+        unfinished = temporary_in(os.path.dirname(folder))
         os.makedirs(unfinished)
-        _write(unfinished, [_as_rows(data_set) for data_set in datasets], progress)
-        os.rename(unfinished, folder)
+        try:
+            _write(unfinished, [_as_rows(data_set) for data_set in datasets], progress)
+            os.rename(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise unwritable(folder, error, "the data set") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _as_rows(data_set):

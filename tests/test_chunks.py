@@ -1,6 +1,7 @@
 """Data sets in chunks: the numbers of the same data in memory, bit for bit."""
 
 import doctest
+import os
 import threading
 import time
 
@@ -225,6 +226,54 @@ def test_numbers_that_floatX_rounds_have_the_fingerprint_of_memory(numbers, floa
 def test_what_has_no_numbers_is_refused(x):
     with pytest.raises(DataError, match="x: found an array of shape .* expected numbers, one row"):
         ChunkedDataSet(x, np.zeros(len(x)))
+
+
+CHANGES = {
+    "masked values": lambda rows: np.ma.array(rows, mask=True),
+    "complex numbers": lambda rows: rows + 1j,
+}
+USES = {
+    "targets": lambda sets: sets[2].targets,
+    "labels": lambda sets: sets[2].n_labels,
+    "rows": lambda sets: sets[0].rows(0, 9),
+    "a fingerprint": lambda sets: sets[0].fingerprint(),
+    "training": lambda sets: trainer(sets[:2]).run(n_epochs=1),
+    "storing": lambda sets: dlt.save_data("never-there", sets[:1] * 3),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("found, change", CHANGES.items(), ids=CHANGES)
+def test_slices_that_are_no_numbers_are_refused(numbers, tmp_path, monkeypatch, use, found, change):
+    class Changed(Fake):
+        def __getitem__(self, rows):
+            return change(super().__getitem__(rows))
+
+    monkeypatch.chdir(tmp_path)
+    sets = [ChunkedDataSet(Changed(x), y, 500, BYTES) for x, y in numbers]
+    sets.append(ChunkedDataSet(numbers[0][0], Changed(numbers[0][1])))
+    with pytest.raises(DataError, match=f"[xy]: found {found}"):
+        use(sets)
+    assert not os.listdir(".")
+
+
+def test_a_source_stays_where_it_is_though_it_could_be_loaded_whole(numbers):
+    class Lazy(Fake):  # as xarray's, whose slices are of its own kind
+        def __getitem__(self, rows):
+            return Lazy(super().__getitem__(rows))
+
+        def to_numpy(self):
+            assert self.shape[0] == 9
+            return self._array
+
+    x, y = numbers[0]
+    np.testing.assert_array_equal(ChunkedDataSet(Lazy(x), y).rows(0, 9)[0], x[:9])
+
+
+def test_a_series_of_pandas_is_an_array():
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.Series([1, 0, 1], index=[0.5, 1.5, 2.5])
+    assert ChunkedDataSet(np.eye(3), labels).targets.tolist() == [1, 0, 1]
 
 
 def test_an_interrupt_while_a_chunk_is_put_in_place_leaves_none(numbers, monkeypatch):

@@ -265,6 +265,14 @@ def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
         write_atomically(tmp_path / "x", lambda file: None)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"], ids=ascii)
+def test_impossible_names_are_refused(tmp_path, name):
+    for path in (tmp_path / name, tmp_path / name / "file"):
+        with pytest.raises(SettingsError, match="cannot be written .*(null|codec)"):
+            write_atomically(path, lambda file: pytest.fail("opened"))
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_file_that_is_replaced_may_be_kept(tmp_path):
     path, previous = tmp_path / "x", tmp_path / "x.previous"
     for content in (b"1", b"2", b"3"):
@@ -291,14 +299,15 @@ def test_one_of_two_names_is_there_at_every_moment(tmp_path, monkeypatch):
 
 
 def test_only_what_killed_writers_left_is_removed(tmp_path):
-    for name in (".0123456789abcdef.tmp", ".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"):
+    others = [".0123456789abcdef.tmp", ".dlt-0123456789abcdeg.tmp", "dlt-0123456789abcdef.tmp", "x"]
+    for name in (".dlt-0123456789abcdef.tmp", *others):
         (tmp_path / name).write_bytes(b"")
     remove_unfinished(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [".0123456789abcdeg.tmp", "0123456789abcdef.tmp", "x"]
+    assert sorted(os.listdir(tmp_path)) == others
 
 
 def test_writing_removes_what_was_left_a_day_ago(tmp_path):
-    file, folder, left, left_folder = (tmp_path / f".{digit * 16}.tmp" for digit in "0123")
+    file, folder, left, left_folder = (tmp_path / f".dlt-{digit * 16}.tmp" for digit in "0123")
     for path, hours in ((folder, 23), (left_folder, 25)):
         path.mkdir()
         (path / "x").write_bytes(b"half")

@@ -67,7 +67,12 @@ def test_snapshots_are_listed_in_the_order_of_training(tmp_path):
     assert list_snapshots(tmp_path) == []
     # the last name would come first by its letters
     names = ["iteration_000090.npz", "iteration_999999.npz", "iteration_1000000.npz"]
-    others = ["mine.npz", "iteration_90.npz", "iteration_000090.npz.tmp", ".0123456789abcdef.tmp"]
+    others = [
+        "mine.npz",
+        "iteration_90.npz",
+        "iteration_000090.npz.tmp",
+        ".dlt-0123456789abcdef.tmp",
+    ]
     for name in [*reversed(names), *others, f"iteration_{'9' * 19}.npz"]:
         (folder / name).write_bytes(b"")
     assert list_snapshots(tmp_path) == [

@@ -467,7 +467,7 @@ def test_going_on_makes_the_files_what_the_checkpoint_tells(tmp_path):
     (tmp_path / "snapshots" / "iteration_000015.npz").write_bytes(b"of another run")
     (tmp_path / "snapshots" / "mine.npz").write_bytes(b"not written by dlt")
     for folder in (tmp_path, tmp_path / "snapshots"):
-        (folder / ".0123456789abcdef.tmp").write_bytes(b"unfinished")
+        (folder / ".dlt-0123456789abcdef.tmp").write_bytes(b"unfinished")
     run(tmp_path, resume=True)
     assert names(tmp_path / "snapshots") == [
         "iteration_000010.npz", "iteration_000020.npz", "mine.npz"
@@ -731,11 +731,11 @@ def test_links_in_the_folder_are_replaced_and_not_followed(tmp_path, resume):
 
 def test_a_link_for_the_folder_of_snapshots_is_refused(tmp_path):
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / ".0123456789abcdef.tmp").write_bytes(b"not ours")
+    (tmp_path / "outside" / ".dlt-0123456789abcdef.tmp").write_bytes(b"not ours")
     (tmp_path / "snapshots").symlink_to(tmp_path / "outside")
     with pytest.raises(SettingsError, match="snapshots: found a link; expected a folder of the"):
         run(tmp_path)
-    assert names(tmp_path / "outside") == [".0123456789abcdef.tmp"]
+    assert names(tmp_path / "outside") == [".dlt-0123456789abcdef.tmp"]
 
 
 @pytest.mark.parametrize("path", ["", "a\0b", __file__])

@@ -146,6 +146,21 @@ def test_what_could_not_be_read_is_not_written(tmp_path, message, given):
 def test_two_sets_are_refused(sets, tmp_path):
     with pytest.raises(SettingsError, match="datasets: found 2 of them; expected a training, a v"):
         dlt.save_data(tmp_path / "data", sets[:2])
+    with pytest.raises(SettingsError, match="datasets: found 3; expected a sequence"):
+        dlt.save_data(tmp_path / "data", 3)
+
+
+def test_the_sets_may_come_one_after_the_other(sets, tmp_path):
+    dlt.save_data(tmp_path / "data", iter(sets))
+    np.testing.assert_array_equal(dlt.load_data(tmp_path / "data")[2].x, sets[2].x)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"], ids=ascii)
+def test_impossible_names_are_refused(sets, tmp_path, name):
+    for path in (tmp_path / name, tmp_path / name / "data"):
+        with pytest.raises(SettingsError, match="cannot be written .*(null|codec)"):
+            dlt.save_data(path, sets)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_generator_of_sets_is_stored(sets, tmp_path):

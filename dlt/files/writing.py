@@ -18,7 +18,7 @@ from typing import IO, Any, Callable
 
 from dlt.errors import SettingsError
 
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what temporary_in calls them
+_TEMPORARY = re.compile(r"\.dlt-[0-9a-f]{16}\.tmp")  # what temporary_in calls them
 _ABANDONED = 86400.0  # seconds without a byte, after which nobody is writing such a file
 _ADVICE = {
     errno.ENOENT: "make the folder first, or choose another one",
@@ -72,6 +72,7 @@ def write_atomically(
     ['note.txt']
     """
     try:
+        check_name(path)
         target = os.path.realpath(path)
         if os.path.exists(target) and not os.path.isfile(target):
             # Renaming onto a device such as /dev/null would delete the device.
@@ -132,6 +133,18 @@ def _sync_folder(folder):
             os.close(handle)
 
 
+def check_name(path: str | os.PathLike) -> None:
+    """Raise an OSError for a path that nothing can have: with a NUL, or half of a surrogate pair.
+
+    Python's functions raise a ValueError for it, some of them, and late.
+    """
+    try:
+        with contextlib.suppress(OSError):
+            os.lstat(path)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
 def try_writing(folder: str | os.PathLike) -> None:
     """Make a folder and prove that a file can be written there, before anything slow begins.
 
@@ -140,10 +153,8 @@ def try_writing(folder: str | os.PathLike) -> None:
     OSError
         It cannot be made or written to.
     """
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, str(error)) from error
+    check_name(folder)
+    os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryFile(dir=os.fspath(folder)):
         pass
 
@@ -239,7 +250,7 @@ def temporary_in(folder: str) -> str:
     with contextlib.suppress(OSError):  # a folder may let files be made, but not listed
         remove_unfinished(folder, _ABANDONED)
     # Not by tempfile: so the umask decides who may read the result.
-    return os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    return os.path.join(folder, f".dlt-{secrets.token_hex(8)}.tmp")
 
 
 def remove_unfinished(folder: str | os.PathLike, seconds: float = 0.0) -> None:
