@@ -150,11 +150,6 @@ def test_two_sets_are_refused(sets, tmp_path):
         dlt.save_data(tmp_path / "data", 3)
 
 
-def test_the_sets_may_come_one_after_the_other(sets, tmp_path):
-    dlt.save_data(tmp_path / "data", iter(sets))
-    np.testing.assert_array_equal(dlt.load_data(tmp_path / "data")[2].x, sets[2].x)
-
-
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"], ids=ascii)
 def test_impossible_names_are_refused(sets, tmp_path, name):
     for path in (tmp_path / name, tmp_path / name / "data"):
