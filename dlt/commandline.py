@@ -28,7 +28,8 @@ program: list[str] = []
 _options: dict[str, str] = {}
 
 # What a run is started with; read before the engine completes its flags.
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if value}
+_MEANT_EMPTY = ("CUDA_VISIBLE_DEVICES", "NUMBA_CPU_FEATURES")
+_ENVIRONMENT = {n: value for n, value in os.environ.items() if value or n in _MEANT_EMPTY}
 _FLAGS = ("THEANO_FLAGS", "PYTENSOR_FLAGS")
 _RC = ("THEANORC", "PYTENSORRC")
 
@@ -227,8 +228,9 @@ def _engine_options(environment: Mapping[str, str]):
     """Return options that stand for what the environment says, and what no option can say."""
     from dlt import engine
 
-    # The machine's are those that a resumed run compares; OpenBLAS takes that of OpenMP, too.
-    names = ["DLT_ENGINE", *_FLAGS, *_RC, "OMP_NUM_THREADS", *filter(str.isupper, engine.machine())]
+    # The machine's are those that a resumed run compares.
+    machine = filter(str.isupper, engine.machine())
+    names = ["DLT_ENGINE", *_FLAGS, *_RC, *engine.VARIABLES, *machine]
     left = {name: environment[name] for name in names if name in environment}
     if not any(name in left for name in _FLAGS):
         return {}, left
@@ -239,7 +241,7 @@ def _engine_options(environment: Mapping[str, str]):
         said += ["mode", "linker"]
     for name in _FLAGS:
         left[name] = engine.flags.without(left.get(name, ""), said)
-    return options, {name: value for name, value in left.items() if value}
+    return options, {n: value for n, value in left.items() if value or n in _MEANT_EMPTY}
 
 
 def _quoted(text):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run_python
+from conftest import ROOT, bare_environment, run_python
 
 from dlt import commandline
 from dlt.commandline import Parser, positive_int, script, seed, this_command
@@ -190,6 +190,40 @@ def test_a_python_without_packages_is_named_with_what_to_start(tmp_path):
 
 
 # --- The command that is printed ---------------------------------------------------------------
+
+
+VARIABLES = {
+    "jax": [{"PJRT_NPROC": "1"}],
+    "numba": [
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, {"OPENBLAS_CORETYPE": "Nehalem"},
+        {"NUMBA_DISABLE_INTEL_SVML": "1"}, {"OMP_NUM_THREADS": "1"},
+    ],
+    "c": [{"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}, {"OPENBLAS_NUM_THREADS": "1"}],
+}  # fmt: skip
+PRINTING = """
+import sys
+from dlt import commandline, engine
+parser = commandline.Parser()
+commandline.add_engine_options(parser)
+args = parser.parse_args(sys.argv[1:])
+commandline.set_engine(args)
+print(commandline.this_command(args))
+print(engine.machine())
+"""
+
+
+def test_the_command_has_the_variables_that_decide_the_machine(tmp_path, linker):
+    program = tmp_path / "program.py"
+    program.write_text(PRINTING)
+    for variables in VARIABLES[linker]:
+        where = {"PYTHONPATH": ROOT, "PYTENSOR_FLAGS": "", "THEANO_FLAGS": ""}
+        first = run_python(program, "--mode", linker, **where, **variables)
+        command, machine = first.stdout.splitlines()
+        shell = subprocess.run(
+            ["bash", "-c", command], env=bare_environment(PYTHONPATH=ROOT), capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+        assert shell.stdout.splitlines() == [command, machine], variables
 
 
 def again(argv, **more):

@@ -114,6 +114,8 @@ def test_threads_may_compile_at_the_same_time(linker, eight_threads):
     found = eight_threads(lambda i: functions[i](np.zeros((1, 2))).tolist())
     assert found == [[[0.5, 0.5]]] * 8
     assert eight_threads(lambda i: loops[i]([1, 2]).tolist()) == [[i + 1, i + 2] for i in range(8)]
+    squares = eight_threads(lambda i: engine.function([x], x**2))
+    assert eight_threads(lambda i: squares[i]([[i]]).tolist()) == [[[i * i]] for i in range(8)]
 
 
 # --- The machine -------------------------------------------------------------------------------
@@ -160,6 +162,31 @@ def test_the_machine_is_what_changes_bits_and_nothing_else(linker):
         if engine.NAME == "PyTensor" and "gcc.cxxflags" in changes:
             changes["gcc__cxxflags"] = changes.pop("gcc.cxxflags")
         assert machine(linker, **environ) == {**here, **changes}
+
+
+@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
+def test_limits_on_threads_count_whenever_blas_was_loaded(linker):
+    code = (
+        "import threadpoolctl; from dlt import engine\n"
+        f"engine.linker() == {linker!r} or engine.set_linker({linker!r})\n"
+        "with threadpoolctl.threadpool_limits(1):\n"
+        "    limited = engine.machine()\n"
+        "print(limited['OPENBLAS_NUM_THREADS'], engine.machine()['OPENBLAS_NUM_THREADS'])"
+    )
+    found = engine.machine()["OPENBLAS_NUM_THREADS"]
+    assert run(code) == (0, f"1 {found}", "")
+
+
+@pytest.mark.parametrize("linker", ["numba", "c"], indirect=True)
+@pytest.mark.parametrize("package, c, numba", [("numpy", "1 2", "2"), ("scipy", "2 1", "1")])
+def test_each_blas_has_its_own_number_of_threads(monkeypatch, linker, package, c, numba):
+    libraries = [
+        {"user_api": "blas", "filepath": f"/{name}.libs/blas.so", "internal_api": "openblas",
+         "version": "1", "num_threads": 1 if name == package else 2}
+        for name in ("scipy", "numpy")
+    ]  # fmt: skip
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: libraries)
+    assert engine.machine()["OPENBLAS_NUM_THREADS"] == {"c": c, "numba": numba}[linker]
 
 
 # --- Which engine, and its flags ---------------------------------------------------------------

@@ -1,5 +1,6 @@
 """PyTensor: its flags, its linkers, and where it keeps arrays."""
 
+import subprocess
 import weakref
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_settings_that_jax_cannot_use_are_refused_in_one_line(given, use):
     status, _, err = run(f"import numpy; from dlt import engine; {use}", **{name: value})
     assert status == 1 and err.splitlines()[-1].startswith("dlt.errors.EngineError: ")
     assert SETTINGS[given] in err.splitlines()[-1]
+
+
+def test_flags_that_are_not_tried_in_time_are_left_to_xla(monkeypatch):
+    def run(command, timeout=None, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert _jax._check_flags.__wrapped__("--xla_slow") is None
 
 
 @pytest.mark.parametrize("linker", ["numba"], indirect=True)

@@ -41,13 +41,20 @@ def test_too_little_memory_names_what_to_set(monkeypatch, capsys, device, remedy
     assert (main(["--max-memory"]), capsys.readouterr().err) == (2, expected)
 
 
+def failed(said):
+    return RuntimeError(f"Compilation failed (return status=1):\ng++ -O3\n{said}\nmore")
+
+
 def test_where_the_compiled_code_goes_is_named_if_that_fails():
     variable = engine.NAME.upper() + "_FLAGS"
-    elsewhere = f"; free some space, or compile elsewhere: {variable}=base_compiledir=FOLDER"
-    full = raised(OSError(28, "No space left on device"), "numba.core.caching")
-    failed = RuntimeError("Compilation failed (return status=1):\ng++ -O3\nld: disk full\nmore")
-    for error, said in ((full, "[Errno 28] No space left on device"), (failed, "ld: disk full")):
-        expected = f"compiling with {engine.NAME}: found a failure ({said}){elsewhere}"
+    elsewhere = f"free some space, or compile elsewhere: {variable}=base_compiledir=FOLDER"
+    full, wrong = "ld: No space left on device", "g++: error: unrecognized option '-fnonsense'"
+    for error, said, remedy in (
+        (raised(OSError(28, "Full"), "numba.core.caching"), "[Errno 28] Full", elsewhere),
+        (failed(full), full, elsewhere),
+        (failed(wrong), wrong, f"correct the flags in {variable}, or the compiler"),
+    ):
+        expected = f"compiling with {engine.NAME}: found a failure ({said}); {remedy}"
         assert str(explained(error)) == expected
 
 

@@ -116,16 +116,30 @@ def test_another_engine_is_named_part_by_part():
          "put OPENBLAS_NUM_THREADS=1 in front of the command"),
         ({"OPENBLAS_NUM_THREADS": "9999"}, {"OPENBLAS_NUM_THREADS": "1"},
          "use a machine with 9999 processors"),
+        ({"OPENBLAS_NUM_THREADS": "3"}, {"OPENBLAS_NUM_THREADS": "1"},
+         "run it on 3 processors: without taskset, or with a container's limit raised"),
         ({"NPROC": "2", "processor": "znver3"}, {"NPROC": "1", "processor": "znver4"},
          "use that machine, and the same flags"),
-        ({"XLA_FLAGS": "--a --b=1"}, {}, "use that machine, and the same flags"),
+        ({"XLA_FLAGS": "--a --b=1"}, {}, "set XLA_FLAGS as it was"),
+        ({"NUMBA_OPT": "x", "gcc.cxxflags": "-O1"}, {"NUMBA_OPT": "1", "gcc.cxxflags": "-O3"},
+         "set NUMBA_OPT, gcc.cxxflags as they were"),
         ({"LD_PRELOAD": "1", "NPROC": "2; rm"}, {"NPROC": "1"},
          "use that machine, and the same flags"),
         ({}, {"JAX_DISABLE_JIT": "True"}, "put env -u JAX_DISABLE_JIT in front of the command"),
     ],
 )  # fmt: skip
-def test_how_to_compute_as_before_is_told(before, after, expected):
+def test_how_to_compute_as_before_is_told(monkeypatch, before, after, expected):
+    monkeypatch.setattr("dlt.runs.resuming.cores", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.delenv("PJRT_NPROC", raising=False)
     assert how_to_restore(before, after) == expected
+
+
+@pytest.mark.once
+def test_the_variable_that_jax_reads_first_is_told(monkeypatch):
+    monkeypatch.setenv("PJRT_NPROC", "1")
+    expected = "put PJRT_NPROC=2 in front of the command"
+    assert how_to_restore({"NPROC": "2"}, {"NPROC": "1"}) == expected
 
 
 def test_the_engine_is_told_by_names_and_versions(linker, floatX):

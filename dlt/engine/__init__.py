@@ -21,6 +21,7 @@ from dlt.arrays import aligned_copy
 from dlt.checks import one_of
 from dlt.engine import flags
 from dlt.engine._loading import FLOAT_TYPES, logger
+from dlt.engine._machine import VARIABLES as VARIABLES
 from dlt.engine._machine import cores as cores
 from dlt.errors import EngineError, SettingsError
 
@@ -149,17 +150,23 @@ def set_floatX(floatX: str) -> None:
     _engine.floatX_changed()
 
 
-def turns() -> Callable[[], Any]:
+def turns(lock: Callable[[], Any] = threading.RLock) -> Callable[[], Any]:
     """Return a function that gives a lock: what it guards is done by one thread at a time.
 
     Each process has a lock of its own, as a fork would never see that of another thread released.
     """
     locks: dict[int, Any] = {}
-    return lambda: locks.setdefault(os.getpid(), threading.RLock())
+    return lambda: locks.setdefault(os.getpid(), lock())
 
 
 # The engines change their settings while they compile, and put them back.
 _compiling = turns()
+
+
+def function(inputs: list, output: Any, **options: Any) -> Callable:
+    """Compile a function as ``theano.function`` does, which only one thread may call at a time."""
+    with _compiling():
+        return theano.function(inputs, output, **options)
 
 
 class Compiled:

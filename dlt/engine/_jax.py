@@ -52,7 +52,7 @@ def configured():
     return floatX_changed()
 
 
-# What changes bits, and its default.
+# Options that change results, and their defaults.
 _OPTIONS = {
     "jax_default_matmul_precision": None,
     "jax_disable_jit": False,
@@ -60,7 +60,7 @@ _OPTIONS = {
     "jax_exec_time_optimization_effort": 0.0,
     "jax_optimization_level": "UNKNOWN",
 }
-# What does not; the number of devices shows in the number of threads.
+# Flags that do not; the number of devices shows in the number of threads.
 _HARMLESS = ("--xla_dump_", "--xla_force_host_platform_device_count=")
 
 
@@ -154,7 +154,11 @@ def _check_flags(given):
     if not given:
         return
     code = "from jaxlib import xla_client; xla_client.CompileOptions()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return
     said = done.stderr.rpartition("] ")[2]  # after time and place
     if done.returncode and "XLA_FLAGS" in said:
         expected = f"flags that XLA accepts; it says: {joined(said)}"

@@ -14,7 +14,20 @@ from dlt.engine.flags import numpy_version
 
 # Instructions that compute with floats, under LLVM's names and numpy's.
 _ARITHMETIC = re.compile("avx|fma|f16c|xop|amx|neon|asimd|vfp|sve|sme|fp16|bf16|vsx|vx", re.I)
-_OWN_BLAS = re.compile(r"(numpy|scipy)(\.libs|.\.dylibs)")
+_OWN_BLAS = r"{}(\.libs|.\.dylibs)"
+
+#: The environment variables that change the machine under other names than their own.
+VARIABLES = (
+    "PJRT_NPROC",
+    "JAX_PLATFORMS",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_DISABLE_INTEL_SVML",
+)
 
 
 def cores() -> int:
@@ -45,15 +58,24 @@ def numpy_processor() -> str:
     return " ".join([platform.machine(), *has])
 
 
-def of_blas() -> dict:
-    """Return what decides the bits where numpy's and scipy's BLAS and libm compute."""
-    importlib.import_module("scipy.linalg.cython_blas")  # loads scipy's
-    found = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
-    found = [lib for lib in found if _OWN_BLAS.search(lib["filepath"])] or found
+def load_blas() -> None:
+    """Load scipy's BLAS, so that limits on the threads of what is loaded count for it too."""
+    importlib.import_module("scipy.linalg.cython_blas")
+
+
+def of_blas(*packages: str) -> dict:
+    """Return what decides the bits where the BLAS of these packages and libm compute.
+
+    If their numbers of threads differ, there is one for each package.
+    """
+    load_blas()
+    there = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
+    own = [b for p in packages for b in there if re.search(_OWN_BLAS.format(p), b["filepath"])]
+    found = own or there
     names = {f"{b['internal_api']} {b['version']} {b.get('architecture', '')}" for b in found}
-    threads = {str(lib["num_threads"]) for lib in found}
+    threads = [str(lib["num_threads"]) for lib in found]
     return {
-        "OPENBLAS_NUM_THREADS": " ".join(sorted(threads)),
+        "OPENBLAS_NUM_THREADS": " ".join(threads if len(set(threads)) > 1 else threads[:1]),
         "blas": ", ".join(sorted(names)),
         "libc": " ".join(platform.libc_ver()),
         "processor": numpy_processor(),

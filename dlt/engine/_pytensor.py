@@ -90,7 +90,7 @@ def set_linker(name):
     # As a setting, not as an argument of theano.function: PyTensor compiles parts of a
     # graph on their own, and those take the setting.
     theano.config.mode = _MODES[name]
-    _tidy_up()
+    _prepare_linker()
     _say_where_it_compiles()
 
 
@@ -118,14 +118,14 @@ def machine():
     if linker() != "numba":
         compiler = _machine.compiler(theano.config.cxx)
         parts = {"gcc__cxxflags": theano.config.gcc__cxxflags, "compiler": compiler}
-        return {**_machine.of_blas(), **parts}
+        return {**_machine.of_blas("numpy", "scipy"), **parts}
     numba = importlib.import_module("numba")
     target = importlib.import_module("numba.core.registry").cpu_target.target_context
     parts = {"NUMBA_" + name: str(int(getattr(numba.config, name))) for name in _NUMBA}
     parts["svml"] = str(numba.config.USING_SVML)
     parts["numba__fastmath"] = str(theano.config.numba__fastmath)
     parts["processor"] = _machine.llvm_processor(*target.codegen().magic_tuple()[1:])
-    return {**_machine.of_blas(), **parts}
+    return {**_machine.of_blas("scipy"), **parts}
 
 
 def floatX_changed():
@@ -325,9 +325,11 @@ def _turned(variable):
     return variable.T if tall else variable
 
 
-def _tidy_up():
-    """Let go, in the end, of the files in which PyTensor keeps the source of what it compiles."""
+def _prepare_linker():
+    """Delete at exit the files of source that the linker writes; load the BLAS that it uses."""
     modules = ["pytensor.link.utils"]
+    if linker() != "jax":
+        _machine.load_blas()
     if linker() == "numba":
         modules.append("pytensor.link.numba.cache")  # imports Numba, which is slow
     for name in modules:
@@ -340,7 +342,7 @@ def _passing_file(**options):
     return file
 
 
-_tidy_up()
+_prepare_linker()
 _say_where_it_compiles()
 _missing = flags.missing_compiler(theano.config.cxx) if linker() == "c" else []
 if _missing:

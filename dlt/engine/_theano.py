@@ -103,8 +103,9 @@ def libraries():
 
 
 def machine():
-    parts = {"gcc.cxxflags": theano.config.gcc.cxxflags}
-    return {**_machine.of_blas(), **parts, "compiler": _machine.compiler(theano.config.cxx)}
+    compiler = _machine.compiler(theano.config.cxx)
+    parts = {"gcc.cxxflags": theano.config.gcc.cxxflags, "compiler": compiler}
+    return {**_machine.of_blas("numpy", "scipy"), **parts}
 
 
 def floatX_changed():

@@ -41,6 +41,8 @@ free some, or read the data in chunks: --max-memory 512MB
         found = f"a failure ({lines[min(2, len(lines) - 1)]})"
         variable = "PYTENSOR_FLAGS" if NAME == "PyTensor" else "THEANO_FLAGS"
         remedy = f"free some space, or compile elsewhere: {variable}=base_compiledir=FOLDER"
+        if failed and "No space left" not in str(error):
+            remedy = f"correct the flags in {variable}, or the compiler"
         return EngineError(f"compiling with {NAME}", found, remedy=remedy)
     return None
 

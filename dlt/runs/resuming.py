@@ -8,6 +8,7 @@ another one rounds differently, which changes the last bits and makes no result 
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import dlt
@@ -77,11 +78,23 @@ def how_to_restore(before: dict[str, str], after: dict[str, str]) -> str:
     numbers = {n: before[n] for n in variables if _NUMBER.fullmatch(before.get(n, ""))}
     n_threads = numbers.get("OPENBLAS_NUM_THREADS", "0")
     if int(n_threads) > cores():  # it takes no more than there are
-        return f"use a machine with {n_threads} processors"
+        if int(n_threads) > (os.cpu_count() or 1):
+            return f"use a machine with {n_threads} processors"
+        limit = "without taskset, or with a container's limit raised"
+        return f"run it on {n_threads} processors: {limit}"
     if len(unset) + len(numbers) < len(changed):
+        if all(_is_flag(name) and name in {*after, "XLA_FLAGS"} for name in changed):
+            return f"set {', '.join(changed)} as {'they were' if changed[1:] else 'it was'}"
         return "use that machine, and the same flags"
+    if "NPROC" in numbers and "PJRT_NPROC" in os.environ:  # which XLA reads first
+        numbers["PJRT_NPROC"] = numbers.pop("NPROC")
     put = [f"{name}={value}" for name, value in numbers.items()]
     return " ".join(["put", *(["env"] if unset else []), *unset, *put, "in front of the command"])
+
+
+def _is_flag(name):
+    """Return whether a user sets this part of a machine: NUMBA_OPT, gcc.cxxflags, gcc__cxxflags."""
+    return name.isupper() or "." in name or "__" in name
 
 
 def engine_versions() -> dict[str, str]:
