@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import numbers
-import threading
+import os
 import warnings
 from typing import Any, Literal
 
@@ -18,9 +18,9 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from dlt.arrays import aligned
-from dlt.checks import whole_number
+from dlt.checks import unmasked, whole_number
 from dlt.early_stopping import Patience
-from dlt.engine import T, describe, shared_resident, theano
+from dlt.engine import T, describe, shared_resident, theano, turns
 from dlt.errors import EngineError, SettingsError
 from dlt.order import Shuffled
 from dlt.selection.recipes import logistic_regression
@@ -43,7 +43,7 @@ except ImportError as error:
 
 # Compiled trainers that are kept, each for one shape of data: some megabytes each.
 _KEPT = 16
-_TRAINING = threading.Lock()
+_training = turns()
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):
@@ -141,6 +141,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         max_iter = whole_number("max_iter", self.max_iter, low=1)
         for name in ("learning_rate", "l1", "l2"):
             check_scalar(getattr(self, name), name, numbers.Real)
+        unmasked("X", X)
+        unmasked("y", y)
         X, y = validate_data(self, X, y, dtype=theano.config.floatX)
         check_classification_targets(y)
         self.classes_, y = np.unique(y, return_inverse=True)
@@ -155,9 +157,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         batch_size = default_batch_size(n) if self.batch_size == "auto" else self.batch_size
         batch_size = whole_number("batch_size", batch_size, 1, n, "the number of examples")
         order, patience = Shuffled(random_state.randint(2**31 - 1)), Patience(self.patience)
-        with _TRAINING:
-            sizes = (len(X) for X, _ in pairs)
-            prepared, variables = _compiled(describe(), X.shape[1], n_classes, batch_size, *sizes)
+        with _training():
+            key = os.getpid(), describe()
+            sizes = X.shape[1], n_classes, batch_size, *(len(X) for X, _ in pairs)
+            prepared, variables = _compiled(key, *sizes)
             params = prepared.start(self.learning_rate, self.l1, self.l2)
             try:
                 _put(variables, pairs)
@@ -192,6 +195,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Of two classes: that of the second less that of the first, shape (N,).
         """
         check_is_fitted(self)
+        unmasked("X", X)
         X = validate_data(self, X, dtype=self.coef_.dtype, reset=False)
         scores = X @ self.coef_.T + self.intercept_
         return scores.ravel() if len(self.classes_) == 2 else scores
@@ -226,10 +230,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _compiled(engine, n_in, n_classes, batch_size, *sizes):
+def _compiled(key, n_in, n_classes, batch_size, *sizes):
     """Return a trainer with its start, and the shared variables that its data is put into.
 
-    There are one or two sets, of these sizes. `engine` is a part of the key only.
+    There are one or two sets, of these sizes. `key` is the process and the engine.
     """
     floatX = theano.config.floatX
     variables = [

@@ -27,6 +27,7 @@ from dlt.checks import positive_in
 from dlt.engine import (
     T,
     as_scalar,
+    function,
     index_loop,
     substitute,
     theano,
@@ -103,7 +104,7 @@ def gradient_descent(loss, params, learning_rate, x, y, train_set):
     """
     updates = gradient_updates(loss, params, learning_rate)
     givens = dict(zip((x, y), _in_memory(train_set)))
-    return theano.function([], loss, updates=updates, givens=givens)
+    return function([], loss, updates=updates, givens=givens)
 
 
 def stochastic_gradient_descent(loss, params, learning_rate, x, y, train_set):
@@ -139,7 +140,7 @@ def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, bat
         for symbol, data in zip((x, y), train_set)
     }
     updates = gradient_updates(loss, params, learning_rate)
-    return theano.function([index], loss, updates=updates, givens=givens)
+    return function([index], loss, updates=updates, givens=givens)
 
 
 def minibatch_step(loss, params, learning_rate, inputs):
@@ -158,7 +159,7 @@ def minibatch_step(loss, params, learning_rate, inputs):
         ``MSGD(x_batch, y_batch)`` returns the loss before the step. The JAX linker compiles once
         for each size of batch.
     """
-    return theano.function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
+    return function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
 
 
 def minibatch_stretch(loss, updates, x, y, train_set, batch_size):

@@ -16,7 +16,16 @@ import numpy as np
 
 from dlt.checks import real_numbers, rows_alike, whole_number
 from dlt.early_stopping import Patience
-from dlt.engine import describe, leaves, machine, refuse_draws, shared_copy, substitute, theano
+from dlt.engine import (
+    describe,
+    leaves,
+    machine,
+    refuse_draws,
+    shared_copy,
+    substitute,
+    theano,
+    turns,
+)
 from dlt.engine.graphs import describe_graph
 from dlt.errors import DataError, SettingsError
 from dlt.evaluation import error_counter
@@ -144,7 +153,7 @@ class Trainer:
         self._validator = functools.lru_cache(maxsize=1)(
             lambda: self._compiled_counter(self._valid_set)
         )
-        self._running = threading.Lock()
+        self._running = turns(threading.Lock)
 
     def run(
         self,
@@ -396,7 +405,8 @@ class Trainer:
     @contextlib.contextmanager
     def _alone(self):
         """Refuse a second run, which would change the first one's parameters."""
-        if not self._running.acquire(blocking=False):
+        running = self._running()
+        if not running.acquire(blocking=False):
             raise SettingsError(
                 "trainer",
                 "a run at work",
@@ -406,7 +416,7 @@ class Trainer:
         try:
             yield
         finally:
-            self._running.release()
+            running.release()
 
     def _checkpoint(self, start, n_epochs, patience, order, folder):
         """Return the start of a run with everything that it was given, for its folder."""

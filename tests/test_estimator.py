@@ -5,11 +5,14 @@ import doctest
 import functools
 import gc
 import os
+import signal
 import sys
+import threading
 import weakref
 
 import numpy as np
 import pytest
+from conftest import run_python
 from scipy.special import softmax
 
 pytest.importorskip("sklearn", minversion="1.6")
@@ -226,14 +229,76 @@ def test_a_patience_that_does_not_run_out_is_said(points):
         model.fit(*points)  # pytest makes an error of it
 
 
-def test_ctrl_c_ends_a_fit(monkeypatch, points):
+def test_ctrl_c_ends_a_fit(points):
     """The trainer takes it for a request to end with the result so far."""
-    stopped = functools.partialmethod(dlt.Trainer.run, should_stop=lambda: True)
-    monkeypatch.setattr(dlt.Trainer, "run", stopped)
-    model = SoftmaxRegression()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(*points)
+    model = SoftmaxRegression(max_iter=100000)
+    fitted(*points)  # compiles
+    ctrl_c = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    ctrl_c.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(*points)
+    finally:
+        ctrl_c.join()
     assert not hasattr(model, "coef_")
+
+
+FORKING = """
+import multiprocessing, sys, threading
+import numpy
+from dlt import Trainer, engine
+from dlt.estimator import SoftmaxRegression
+engine.linker() == sys.argv[1] or engine.set_linker(sys.argv[1])
+X, y = numpy.eye(2), [0, 1]
+inside, go_on = threading.Event(), threading.Event()
+def should_stop():
+    inside.set()
+    return go_on.wait(60) and False
+def fit(queue):
+    try:
+        queue.put(SoftmaxRegression().fit(X, y).predict(X).tolist())
+    except Exception as error:
+        queue.put(str(error))
+run = Trainer.run
+Trainer.run = lambda *args, **options: run(*args, should_stop=should_stop, **options)
+thread = threading.Thread(target=SoftmaxRegression().fit, args=(X, y))
+thread.start()
+inside.wait(60)
+Trainer.run = run
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+fork = context.Process(target=fit, args=(queue,), daemon=True)
+fork.start()
+try:
+    print(queue.get(timeout=50))
+finally:
+    go_on.set()
+    thread.join()
+    fork.kill()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no forks")
+def test_a_fork_while_a_thread_fits_does_not_wait_for_it(linker):
+    done = run_python("-W", "ignore", "-c", FORKING, linker)
+    refused = "jax: found a fork of a process that has computed with it; expected a process of its"
+    assert done.stdout.startswith(refused if linker == "jax" else "[0, 1]"), done.stderr
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_masked_values_are_refused(points, name):
+    data = dict(zip("Xy", points), y=points[0].argmax(axis=1))
+    hidden = np.zeros(data[name].shape, bool)
+    hidden[3] = True
+    data[name] = np.ma.array(data[name], mask=hidden)
+    refused = functools.partial(pytest.raises, ValueError, match=f"^{name}: found masked values; ")
+    with refused():
+        SoftmaxRegression().fit(**data)
+    if name == "X":
+        model = SoftmaxRegression(max_iter=2).fit(*points)
+        for use in (model.predict, model.predict_proba, model.decision_function):
+            with refused():
+                use(data["X"])
 
 
 def test_it_is_as_accurate_as_scikit_learn_s_on_the_digits():

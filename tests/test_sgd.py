@@ -46,6 +46,18 @@ def logistic_regression(x_size, n_out):
     return x, y, model, loss
 
 
+def test_threads_that_compile_leave_the_engine_s_settings(eight_threads):
+    x, y, model, loss = logistic_regression(2, 3)
+    data = shared_dataset((np.eye(2), [0, 1]))
+    batch = np.eye(2, dtype=x.dtype), np.array([0, 1], "int32")
+    ways = (
+        lambda: minibatch_step(loss, model.params, 0.5, [x, y])(*batch),
+        lambda: gradient_descent(loss, model.params, 0.5, x, y, data)(),
+        lambda: stochastic_gradient_descent(loss, model.params, 0.5, x, y, data)(0),
+    )
+    assert np.isfinite(eight_threads(lambda i: float(ways[i % 3]()))).all()
+
+
 def whole_set(*args):
     step = gradient_descent(*args)
     return lambda index: step()
