@@ -574,16 +574,16 @@ def limit_write(n, fraction):
     """Let the kernel refuse this process's nth write of a file after a part of its bytes."""
     real, count = writing._write_and_rename, [0]
 
-    def limited(target, write, previous):
+    def limited(target, write, *how):
         count[0] += 1
         if count[0] != n + 1:
-            return real(target, write, previous)
+            return real(target, write, *how)
         whole = io.BytesIO()
         write(whole)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(fraction * len(whole.getvalue())), hard))
         try:
-            return real(target, write, previous)
+            return real(target, write, *how)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
