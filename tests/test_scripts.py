@@ -475,15 +475,26 @@ CONSOLE_SCRIPT = f"#!{sys.executable}\nimport sys; from dlt.__main__ import main
 @pytest.mark.parametrize(
     "program, options, environ",
     [
-        (TRAINING, OPTIONS, {}),
-        (TRAINING[:2], [*OPTIONS[2:], "--output-dir=-x'\n", "--dataset=digits data"], {}),
-        (TRAINING, OPTIONS, {"THEANO_FLAGS": "floatX=float32,optimizer=fast_compile"}),
-        ((sys.executable, "-m", "dlt", "train_logreg", "--dataset", "digits"), LONG, {
-            "THEANO_FLAGS": "floatX=float32", "DLT_ENGINE": engine.NAME.lower(), "NPROC": 1,
-            "OMP_NUM_THREADS": 1}),
-        (("bin dir/dlt", "train_logreg", "--dataset", "digits"), LONG, {}),
+        pytest.param(TRAINING, OPTIONS, {}, id="options", marks=pytest.mark.once),
+        pytest.param(
+            TRAINING[:2], [*OPTIONS[2:], "--output-dir=-x'\n", "--dataset=digits data"], {},
+            id="values", marks=pytest.mark.once,
+        ),
+        pytest.param(
+            TRAINING, OPTIONS, {"THEANO_FLAGS": "floatX=float32,optimizer=fast_compile"},
+            id="flags",
+        ),
+        pytest.param(
+            (sys.executable, "-m", "dlt", "train_logreg", "--dataset", "digits"), LONG,
+            {"THEANO_FLAGS": "floatX=float32", "DLT_ENGINE": engine.NAME.lower(), "NPROC": 1,
+             "OMP_NUM_THREADS": 1},
+            id="module", marks=pytest.mark.once,
+        ),
+        pytest.param(
+            ("bin dir/dlt", "train_logreg", "--dataset", "digits"), LONG, {},
+            id="console", marks=pytest.mark.once,
+        ),
     ],
-    ids=["options", "values", "flags", "module", "console"],
 )  # fmt: skip
 def test_the_printed_command_goes_on_in_a_shell_without_that_environment(
     tmp_path, program, options, environ
