@@ -253,7 +253,7 @@ X, y = numpy.eye(2), [0, 1]
 inside, go_on = threading.Event(), threading.Event()
 def should_stop():
     inside.set()
-    return go_on.wait(60) and False
+    return go_on.wait(300) and False
 def fit(queue):
     try:
         queue.put(SoftmaxRegression().fit(X, y).predict(X).tolist())
@@ -263,14 +263,14 @@ run = Trainer.run
 Trainer.run = lambda *args, **options: run(*args, should_stop=should_stop, **options)
 thread = threading.Thread(target=SoftmaxRegression().fit, args=(X, y))
 thread.start()
-inside.wait(60)
+inside.wait(300)
 Trainer.run = run
 context = multiprocessing.get_context("fork")
 queue = context.Queue()
 fork = context.Process(target=fit, args=(queue,), daemon=True)
 fork.start()
 try:
-    print(queue.get(timeout=50))
+    print(queue.get(timeout=300))
 finally:
     go_on.set()
     thread.join()
@@ -280,7 +280,7 @@ finally:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no forks")
 def test_a_fork_while_a_thread_fits_does_not_wait_for_it(linker):
-    done = run_python("-W", "ignore", "-c", FORKING, linker)
+    done = run_python("-W", "ignore", "-c", FORKING, linker, timeout=600)
     refused = "jax: found a fork of a process that has computed with it; expected a process of its"
     assert done.stdout.startswith(refused if linker == "jax" else "[0, 1]"), done.stderr
 
