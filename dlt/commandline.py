@@ -18,8 +18,8 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, NoReturn, Sequence
 
-from dlt.errors import DltError
-from dlt.runs.signals import heeded
+from dlt.errors import IN_CHUNKS, DltError
+from dlt.runs.signals import heeded, put_back
 
 # What a shell has to call for this script, where that is not its file: ["dlt", "train_logreg"].
 program: list[str] = []
@@ -329,9 +329,7 @@ def _known(error):
         remedy = "start it with .venv/bin/python, which make train makes, or pip install ."
         return DltError("Python", found, "one with all that dlt needs", remedy)
     if isinstance(error, MemoryError):
-        remedy = "free some"
-        if in_chunks:
-            remedy += ", or read the data in chunks: --max-memory 512MB"
+        remedy = "free some" + (IN_CHUNKS if in_chunks else "")
         return DltError("memory", f"too little ({error or 'no more to be had'})", remedy=remedy)
     if "dlt.engine" in sys.modules:
         from dlt.engine.failures import explained
@@ -366,8 +364,7 @@ def _ending_tidily():
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        put_back(former)
 
 
 def in_options(error: Exception) -> str:

@@ -10,6 +10,9 @@ import os
 
 _LONGEST = 2000  # characters of one part of a message
 
+#: The end of a remedy for too little memory.
+IN_CHUNKS = ", or read the data in chunks: --max-memory 512MB"
+
 
 class DltError(Exception):
     """Base of every error that `dlt` raises on purpose.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from dlt.errors import EngineError
+from dlt.errors import IN_CHUNKS, EngineError
 
 #: What to do where a GPU has too little memory.
 RESERVED = (
@@ -32,9 +32,7 @@ free some, or read the data in chunks: --max-memory 512MB
     if "RESOURCE_EXHAUSTED" in lines[0]:  # XLA's; its own type depends on the version of JAX
         found = f"too little on the {device()} ({lines[0]})"
         remedy = "free some" if device() == "cpu" else RESERVED
-        if in_chunks:
-            remedy += ", or read the data in chunks: --max-memory 512MB"
-        return EngineError("memory", found, remedy=remedy)
+        return EngineError("memory", found, remedy=remedy + (IN_CHUNKS if in_chunks else ""))
     # Theano's first line; then the command, and what the compiler says.
     failed = lines[0].startswith("Compilation failed")
     if failed or (isinstance(error, OSError) and _is_from_engine(error)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 #: What asks a process to end: Ctrl-C, ``kill``, and a terminal that closes.
 SIGNALS = tuple(
@@ -20,6 +21,13 @@ def heeded() -> list[int]:
     A shell has what it starts in the background ignore Ctrl-C, and ``nohup`` SIGHUP.
     """
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def put_back(handlers: dict[int, Any]) -> None:
+    """Set the handlers of signals as they were."""
+    for number, handler in handlers.items():
+        # None: a handler that Python cannot put back, as it did not come from Python
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 class StopOnSignal:
@@ -60,9 +68,7 @@ class StopOnSignal:
         return self.signal is not None
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._former.items():
-            # None: a handler that Python cannot put back, as it did not come from Python
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        put_back(self._former)
         self._former = {}
 
     def _note(self, number, frame):
