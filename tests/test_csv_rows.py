@@ -97,5 +97,5 @@ def test_a_file_that_is_cut_under_the_reader(tmp_path, monkeypatch):
     x, _ = read_csv(path)
     with open(path, "r+b") as file:
         file.truncate(16)
-    with pytest.raises(DataError, match="found its end at row 2; expected the rows it had"):
+    with pytest.raises(DataError, match="found the end of the file at row 2; expected 5 rows"):
         x[:]

@@ -1,6 +1,6 @@
-"""Reading files that may come from anyone: limited bytes, and a `DataError` for what is wrong.
+"""Reading untrusted files: with a limit for their bytes, and a `DataError` for every fault.
 
-Gzip is recognised by its first bytes, and every decompressed byte is counted.
+Gzipped files are recognised by their first bytes; the limit counts decompressed bytes.
 """
 
 from __future__ import annotations
@@ -18,30 +18,34 @@ import numpy as np
 
 from dlt.errors import DataError
 
-#: Most bytes that may come out of one file: 1 GiB. MNIST as floats needs 0.2 GiB.
+#: Limit for the bytes of a file: 1 GiB. MNIST as floats needs 0.2 GiB.
 MAX_BYTES = 1 << 30
 
-#: Most bytes to ask for at a time, whatever length a file declares.
+#: Bytes to read at a time, whatever length a file declares.
 PIECE = 1 << 17
 
-#: What to do about a file with the wrong bytes.
+#: The remedy for a damaged file.
 FETCH_AGAIN = "the file is damaged or not the right one: get it again"
 
-#: What arrays in files consist of: booleans, integers and floats, by kind and number of bytes.
+#: The dtypes of arrays in files: booleans, integers and floats.
 NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
-_MAX_DIMENSIONS = 32  # what every numpy from 1.20 on can hold
+_MAX_DIMENSIONS = 32  # numpy's limit before version 2
 _MAX_DIMENSION = 1 << 40
 _LAST_CODE_POINT = 0x10FFFF
 
 _HTML, _XML = "an HTML page", "an XML page (a server's error message?)"
-# How files begin that people take for data.
+# First bytes of files that users mistake for data.
 _HEADS = {
     rb"\x1f\x8b": "a gzip file",
-    rb"PK\x03\x04": "a zip archive (npz?)",
+    rb"PK\x03\x04.{26}[^\0-\x1f]*?\.npy": "an npz file",  # the name of the first member
+    rb"PK\x03\x04.{26}\[Content_Types\]": "an Excel file",
+    rb"PK\x03\x04": "a zip archive",
     rb"PK\x05\x06": "an empty zip archive",
     rb"\x93NUMPY": "a numpy .npy file",
-    rb"\x89HDF": "an HDF5 file",
+    rb"\x89HDF|MATLAB 7\.3": "an HDF5 file",
+    rb"MATLAB": "a MATLAB file",
+    rb"PAR1": "a Parquet file",
     rb"\x89PNG": "a PNG picture",
     rb"\xff\xd8\xff": "a JPEG picture",
     rb"BZh": "a bzip2 file",
@@ -50,37 +54,37 @@ _HEADS = {
     rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x20]": "an IDX file",
     rb"\x80[\x02-\x05]": "a pickle",
     rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html)": _HTML,
-    rb"(?i)(\xef\xbb\xbf)?\s*<\?xml": _XML,  # how storage services answer a wrong address
+    rb"(?i)(\xef\xbb\xbf)?\s*<\?xml": _XML,  # a storage service's answer to a wrong address
 }
 
 
 def describe_head(head: bytes) -> str:
-    r"""Return what kind of file begins with `head`, in words that fit after "found".
+    r"""Return a phrase, to follow "found", for the kind of file that begins with `head`.
 
     Parameters
     ----------
     head : bytes
-        The first bytes of a file; 64 are plenty.
+        The first bytes of a file; 64 are enough.
 
     Examples
     --------
     >>> describe_head(b"PK\x03\x04rest")
-    'a zip archive (npz?)'
+    'a zip archive'
     >>> describe_head(b"hello world")
     'a file that begins with 68 65 6c 6c'
     """
-    kinds = (kind for start, kind in _HEADS.items() if re.match(start, head))
+    kinds = (kind for start, kind in _HEADS.items() if re.match(start, head, re.DOTALL))
     return next(kinds, "a file that begins with " + " ".join(map("{:02x}".format, head[:4])))
 
 
 class OtherFormatError(DataError):
-    """A file of a format that another version of `dlt` wrote: not damaged, and worth keeping."""
+    """A file that another version of `dlt` wrote: it is not damaged, and worth keeping."""
 
 
 def check_format(path: str | os.PathLike, what: str, number: object, known: int) -> None:
-    """Raise an OtherFormatError for a file whose format has another number than the known one.
+    """Raise an OtherFormatError if another version of `dlt` wrote a file.
 
-    Anything else than a whole number from 1 on passes: no `dlt` wrote it.
+    A format number that is not a whole number of 1 or more passes: no `dlt` wrote it.
 
     Examples
     --------
@@ -99,18 +103,18 @@ dlt; expected format 1; install a newer dlt
 
 
 def open_regular(path: str | os.PathLike, expected: str = "a data file") -> io.FileIO:
-    """Open a file for unbuffered binary reading, without decompressing it.
+    """Open a file for unbuffered binary reading, without decompression.
 
     Parameters
     ----------
     path : str or os.PathLike
     expected : str, optional
-        What the file should be, for messages.
+        A phrase for messages: what the file should be.
 
     Raises
     ------
     DataError
-        There is no such file, or it is a folder, a pipe or device, unreadable, or empty.
+        The file is missing, unreadable or empty, or it is a folder, a pipe or a device.
     """
     try:
         file = open(path, "rb", buffering=0, opener=_open_at_once)
@@ -120,7 +124,7 @@ def open_regular(path: str | os.PathLike, expected: str = "a data file") -> io.F
         if os.path.isdir(path):
             raise DataError(path, "a folder", expected, "give the path of a file") from None
         raise _unreadable(path, error, expected) from error
-    # What is open is looked at: by its name it may be another file by now.
+    # Look at the open file: another file may have its name by now.
     status = os.fstat(file.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_size:
         return file
@@ -132,12 +136,12 @@ def open_regular(path: str | os.PathLike, expected: str = "a data file") -> io.F
 
 
 def _open_at_once(path, flags):
-    """Open without waiting for the other end of a pipe, or becoming a terminal's process."""
+    """Open a file, but never wait for the other end of a pipe, or take a terminal as one's own."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def _unreadable(path, error, expected):
-    """Return the `DataError` for an `OSError` of opening or reading."""
+    """Return the `DataError` for an `OSError` while opening or reading."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return DataError(path, "no file there", expected, "check the path")
     found = f"a file that cannot be read ({error.strerror or error})"
@@ -147,22 +151,22 @@ def _unreadable(path, error, expected):
 def open_capped(
     path: str | os.PathLike, max_bytes: int = MAX_BYTES, expected: str = "a data file"
 ) -> CappedFile:
-    r"""Open a file, gzipped or not, as a stream of a limited number of bytes.
+    r"""Open a file, gzipped or not, as a stream with a limited number of bytes.
 
     Parameters
     ----------
     path : str or os.PathLike
     max_bytes : int, optional
-        Most *decompressed* bytes that may come out.
+        Limit for the *decompressed* bytes.
     expected : str, optional
-        What the file should be, for messages.
+        A phrase for messages: what the file should be.
 
     Raises
     ------
     DataError
-        Here or later, while reading: what `open_regular` refuses; an HTML page saved by a
-        failed download; a gzip stream that is cut short, corrupt, or followed by something
-        else; more than `max_bytes` bytes.
+        Now, or while reading: `open_regular` refuses the file; it is an HTML page from a failed
+        download; its gzip stream is cut short, damaged, or followed by other bytes; it has more
+        than `max_bytes` bytes.
 
     Examples
     --------
@@ -188,15 +192,15 @@ def open_capped(
 
 
 class CappedFile(io.BufferedReader):
-    """The stream that `open_capped` returns. A length may be absurd: only what is there is read."""
+    """The stream that `open_capped` returns. An absurd length does no harm: it is not allocated."""
 
     def read(self, n: int | None = -1) -> bytes:
-        """Return the next `n` bytes, or as many as there are; all if `n` is negative."""
+        """Return the next `n` bytes, or as many as are left; all of them if `n` is negative."""
         small = n is not None and 0 <= n <= PIECE
         return super().read(n) if small else bytes(self.read_buffer(n))
 
     def read_buffer(self, n: int | None = -1) -> bytearray:
-        """Return what `read` returns, without a second copy of it in memory."""
+        """Do the same as `read`, without a second copy of the bytes in memory."""
         buffer, n = bytearray(), -1 if n is None else n
         while n:
             piece = self.read1(PIECE if n < 0 else min(n, PIECE))
@@ -207,12 +211,12 @@ class CappedFile(io.BufferedReader):
         return buffer
 
     def drain(self) -> int:
-        """Read to the end, where the gzip checksum is, and return how many bytes were left."""
+        """Read to the end, check the gzip checksum there, and return the number of bytes left."""
         return sum(len(piece) for piece in iter(lambda: self.read1(PIECE), b""))
 
 
 class _Counted(io.RawIOBase):
-    """The bytes of a file, decompressed, counted, and refused beyond the limit."""
+    """The decompressed bytes of a file, with an error once they exceed the limit."""
 
     def __init__(self, path, file, max_bytes, expected):
         super().__init__()
@@ -226,7 +230,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        # One byte more than is left tells "full" from "too full".
+        # Reading one byte beyond the limit shows whether the file has more.
         piece = self._next(min(len(buffer), self._left + 1, PIECE))
         self._left -= len(piece)
         if self._left < 0:
@@ -259,26 +263,27 @@ def array_from_bytes(
     shape: tuple[int, ...],
     fortran_order: bool = False,
 ) -> np.ndarray:
-    r"""Make a writable numpy array, in native byte order, of bytes from an untrusted file.
+    r"""Return a writable numpy array, in native byte order, of bytes from an untrusted file.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Where the bytes came from, for messages.
+        The file, for messages.
     raw : bytearray or bytes
-        Exactly the bytes of the array. It takes over a `bytearray`, and copies `bytes`.
+        The bytes of the array, and no others. A `bytearray` becomes the array's memory, while
+        `bytes` are copied.
     dtype : numpy.dtype or str
         Of booleans, numbers or text, in either byte order.
     shape : tuple of int
-        May be anything: it is checked.
+        Any object: it is checked.
     fortran_order : bool, optional
-        The first index varies fastest in `raw`.
+        Whether the first index varies fastest in `raw`.
 
     Raises
     ------
     DataError
-        A shape that is none or needs another number of bytes, booleans other than 0 and 1, or
-        text that is not Unicode.
+        The shape is impossible or needs another number of bytes, booleans are not 0 or 1, or text
+        is not Unicode.
 
     Examples
     --------
@@ -309,20 +314,15 @@ def array_from_bytes(
 def check_shape(
     what: str | os.PathLike, shape: Any, dtype: np.dtype, remedy: str | None = None
 ) -> None:
-    """Check that an array in a file may have a shape.
+    """Raise a DataError for a shape that no array can have.
 
     Parameters
     ----------
     what : str or os.PathLike
-        The file or array, for messages.
+        The name of the file or array in messages.
     shape : object
-        May be anything.
     dtype : numpy.dtype
     remedy : str, optional
-
-    Raises
-    ------
-    DataError
     """
     plain = type(shape) is tuple and len(shape) <= _MAX_DIMENSIONS
     if not plain or not all(type(n) is int and 0 <= n < _MAX_DIMENSION for n in shape):
@@ -330,6 +330,6 @@ def check_shape(
         expected = f"at most {_MAX_DIMENSIONS} dimensions, whole numbers, 0 or more"
         raise DataError(what, found, expected, remedy)
     is_empty = not dtype.itemsize * math.prod(shape)
-    if is_empty and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot even copy it
+    if is_empty and math.prod(n for n in shape if n) > MAX_BYTES:  # numpy cannot copy it
         found = f"an empty array of shape {shape}"
         raise DataError(what, found, "a shape that numpy can hold", remedy)
