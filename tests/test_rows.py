@@ -69,7 +69,7 @@ REFUSED = {
     "found a file with the header .*O": npy(X, descr="|O"),
     "found a file with the header .*'shape': 3": npy(X, shape=3),
     "found one number; expected an array": npy(X, shape=()),
-    "found a file with a header that is cut short": npy(X)[:9],
+    "found a file with the header ''": npy(X)[:9],
     "found a file that begins with 00 00 07 03": b"\0\0\x07" + IDX[3:],
     "found 27 bytes; expected 28": IDX[:-1],
 }

@@ -1,15 +1,14 @@
-"""Described files: named numpy arrays and a description of them, nothing else.
+"""Described files: named numpy arrays with a description of them.
 
-- ``.npz`` : an archive with a member for each array and ``__dlt__``, the description in JSON;
-- ``.pkl`` : the page's form, one pickled array after another, and the description last. Files
-  without one (written as the page shows) are read too.
+- ``.npz`` : an archive with a member for each array, and ``__dlt__``, the description in JSON;
+- ``.pkl`` : the page's form, one pickled array after another, with the description last. Files
+  without a description, as the page's code writes them, are read too.
 
 Source: page "Getting Started", section "Loading and Saving Models".
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from typing import Any, Mapping
@@ -26,18 +25,17 @@ from dlt.files.writing import write_atomically
 _DESCRIPTION = "__dlt__"
 _FORMAT = 1
 _LONGEST = 1 << 20  # characters of a description
-_KINDS = {np.dtype(code).name for code in NUMBERS}
 _MAX_DEPTH = 100  # levels of settings
-_MAX_DIGITS = 300  # of a whole number in it; int() takes quadratic time over long ones
+_MAX_DIGITS = 300  # of a whole number: int() takes quadratic time
 
 
 def with_ending(path: str | os.PathLike) -> tuple[str, str]:
-    """Return a path with its ending, .npz or .pkl, and that ending; add .npz if there is none.
+    """Return a path and its ending, .npz or .pkl. Add .npz to a path without an ending.
 
     Raises
     ------
     SettingsError
-        The path has another ending.
+        The ending is a different one.
     """
     path = os.fspath(path)
     ending = os.path.splitext(path)[1].lower()
@@ -55,18 +53,18 @@ def write_described(
     previous: str | os.PathLike | None = None,
     ending: str = ".npz",
 ) -> None:
-    """Write named arrays and a description of them, whole or not at all.
+    """Write named arrays and a description of them, atomically.
 
     Parameters
     ----------
     path : str or os.PathLike
     arrays : dict of str to ndarray
     settings : dict
-        What JSON can hold: how the arrays came about.
+        How the arrays were made; see `plain_settings`.
     previous : str or os.PathLike, optional
-        As `dlt.files.writing.write_atomically` takes it.
+        See `dlt.files.writing.write_atomically`.
     ending : {".npz", ".pkl"}
-        The form, whatever the path's own ending is.
+        The form of the file, whatever its name.
 
     Raises
     ------
@@ -82,7 +80,7 @@ def write_described(
             write_npz(file, {**plain, _DESCRIPTION: np.array(description)})
         else:
             file.writelines(map(dumps_portable, [*plain.values(), description]))
-        if file.tell() > MAX_BYTES:  # a pickle may take two bytes for each one
+        if file.tell() > MAX_BYTES:  # a pickle may take two bytes for each byte of an array
             raise _too_large(path, f"{file.tell()} bytes")
 
     write_atomically(path, write, previous)
@@ -96,20 +94,20 @@ def read_described(
     Parameters
     ----------
     path : str or os.PathLike
-        May come from a stranger: nothing in it is run.
+        Need not be trusted: no code in it is run.
     ending : {".npz", ".pkl"}
 
     Returns
     -------
     arrays : dict of str to ndarray
-        In the order they were written. In a ``.pkl`` without description they are called
+        In the order of writing. Those of a ``.pkl`` without a description are called
         ``param_0``, ``param_1``, ...
     settings : dict
 
     Raises
     ------
     DataError
-        The file is missing or broken, or does not hold what it describes.
+        The file is missing or damaged, or its arrays do not match its description.
 
     Examples
     --------
@@ -136,11 +134,9 @@ def read_described(
         if description is None:
             return {f"param_{i}": value for i, value in enumerate(values)}, {}
         kinds, settings = _parse(path, description)
-        names = [name for name, _, _ in kinds]
-        if len(names) != len(values):
-            names = list(range(len(values)))  # numbers, which are refused below
-        arrays = dict(zip(names, values))
-    if kinds != _kinds(arrays):
+        # Numbers for arrays that are not described: they are refused below.
+        arrays = dict(zip([*(name for name, _, _ in kinds), *range(len(values))], values))
+    if json.dumps(kinds) != json.dumps(_kinds(arrays)):  # in JSON, 2, 2.0 and true differ
         found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in arrays.items())
         expected = f"what the file itself describes, {str(kinds)[:200]}"
         raise DataError(path, found[:200], expected, "the file is damaged: use another copy")
@@ -150,9 +146,7 @@ def read_described(
 def check_saveable(
     arrays: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Return plain arrays, and the description of them and of settings.
-
-    What passes here can be read back.
+    """Check that arrays and settings can be read back; return plain arrays and the description.
 
     Parameters
     ----------
@@ -164,9 +158,9 @@ def check_saveable(
     Raises
     ------
     DataError
-        An array holds something else, has an impossible shape, or all are too large together.
+        An array holds something else or has an impossible shape, or all of them are too large.
     SettingsError
-        A name is not plain, JSON cannot hold the settings, or the description is too long.
+        A name is not plain, the settings do not fit into JSON, or the description is too long.
 
     Examples
     --------
@@ -191,18 +185,18 @@ def check_saveable(
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:
-    """Return settings as they come back from a file: tuples as lists, and all keys as text.
+    """Return settings as a file returns them: with lists for tuples, and text for all keys.
 
     Parameters
     ----------
     settings : dict
-        Of what JSON can hold, and numpy's numbers; whole numbers of up to 300 digits; at most 100
-        levels.
+        Anything that JSON can hold, and numpy's numbers. Whole numbers have at most 300 digits,
+        and nesting has at most 100 levels.
 
     Raises
     ------
     SettingsError
-        They are something else.
+        The settings are not a dict, or JSON cannot hold them.
 
     Examples
     --------
@@ -219,7 +213,7 @@ def plain_settings(settings: Any) -> dict[str, Any]:
 
 
 def _plain_number(value):
-    """Turn numpy's numbers into Python's, for JSON."""
+    """Convert numpy's numbers to Python's, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a value of type {type(value).__name__}")
@@ -249,7 +243,7 @@ def _kinds(arrays):
 
 
 def _parse(path, description):
-    """Return the names, shapes and dtypes that a description lists, and its settings."""
+    """Return a list of [name, shape, dtype], and the settings, from a description."""
     expected = f"a description of format {_FORMAT}, as save_params writes it"
     try:
         if not isinstance(description, str) or len(description) > _LONGEST:
@@ -258,32 +252,25 @@ def _parse(path, description):
         version, kinds, settings = (parsed[key] for key in ("format", "params", "settings"))
         if type(version) is not int or version < 1 or not isinstance(settings, dict):
             raise ValueError
-        if version == _FORMAT and not all(_is_plain(*entry) for entry in kinds):
+        if version == _FORMAT and not all(_is_name(name) for name, _, _ in kinds):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(path, f"something else in {_DESCRIPTION}", expected) from None
     check_format(path, "a file", version, _FORMAT)
-    if len({name for name, _, _ in kinds}) < len(kinds):
-        raise DataError(path, "a parameter named twice", expected)
     return kinds, settings
 
 
-def _is_plain(name, shape, kind):
-    """Return whether a parameter is described by a name, whole numbers and a dtype."""
-    plain = _is_name(name) and type(kind) is str and kind in _KINDS
-    return plain and type(shape) is list and all(type(n) is int for n in shape)
-
-
 def _loaded(text, depth):
-    """Read JSON that is not deep, in which no number is long and no key comes twice."""
+    """Read JSON, with limits for its depth and its numbers."""
     found = json.loads(text, parse_int=_whole_number, object_pairs_hook=_once_each)
-    level = [found]
-    for _ in range(depth):
-        lists = [v.values() if type(v) is dict else v for v in level if type(v) in (dict, list)]
-        level = list(itertools.chain.from_iterable(lists))
-    if level:
+    if _levels(found) > depth:
         raise ValueError(f"more than {depth} levels")
     return found
+
+
+def _levels(value):
+    inside = value.values() if type(value) is dict else value if type(value) is list else ()
+    return 1 + max(map(_levels, inside), default=0)
 
 
 def _whole_number(digits):
@@ -293,8 +280,8 @@ def _whole_number(digits):
 
 
 def _once_each(pairs):
-    """Make a dict of pairs, or refuse a key that comes twice."""
+    """Return a dict of pairs; refuse duplicate keys."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key that comes twice")
+        raise ValueError("a key that occurs twice")
     return made

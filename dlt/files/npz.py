@@ -1,7 +1,6 @@
 r"""npz files: named numpy arrays in a zip archive, read without `numpy.load`.
 
-Nothing is unpickled, whatever the archive asks for, and every size is checked before memory is
-taken.
+Nothing is unpickled, and every size is checked before memory is allocated.
 
 Source: "The .npy format", numpy documentation of `numpy.lib.format`.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import struct
 import zipfile
 import zlib
@@ -34,12 +32,13 @@ from dlt.files.reading import (
 EXPECTED = "an npz file (a zip archive of numpy arrays)"
 MAX_MEMBERS = 10000
 
-_MAX_READ = 1 << 22  # of the directory in one go: room for MAX_MEMBERS, with long names
+_MAX_READ = 1 << 22  # bytes of the directory: enough for MAX_MEMBERS with long names
 _MAX_NAME = 200
 _MAX_HEADER = 4096  # the header of a plain array has about 120 bytes
-_WIDTHS = {b"\x93NUMPY\1\0": "<H", b"\x93NUMPY\2\0": "<I", b"\x93NUMPY\3\0": "<I"}
+# How a .npy file begins -> the number of bytes that hold the length of its header.
+_WIDTHS = {b"\x93NUMPY\1\0": 2, b"\x93NUMPY\2\0": 4, b"\x93NUMPY\3\0": 4}
 _DESCR = re.compile(rf"[<>|=]?({'|'.join(NUMBERS)}|U[1-9][0-9]{{0,6}})")
-# One of the fields of {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+# A field of {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 _FIELD = re.compile(r"""['"](\w+)['"]\s*:\s*(['"][^'"]*['"]|\w+|\([\dL, ]*\))\s*,?""", re.ASCII)
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -47,7 +46,7 @@ _ZIP_ERRORS = (
     struct.error,
     EOFError,
     OSError,
-    RuntimeError,  # an encrypted member, or a zip version that Python does not know
+    RuntimeError,  # an unknown version of the format
     ValueError,  # offsets below zero
     OverflowError,
     IndexError,
@@ -62,7 +61,7 @@ def read_npz(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
     ----------
     path : str or os.PathLike
     max_bytes : int, optional
-        Most bytes that all members may hold together once unpacked.
+        Limit for the unpacked bytes of all members together.
 
     Returns
     -------
@@ -73,9 +72,9 @@ def read_npz(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
     Raises
     ------
     DataError
-        Not a zip archive, damaged, or encrypted; a member twice, that is a link, that leads out
-        of a folder, or that is not a plain array (objects need pickle, which is never used);
-        more than `max_bytes` bytes or `MAX_MEMBERS` members.
+        The file is not a zip archive, or it is damaged or encrypted, or has more than `max_bytes`
+        bytes or `MAX_MEMBERS` members. Or a member occurs twice, has a name that leads out of the
+        archive, or is not a plain array (object arrays are refused).
 
     Examples
     --------
@@ -103,7 +102,7 @@ def read_npz(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
 
 
 class _Piecewise:
-    """A file that refuses to be read in too large a piece: zipfile reads the directory in one."""
+    """A file that limits each read, because zipfile reads the whole directory at once."""
 
     def __init__(self, file):
         self._read = file.read
@@ -117,7 +116,7 @@ class _Piecewise:
 
 
 def _checked_members(path, infos, max_bytes):
-    """Return name -> ZipInfo, after all checks that need no unpacking."""
+    """Return name -> ZipInfo, after all the checks that need no unpacking."""
     total = sum(info.file_size for info in infos)
     if total > max_bytes or len(infos) > MAX_MEMBERS:
         found = f"{len(infos)} members that unpack to {total} bytes"
@@ -138,37 +137,32 @@ def _problem(info):
     """Return what is wrong with the directory entry of a member, or None."""
     if not info.filename.endswith(".npy"):
         return "that is not an array"
-    if _leads_elsewhere(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
-        return "that is a link, or leads out of the archive"
+    if not is_plain_name(info.filename[: -len(".npy")]):
+        return "with a name that is unprintable, or leads out of the archive"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"with compression method {info.compress_type}"
     return "that is encrypted" if info.flag_bits & 1 else None
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether an array of this name can be read back.
+    """Return whether an array may have this name: it is printable, and not a path upwards.
 
     Examples
     --------
     >>> is_plain_name("W"), is_plain_name("../W")
     (True, False)
     """
-    return not _leads_elsewhere(name + ".npy")
-
-
-def _leads_elsewhere(name):
-    """Return whether a name is a path from the root or upwards, or unprintable."""
     parts = name.replace("\\", "/").split("/")
-    wrong = "" in parts or ".." in parts or ":" in parts[0] or name == ".npy"
-    return wrong or not name.isprintable() or len(name) > _MAX_NAME
+    leads_elsewhere = "" in parts or ".." in parts or ":" in parts[0]
+    return not leads_elsewhere and name.isprintable() and len(name) <= _MAX_NAME
 
 
 def _read_member(path, archive, info):
+    what = f"a member {info.filename[:60]!a}"
     with archive.open(info) as member:
-        header = read_npy_header(path, member, f"a member {info.filename[:60]!a}")
-        descr, shape, fortran_order = header
+        descr, shape, fortran_order = read_npy_header(path, member, what)
         raw = bytearray()
-        for piece in iter(lambda: member.read(PIECE), b""):  # to the end, where the CRC is checked
+        for piece in iter(lambda: member.read(PIECE), b""):  # to the end: checks the CRC
             raw += piece
     return array_from_bytes(path, raw, descr, shape, fortran_order)
 
@@ -180,17 +174,17 @@ def read_npy(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> np.ndarray:
     ----------
     path : str or os.PathLike
     max_bytes : int, optional
-        Most bytes that it may hold.
+        Limit for the bytes of the file.
 
     Returns
     -------
     numpy.ndarray
-        As `read_npz` returns them.
+        Of the dtypes that `read_npz` returns; writable.
 
     Raises
     ------
     DataError
-        It is not a plain array, damaged, or larger.
+        The file is damaged, too large, or not a plain array.
     """
     with open_capped(path, max_bytes, "a .npy file") as file:
         descr, shape, fortran_order = read_npy_header(path, file)
@@ -200,30 +194,27 @@ def read_npy(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> np.ndarray:
 def read_npy_header(
     path: str | os.PathLike, file: IO[bytes], what: str = "a file"
 ) -> tuple[str, tuple[int, ...], bool]:
-    """Return dtype, shape and whether the order is Fortran's; `file` is left where items begin.
+    """Read the header of a .npy file: return the dtype, the shape, and whether order is Fortran's.
 
     Raises
     ------
     DataError
-        It is not a plain array; the message calls it `what`.
+        It is not a plain array. The message calls it `what`.
     """
-    # numpy.lib.format.read_array_header_* would build any dtype that the file asks for, and its
+    # numpy.lib.format.read_array_header_* would build any dtype that the file names, and its
     # limits, warnings and exceptions differ between versions.
     width = _WIDTHS.get(file.read(8))
     if width is None:
         found = f"{what} that is not a .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
-    size = file.read(struct.calcsize(width))
-    if len(size) < struct.calcsize(width):
-        raise DataError(path, f"{what} with a header that is cut short", "a whole file")
-    (length,) = struct.unpack(width, size)
+    length = int.from_bytes(file.read(width), "little")
     text = file.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
     fields = dict(_FIELD.findall(text))
-    plain = "".join(_FIELD.sub("", text).split()) == "{}"  # nothing but fields
+    plain = "".join(_FIELD.sub("", text).split()) == "{}"  # only fields
     if plain and set(fields) == {"descr", "fortran_order", "shape"}:
         descr, order, shape = fields["descr"][1:-1], fields["fortran_order"], fields["shape"]
         if _DESCR.fullmatch(descr) and order in ("True", "False") and shape[0] == "(":
-            sizes = re.findall(r"\d+", shape)  # Python 2 wrote 3L where one was a long integer
+            sizes = re.findall(r"\d+", shape)  # Python 2 wrote long integers as 3L
             return descr, tuple(map(int, sizes)), order == "True"
     found = f"{what} with the header {text.strip()[:60]!a}"
     expected = "a plain array of booleans, numbers or text (object arrays are refused)"
@@ -231,43 +222,28 @@ def read_npy_header(
 
 
 def write_npz(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
-    r"""Write named arrays as an npz archive: always the same bytes for the same arrays.
+    r"""Write named arrays as an npz archive: the same bytes every time for the same arrays.
 
-    Unlike `numpy.savez`, it reserves no name and never pickles.
+    Unlike `numpy.savez`, it reserves no names.
 
     Parameters
     ----------
     file : binary file open for writing
-        Must be seekable; it is left open.
+        Must be seekable; it stays open.
     arrays : dict of str to array_like
         Booleans, integers, floats or text.
-
-    Raises
-    ------
-    DataError
-        An array of another kind (objects, structures, bytes, dates, complex).
     """
-    plain = {name: _checked_array(name, array) for name, array in arrays.items()}
     archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
     try:
-        for name, array in plain.items():
-            info = zipfile.ZipInfo(name + ".npy")  # dated 1980-01-01, whatever the clock says
-            info.create_system = 3  # what Unix writes, also on Windows
-            member = io.BytesIO()  # whole, so that no member is open for long
-            np.lib.format.write_array(member, array, allow_pickle=False)
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(name + ".npy")  # always dated 1980-01-01
+            info.create_system = 3  # Unix, even on Windows
+            member = io.BytesIO()  # filled first, so that no member stays open for long
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
             archive.writestr(info, member.getvalue())
         archive.close()
     except BaseException:
-        # With a member still open, closing would raise a ValueError and hide what happened, such
+        # Closing an archive with an open member would raise a ValueError and hide the cause, such
         # as a full disk or Ctrl-C.
         archive.fp = None
         raise
-
-
-def _checked_array(name, value):
-    array = np.asanyarray(value)
-    if not _DESCR.fullmatch(array.dtype.str):
-        found = f"an array of dtype {array.dtype}"
-        remedy = "convert it first, with astype"
-        raise DataError(name, found, "booleans, integers, floats or text", remedy)
-    return array
