@@ -1,6 +1,6 @@
 """Checks of arguments that several modules share.
 
-`name` is what the message of an error calls the value. Settings raise a SettingsError, data a
+`name` is the name of the value in messages. Bad settings raise a SettingsError, bad data a
 DataError.
 """
 
@@ -19,9 +19,9 @@ Shape = Sequence[int]
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None, what: str = "") -> int:
-    """Return what equals an int from `low` to `high` (``3.0``, a numpy integer) as an int.
+    """Return a whole number from `low` to `high` (such as ``3.0``, or numpy's) as an int.
 
-    `what` says in the message what `high` is.
+    `what` explains `high` in the message.
 
     Examples
     --------
@@ -41,9 +41,9 @@ number of examples
 
 
 def positive_in(name: str, value: Any, dtype: str, zero: bool = False, example: str = "") -> None:
-    """Check that a number is finite and above 0 in a float dtype: 1e-50 is 0 in float32.
+    """Check that a number is finite and above 0 in a float dtype (1e-50 is 0 in float32).
 
-    A symbolic scalar passes unchecked, and 0 if `zero` is true. `example` ends the message.
+    A symbolic scalar passes unchecked; 0 passes if `zero` is true. `example` ends the message.
 
     Examples
     --------
@@ -62,20 +62,20 @@ float32, such as 0.13
     with np.errstate(all="ignore"):
         try:
             rounded = np.asarray(value).astype(dtype)
-        except OverflowError:  # an int with more than 300 digits
+        except OverflowError:  # an int of more than 300 digits
             rounded = np.asarray(np.inf)
     if not np.isfinite(rounded) or not (rounded > 0 or (zero and value == 0)):
         raise SettingsError(name, value, expected)
 
 
 def _is_number(value):
-    """Return whether a value is an array of one real number, without dimensions."""
+    """Return whether a value is an array that holds one real number and has no dimensions."""
     is_one = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf"
     return is_one and not np.ma.is_masked(value)
 
 
 def one_of(name: str, value: Any, allowed: Collection[str]) -> None:
-    """Check that a setting is one of the values allowed.
+    """Check that a setting is one of the allowed values.
 
     Examples
     --------
@@ -89,14 +89,14 @@ def one_of(name: str, value: Any, allowed: Collection[str]) -> None:
 
 
 def text(name: str, value: Any) -> str:
-    """Return a setting, which must be text."""
+    """Return a setting that must be text."""
     if not isinstance(value, str):
         raise SettingsError(name, type(value).__name__, "text")
     return value
 
 
 def sequence(name: str, values: Any, most: int | None = None) -> list:
-    """Return a setting's values as a list."""
+    """Return the values of a setting as a list."""
     try:
         found = list(itertools.islice(values, most and most + 1))
     except TypeError:
@@ -107,10 +107,7 @@ def sequence(name: str, values: Any, most: int | None = None) -> list:
 
 
 def finite(name: str, array: np.ndarray, first: int = 0) -> None:
-    """Raise a DataError for NaN and infinity; `first` is the number of the first row.
-
-    A comparison with either is false, which would count as label 0.
-    """
+    """Raise a DataError for NaN and infinity; `first` is the number of the first row."""
     bad = ~np.isfinite(array)
     if bad.any():
         row = first + int(bad.reshape(len(array), -1).any(axis=1).argmax())
@@ -119,7 +116,7 @@ def finite(name: str, array: np.ndarray, first: int = 0) -> None:
 
 
 def real_numbers(name: str, values: Any) -> np.ndarray:
-    """Return an array or nested sequences as an array of bool, integers or floats.
+    """Return an array, a pandas frame or nested sequences as an array of real numbers.
 
     Examples
     --------
@@ -128,17 +125,16 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
         ...
     dlt.errors.DataError: y: found text; expected numbers
     """
-    if hasattr(values, "to_numpy"):  # a frame or a series of pandas
+    if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     try:
         unmasked(name, values)
         with warnings.catch_warnings():
-            # rows of different lengths: new numpy refuses them, old numpy warns
-            warnings.simplefilter("error")
+            warnings.simplefilter("error")  # old numpy only warns about rows of different lengths
             array = np.asanyarray(values)
-            unmasked(name, array)  # of an object that makes an array of itself
+            unmasked(name, array)  # an object may convert itself to a masked array
             array = np.asarray(array)
-            if array.dtype == object and array.size:  # a frame with columns of several types
+            if array.dtype == object and array.size:  # from a frame with columns of several types
                 array = np.asarray(array.tolist())
     except DataError:
         raise
@@ -154,9 +150,9 @@ def real_numbers(name: str, values: Any) -> np.ndarray:
 
 
 def unmasked(name: str, values: Any) -> None:
-    """Refuse an array with a mask that hides something, also in nested sequences."""
+    """Raise a DataError for masked values in an array or in nested sequences."""
     if isinstance(values, (list, tuple)):
-        # By types first: rows of numbers are long.
+        # Look at the types first, because rows of numbers are long.
         if any(issubclass(t, (list, tuple, np.ma.MaskedArray)) for t in set(map(type, values))):
             for value in values:
                 unmasked(name, value)
@@ -165,7 +161,7 @@ def unmasked(name: str, values: Any) -> None:
 
 
 def _contents(array):
-    """Name what an array holds instead of numbers."""
+    """Return a phrase for what an array holds instead of numbers."""
     if array.dtype != object:
         return f"an array of {array.dtype}"
     others = (type(v).__name__ for v in array.flat if not isinstance(v, numbers.Real))
@@ -180,10 +176,10 @@ def inputs(name: str, x: Any, ndim: int = 2, dtype: str | None = None) -> np.nda
     ----------
     x : array, shape (N, ...)
     ndim : int
-        Dimensions of the model's symbolic input. For 2, rows of more dimensions, such as
-        pictures, become rows of numbers.
+        Dimensions of the model's symbolic input. If this is 2, rows with more dimensions, such as
+        pictures, become flat.
     dtype : str, optional
-        What to cast them to; by default they keep their dtype.
+        The dtype of the result; the default is that of `x`.
 
     Examples
     --------
@@ -199,14 +195,14 @@ def inputs(name: str, x: Any, ndim: int = 2, dtype: str | None = None) -> np.nda
     if x.ndim != ndim:
         expected = "(N, D), one row for each example" if ndim == 2 else f"{ndim} dimensions"
         raise DataError(name, f"an array of shape {x.shape}", expected)
-    with np.errstate(over="ignore"):  # infinite then, and refused
+    with np.errstate(over="ignore"):  # the result is infinite, and refused
         x = np.asarray(x, dtype)
     finite(name, x)
     return x
 
 
 def grey(name: str, row_shape: Shape) -> None:
-    """Refuse pictures in colour or with alpha, of which rows of numbers would make no sense.
+    """Raise a DataError for pictures in colour or with alpha.
 
     Examples
     --------
@@ -224,12 +220,12 @@ take x[..., :3].mean(axis=-1).astype(x.dtype)
         if channels <= 4:
             height, width = sides[:axis] + sides[axis + 1 :]
             found = f"pictures of {height} x {width} pixels with {channels} channels"
-            remedy = "x" + place.format(1 if channels == 2 else 3)  # 2: grey and alpha
+            remedy = "x" + place.format(1 if channels == 2 else 3)  # two are grey and alpha
             raise DataError(name, found, "grey ones", f"take {remedy}.astype(x.dtype)")
 
 
 def labels(name: str, y: Any, n_out: int | None = None, first: int = 0) -> np.ndarray:
-    """Return labels as int64: whole numbers from 0 to `n_out` - 1, in a vector of any dtype.
+    """Return a vector of labels as int64; check that they are whole numbers from 0 to `n_out` - 1.
 
     Examples
     --------
@@ -245,15 +241,15 @@ the classes from 0
     if y.ndim != 1:
         found = f"an array of shape {y.shape}"
         raise DataError(name, found, "class numbers, shape (N,)", _label_advice(y))
-    whole = y if y.dtype.kind in "biu" else np.round(y.astype(np.float64))  # 2**31 has no float16
-    bad = ~(whole == y) | (whole < 0) | (whole >= 2**31)  # NaN differs from all
+    whole = np.round(y.astype(np.float64))
+    bad = ~((whole == y) & (whole >= 0) & (whole < 2**31))  # including NaN
     if bad.any():
         row = int(bad.argmax())
         found = f"label {y[row]} in row {first + row}"
         raise DataError(name, found, "whole numbers, 0 or more", "number the classes from 0")
     if n_out is not None and whole.max() >= n_out:
         row = int((whole >= n_out).argmax())
-        found = f"label {whole[row]:g} in row {first + row}"
+        found = f"label {y[row]} in row {first + row}"
         raise DataError(name, found, f"labels from 0 to {n_out - 1}, as n_out is {n_out}")
     return whole.astype(np.int64)
 
@@ -265,7 +261,7 @@ def _label_advice(y):
 
 
 def is_one_hot(y: np.ndarray) -> bool:
-    """Return whether each row of a matrix has one 1, and 0 besides.
+    """Return whether each row of a matrix has a single 1 among zeros.
 
     Examples
     --------
@@ -298,21 +294,21 @@ def pair(name: str, data_xy: Any) -> tuple:
 
 
 def as_many(name: str, n_rows: int, n_labels: int) -> None:
-    """Check that there is one label for each row."""
+    """Check that each row has one label."""
     if n_rows != n_labels:
         found = f"{n_rows} rows of x and {n_labels} of y"
         raise DataError(name, found, "one label for each row")
 
 
 def dimensions(name: str, array: np.ndarray, ndim: int) -> None:
-    """Check that an array has as many dimensions as the symbolic variable it is for."""
+    """Check that an array has as many dimensions as its symbolic variable."""
     if array.ndim != ndim:
         found = f"an array of shape {array.shape}"
         raise DataError(name, found, f"{ndim} dimensions, as the symbolic one has")
 
 
 def rows_alike(name: str, row_shape: Shape, expected: Shape, whose: str) -> None:
-    """Check the shape of each row of inputs; `whose` ends the message.
+    """Check the shape of the rows of inputs; `whose` ends the message.
 
     Examples
     --------

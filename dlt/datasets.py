@@ -1,4 +1,4 @@
-"""Datasets: three (x, y) pairs of numpy arrays, whatever file they come from.
+"""Datasets: three (x, y) pairs of numpy arrays, from any source.
 
 Source: page "Getting Started", sections "Datasets" and "MNIST Dataset".
 """
@@ -27,12 +27,10 @@ from dlt.stored import is_stored, read_stored
 #: Data sets known by name.
 NAMES = ("mnist", "digits")
 
-_PICKLE_NAMES = ("mnist.pkl.gz", "mnist.pkl")
-_NPZ_NAME = "mnist.npz"
-# SHA-256 of MNIST: of each set in turn, the pixels and then the labels, one byte each.
+# SHA-256 of MNIST: the pixels and then the labels of each set in turn, one byte each.
 _MNIST_SHA256 = "c97a2c607853b499a01d274c02fa5de533f80f6f09404e77aa0e02ec99b4c1f5"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
-# A clone has data/ beside the package; an installed package carries the digits within.
+# A clone has data/ beside the package; an installed package has the digits inside.
 _DATA_FOLDERS = (os.path.join(os.path.dirname(_PACKAGE), "data"), os.path.join(_PACKAGE, "_data"))
 
 
@@ -44,13 +42,13 @@ def load_data(
     Parameters
     ----------
     source : str, os.PathLike or object
-        - ``"mnist"``: looked for in the folder that the environment variable ``DLT_DATA`` names,
-          or else in ``data/`` and in the user's cache; then fetched;
+        - ``"mnist"``: in the folder that the environment variable ``DLT_DATA`` names; if it is not
+          set, in ``data/`` or the user's cache, or else downloaded;
         - ``"digits"``: comes with `dlt`;
-        - a file or folder in one of the forms of `dlt.formats`: an npz, CSV or pickle file, a
-          folder of ``.npy`` files, of MNIST's IDX files, or of pictures;
+        - a file or folder in a format of `dlt.formats`: an npz, CSV or pickle file, or a folder of
+          ``.npy`` files, of MNIST's IDX files, or of pictures;
         - a folder that `dlt.save_data` wrote;
-        - a pair of arrays (x, y), two or three such pairs, or a frame of pandas.
+        - a pair of arrays (x, y), two or three such pairs, or a pandas frame.
     log : callable, optional
         Takes a line of text before anything slow, such as `print`.
 
@@ -58,23 +56,23 @@ def load_data(
     -------
     train_set, valid_set, test_set : Examples
         Each unpacks as ``x, y``. x : float32 or float64, shape (N, D), values in [0, 1];
-        y : int64, shape (N,), labels 0..L-1, whose names are ``train_set.description.labels``.
+        y : int64, shape (N,), labels 0..L-1, with the names ``train_set.description.labels``.
         Whole numbers from 0 to 255 are divided by 256, as in the page's file, unless all are 0 or
-        1. A source without a validation set, or without a test set too, gives up a sixth of its
-        training examples for each; see `dlt.splitting`.
+        1. If the source has no validation set, or no test set either, a sixth of its training
+        examples goes into each; see `dlt.splitting`.
 
     Raises
     ------
     DataError
-        The source is missing or broken, or has x and y of different lengths, values outside
-        [0, 1] and 0..255 or not finite, or labels that are fractional or not in the training set.
+        The source is missing or damaged. Or x and y have different lengths, values are not finite
+        or out of range, or labels are fractional or do not occur in the training set.
     FetchError
         MNIST is not here, and no mirror works.
 
     Notes
     -----
-    A file may hold `dlt.files.reading.MAX_BYTES` (1 GiB), unless its rows are read where they
-    lie. As float32, bytes take four times as much: 6 GiB of memory in all.
+    A file may hold `dlt.files.reading.MAX_BYTES` (1 GiB), unless `dlt` reads its rows on demand. As
+    float32, bytes take four times as much memory, 6 GiB in all.
 
     Examples
     --------
@@ -91,7 +89,7 @@ def load_data(
 def open_sets(
     source: Any, verify: bool = False, log: Callable[[str], object] = silent, whole: bool = False
 ) -> list[OpenSet]:
-    """Find a training, a validation and a test set, whose rows stay where they are.
+    """Open a training, a validation and a test set; leave rows in their files if possible.
 
     Parameters
     ----------
@@ -102,7 +100,7 @@ def open_sets(
     log : callable, optional
         See `load_data`.
     whole : bool
-        Read what has to be split into memory first: once, and not for each set.
+        Read a file into memory at once, rather than anew for each set that is split off.
 
     Raises
     ------
@@ -112,17 +110,17 @@ def open_sets(
     if not isinstance(source, (str, os.PathLike)):
         return prepare("data", pairs_of("data", source))
     if source == "digits":
-        return _open_path(_find_digits())
+        source = _find_digits()
     if source != "mnist":
         return _open_path(os.path.expanduser(os.fspath(source)), verify, log, whole)
     path = os.fspath(find_mnist() or fetch_mnist(log=log))
     log(f"loading MNIST from {path} ...")
-    sets = _open_path(path, whole=whole)
+    sets = _open_path(path, verify, log, whole)
     _check_mnist(path, sets)
     return sets
 
 
-def _open_path(path, verify=False, log=silent, whole=False):
+def _open_path(path, verify, log, whole):
     if not os.path.exists(path):
         expected = f"a data set, or one of the names {', '.join(NAMES)}"
         raise DataError(path, "no such file or folder", expected, "check the path")
@@ -132,7 +130,7 @@ def _open_path(path, verify=False, log=silent, whole=False):
             _check_memory(path, [part.x for part in sets])
         return sets
     if verify:
-        raise DataError(path, "no dataset.json to verify it by", "a folder as convert.py writes it")
+        raise DataError(path, "no dataset.json with checksums", "a folder that convert.py wrote")
     if os.path.isdir(path) and not any(idx_files(path)):
         path = _mnist_in(path) or path
     pairs = recognise(path).read(path)
@@ -143,64 +141,62 @@ def _open_path(path, verify=False, log=silent, whole=False):
 
 
 def _check_memory(path, xs):
-    """Check that inputs which are still in files fit into memory."""
+    """Raise a DataError if inputs that are still in files do not fit into memory."""
     shapes = [x.shape for x in xs if getattr(x, "path", None)]
     needed, there = 2 * sum(4 * math.prod(shape) for shape in shapes), available_memory()
     if there is not None and needed > there:
         found = f"data that takes {needed >> 20} MB in memory"
         remedy = "convert it, and read it in chunks: --max-memory 512MB, or dlt.open_data"
-        raise DataError(path, found, f"at most {there >> 20} MB, which are free", remedy)
+        raise DataError(path, found, f"at most {there >> 20} MB, the free memory", remedy)
 
 
 def _loaded(sets):
     """Yield data sets in memory."""
     for part in sets:
-        x, y = part.x[:], part.y[:]
         path = getattr(part.x, "path", None) or "data"
-        if x.dtype.kind != "f" or x.dtype.itemsize < 4:
-            scale = part.description.scale if x.dtype == np.uint8 else 1
-            x = x.astype(np.float32)
-            if scale == 256:
-                x /= np.float32(256)  # in place: a large set is there twice already
-        as_many(path, len(x), len(y))
-        y = labels(getattr(part.y, "path", None) or path, y)
-        yield Examples(inputs(path, x), y, part.description)
+        as_they_are = part.x.dtype in (np.float32, np.float64)
+        x = inputs(path, part.x[:], dtype=None if as_they_are else "float32")
+        if part.x.dtype == np.uint8 and part.description.scale == 256:
+            x /= np.float32(256)  # in place, to save memory
+        as_many(path, len(x), len(part.y))
+        y = labels(getattr(part.y, "path", None) or path, part.y[:])
+        yield Examples(x, y, part.description)
 
 
 def named_source(text: str) -> str:
-    """Return the name or path of a data set that a user gave, with ``~`` expanded.
+    """Return the name or path of a data set that a user typed, with ``~`` expanded.
 
     Raises
     ------
     SettingsError
-        It is a name that `dlt` knows, and a file or folder here has it too.
+        `dlt` knows a data set of this name, and a file or folder here has the same name.
     """
     if text in NAMES and os.path.lexists(text):
-        found = f"{text!r}, a data set that dlt knows, and a file or folder here of that name"
-        remedy = f"write {os.path.join(os.curdir, text)} for the one here, or rename that"
+        found = f"{text!r}, which is a data set of dlt, and also a file or folder here"
+        remedy = f"write {os.path.join(os.curdir, text)} for the one here, or rename it"
         raise SettingsError("dataset", found, "one of them", remedy)
     return os.path.expanduser(text)
 
 
 def choose_dataset(log: Callable[[str], object] = silent) -> str:
-    """Return "mnist" if it is here or can be fetched, and "digits" if not.
+    """Return "mnist" if it is here or can be fetched, else "digits".
 
     Parameters
     ----------
     log : callable, optional
-        Takes a line of text with the reason for the digits, such as `print`.
+        Takes a line of text with the reason for "digits", such as `print`.
     """
     if find_mnist() is None:
         try:
             fetch_mnist(log=log)
-        except (FetchError, SettingsError) as error:  # no route, or nowhere to put it
+        except (FetchError, SettingsError) as error:  # no network, or no folder to write to
             log(f"training on the embedded digits: {error}")
             return "digits"
     return "mnist"
 
 
 def find_mnist() -> str | None:
-    """Look for MNIST where `load_data` does, without fetching it.
+    """Look for MNIST in the places where `load_data` does, without fetching it.
 
     Returns
     -------
@@ -210,7 +206,7 @@ def find_mnist() -> str | None:
     Raises
     ------
     SettingsError
-        ``DLT_DATA`` names a folder that is not there, or without MNIST.
+        ``DLT_DATA`` names a folder that does not exist, or does not have MNIST.
     """
     named = os.environ.get("DLT_DATA")
     if not named:
@@ -218,20 +214,19 @@ def find_mnist() -> str | None:
     folder = os.path.expanduser(named)
     path = _mnist_in(folder)
     if path is None:
-        here = [name for name, file in zip(IDX_NAMES, idx_files(folder)) if file is None]
-        lack = ", ".join(here) if len(here) < len(IDX_NAMES) else "MNIST"
-        found = f"{named!r}, " + (
-            f"without {lack}" if os.path.isdir(folder) else "which is no folder"
-        )
-        raise SettingsError("DLT_DATA", found, "the folder with MNIST", "correct it or unset it")
+        lacking = [name for name, file in zip(IDX_NAMES, idx_files(folder)) if file is None]
+        found = f"without {', '.join(lacking) if len(lacking) < len(IDX_NAMES) else 'MNIST'}"
+        if not os.path.isdir(folder):
+            found = "which is not a folder"
+        remedy = "correct it or unset it"
+        raise SettingsError("DLT_DATA", f"{named!r}, {found}", "the folder with MNIST", remedy)
     return path
 
 
 def _mnist_in(folder):
-    pickled = first_file(folder, _PICKLE_NAMES)
-    if pickled is None and all(idx_files(folder)):
-        return folder
-    return pickled or first_file(folder, [_NPZ_NAME])
+    idx_folder = folder if all(idx_files(folder)) else None
+    pickled = first_file(folder, ["mnist.pkl.gz", "mnist.pkl"])
+    return pickled or idx_folder or first_file(folder, ["mnist.npz"])
 
 
 def _find_digits():
@@ -240,7 +235,7 @@ def _find_digits():
 
 
 def available_memory():
-    """Return how many bytes of memory are free or can be freed; None where that is unknown."""
+    """Return the bytes of memory that are free or can be freed, or None if that is unknown."""
     with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/meminfo") as file:
         line = next(line for line in file if line.startswith("MemAvailable:"))
         return 1024 * int(line.split()[1])
@@ -248,17 +243,14 @@ def available_memory():
 
 
 def _check_mnist(path, sets):
-    """Refuse other images under MNIST's name (Fashion-MNIST uses the same file names)."""
-    digest, found = hashlib.sha256(), None
+    """Raise a DataError for other images (Fashion-MNIST has files of the same names)."""
+    digest, remedy = hashlib.sha256(), f"to use them, name the place: --dataset {path}"
     for part in sets:
         for piece in pieces(part.x):
             pixels = piece if piece.dtype == np.uint8 else as_bytes(piece)
             if pixels is None:
-                found = "pixels that are not multiples of 1/256"
-                break
+                raise DataError(path, "pixels that are not multiples of 1/256", "MNIST", remedy)
             digest.update(pixels.tobytes())
         digest.update(part.y.astype(np.uint8).tobytes())
     if digest.hexdigest() != _MNIST_SHA256:
-        found = found or "other images or labels than MNIST's"
-        remedy = f"to use them, name the place: --dataset {path}"
-        raise DataError(path, found, "MNIST", remedy)
+        raise DataError(path, "other images or labels than MNIST's", "MNIST", remedy)

@@ -1,6 +1,6 @@
-"""Describing data: what the numbers themselves say of scale, labels, ground and margin.
+"""Describing data: its scale, its labels, and how its pictures look.
 
-Each fact is decided here, once for all sets together, from values and not from types.
+Everything is derived from the values of all sets together, not from their types.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from dlt.errors import DataError, one_line
 from dlt.examples import Description
 from dlt.files.rows import pieces
 
-# A sample is so many runs of so many consecutive rows, spread evenly: of files, runs read fast.
+# A sample has 20 runs of 25 consecutive rows, evenly spread: runs are fast to read from a file.
 _RUNS, _RUN = 20, 25
 _LONGEST_LABEL = 200  # characters
 _RANGES = "values from 0 to 1, or whole numbers from 0 to 255"
 
 
 class Survey(NamedTuple):
-    """What a pass over the inputs of one set finds.
+    """Facts about the inputs of one set.
 
     Fields
     ------
     low, high : float
-        The range of the values. Of bytes with something above 1 no more is read, and 255 stands
-        for the highest.
+        The range of the values. For bytes it is 0 to 255 if any is above 1.
     whole : bool
-        All values are whole numbers.
+        Whether all values are whole numbers.
     sample : ndarray, shape (n, ...)
         Some rows.
     """
@@ -43,12 +42,12 @@ class Survey(NamedTuple):
 
 
 def survey(name: str, x: Any) -> Survey:
-    """Find the range of some inputs.
+    """Find the range of inputs, in one pass.
 
     Parameters
     ----------
     name : str
-        What messages call them.
+        The name of the inputs in messages.
     x : ndarray, or object with ``shape``, ``dtype`` and slices
 
     Raises
@@ -67,14 +66,14 @@ def survey(name: str, x: Any) -> Survey:
         low, high = min(low, float(piece.min())), max(high, float(piece.max()))
         whole = whole and (piece.dtype.kind in "biu" or np.array_equal(piece, np.rint(piece)))
         first += len(piece)
-        if x.dtype == np.uint8 and high > 1:
+        if x.dtype == np.uint8 and high > 1:  # no need to read the rest
             low, high = 0, 255
             break
     return Survey(low, high, whole, sample(x))
 
 
 def sample(x: Any) -> np.ndarray:
-    """Return rows from all over some inputs: all of them if they are few."""
+    """Return up to 500 rows, evenly spread over the inputs."""
     n = x.shape[0]
     if n <= _RUNS * _RUN:
         return x[0:n]
@@ -83,20 +82,20 @@ def sample(x: Any) -> np.ndarray:
 
 
 def scale_of(surveys: dict[str, Survey]) -> int:
-    """Return what the values of all sets together are multiples of: 256 for 1/256, else 1.
+    """Return 256 if the values of all sets are bytes, or bytes divided by 256; else 1.
 
-    Whole numbers up to 255, one of them above 1, are bytes to be divided by 256. Numbers from 0 to
-    1 stay as they are; they are on that scale too if they are bytes divided by 256.
+    Whole numbers up to 255, one of them above 1, are bytes. Numbers from 0 to 1 are taken as they
+    are.
 
     Parameters
     ----------
     surveys : dict of str to Survey
-        By the name that messages use, the training set first.
+        The training set first. The keys are the names of the sets in messages.
 
     Raises
     ------
     DataError
-        The values are others, or those of one set are on another scale than the first one's.
+        Values are out of range, or a set is not on the same scale as the first one.
 
     Examples
     --------
@@ -118,7 +117,7 @@ def scale_of(surveys: dict[str, Survey]) -> int:
 
 
 def _kind(name, found):
-    """Return how far the values of a set reach; None if all are 0, which is right on any scale."""
+    """Return the range of a set as a phrase, or None if all values are 0, which fits any scale."""
     if found.low >= 0 and found.high <= 1:
         return "up to 1" if found.high > 0 else None
     if found.low >= 0 and found.high <= 255 and found.whole:
@@ -134,12 +133,12 @@ def _kind(name, found):
 def describe(
     x: Any, scale: int | None = None, labels: tuple[str, ...] | None = None, split=None
 ) -> Description:
-    """Describe inputs: whether they are pictures, and how these look.
+    """Describe inputs: whether they are pictures, and how the pictures look.
 
     Parameters
     ----------
     x : ndarray, or object with ``shape``, ``dtype`` and slices
-        Of any range.
+        Values of any range.
     scale, labels, split
         See `dlt.examples.Description`.
 
@@ -157,12 +156,12 @@ def describe(
 
 
 def ground_of(pictures: np.ndarray) -> str:
-    """Return whether the ground of pictures is "dark" or "light": the median of their borders.
+    """Return "dark" or "light", for the ground of pictures: the median of their borders.
 
     Parameters
     ----------
     pictures : ndarray, float, shape (n, height, width)
-        Of any range; light is what lies above the middle of it.
+        Values of any range. Those above its middle are light.
 
     Examples
     --------
@@ -176,10 +175,11 @@ def ground_of(pictures: np.ndarray) -> str:
 
 
 def is_centred(pictures: np.ndarray) -> bool:
-    """Return whether pictures are made as MNIST's are: in proportion, and in a margin.
+    """Return whether pictures are scaled and centred in a margin, as MNIST's are.
 
-    That is, nine tenths of them are square, with ink whose longest side is 20/28 of the picture's
-    (up to a pixel), and whose centre of mass is within 2/28 of the middle.
+    That means: the pictures are square, and in nine tenths of them the longest side of the ink is
+    20/28 of the picture's side (up to a pixel), and its centre of mass is within 2/28 of the
+    middle.
 
     Parameters
     ----------
@@ -216,35 +216,32 @@ def _borders(pictures):
 
 
 def _length(marked):
-    """Return the distance from the first to the last mark of each row."""
+    """Return the distance from the first to the last mark in each row."""
     return marked.shape[1] - marked[:, ::-1].argmax(axis=1) - marked.argmax(axis=1)
 
 
 def class_labels(name: str, y: Any) -> np.ndarray:
-    """Return labels as a vector of whole numbers, of booleans, or of text.
+    """Return labels as a vector of whole numbers, booleans or text.
 
-    A one-hot matrix and a single column become a vector. Text that is nothing but whole numbers
-    becomes numbers.
+    One-hot rows become numbers, and so does text if all of it consists of whole numbers.
 
     Parameters
     ----------
     name : str
-        What messages call them.
+        The name of the labels in messages.
     y : array, shape (N,), (N, 1) or (N, L)
 
     Raises
     ------
     DataError
-        A label is missing, fractional, not finite, or too long; the shape is another.
+        A label is missing, fractional, not finite, or too long; or the shape is wrong.
 
     Examples
     --------
     >>> class_labels("y", [[0, 1], [1, 0]]).tolist(), class_labels("y", ["b", "a"]).tolist()
     ([1, 0], ['b', 'a'])
     """
-    y = _as_text(name, y)
-    if y.dtype.kind != "U":
-        y = real_numbers(name, y)
+    y = _text_or_numbers(name, y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if is_one_hot(y):
@@ -256,7 +253,7 @@ def class_labels(name: str, y: Any) -> np.ndarray:
         raise DataError(name, found, "one label for each example, shape (N,)")
     if y.dtype.kind == "f":
         whole = np.round(y.astype(np.float64))
-        bad = ~(np.isfinite(whole) & (whole == y)) | (np.abs(whole) >= 2**53)
+        bad = ~((whole == y) & (np.abs(whole) < 2**53))  # including NaN
         if bad.any():
             row = int(bad.argmax())
             found = f"label {y[row]} in row {row}"
@@ -265,21 +262,21 @@ def class_labels(name: str, y: Any) -> np.ndarray:
     return _numbers_in_text(name, y) if y.dtype.kind == "U" else y
 
 
-def _as_text(name, y):
-    """Return an array of text where y is text, and y as it is otherwise."""
+def _text_or_numbers(name, y):
+    """Return labels as an array of text or of numbers."""
     if hasattr(y, "to_numpy"):
         y = y.to_numpy()
     unmasked(name, y)
     if isinstance(y, np.ndarray) and y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8", "replace")
-    items = y.ravel().tolist() if isinstance(y, np.ndarray) and y.dtype == object else y
-    if isinstance(items, (list, tuple)) and items and all(isinstance(item, str) for item in items):
-        longest = max(map(len, items))
+    items = y.ravel().tolist() if isinstance(y, np.ndarray) and y.dtype.kind in "OU" else y
+    if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
+        longest = max(map(len, items), default=0)
         if longest > _LONGEST_LABEL:
             found = f"a label of {longest} characters"
             raise DataError(name, found, f"at most {_LONGEST_LABEL}")
-        return np.asarray(items, "U")
-    return y if isinstance(y, np.ndarray) else real_numbers(name, y)
+        return np.asarray(y, "U")
+    return real_numbers(name, y)
 
 
 def _numbers_in_text(name, y):
@@ -295,7 +292,7 @@ def _numbers_in_text(name, y):
     if not np.all(np.abs(values) < 2**53) or (values != np.round(values)).any():
         return y
     numbers = values.astype(np.int64)
-    # 3 and 3.0 are numbers, 03 is a name
+    # 3 and 3.0 are numbers, but 03 is a name.
     as_written = (numbers.astype("U") == texts) | (np.char.find(texts, ".") >= 0)
     return numbers if as_written.all() else y
 
@@ -303,19 +300,20 @@ def _numbers_in_text(name, y):
 def numbered(
     names: Sequence[str], ys: Sequence[np.ndarray]
 ) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """Return what the labels of the first set are called, in order, and all labels as 0..L-1.
+    """Return the names of the labels in the first set, in order, and all labels as 0..L-1.
 
     Parameters
     ----------
     names : sequence of str
-        What messages call the sets.
+        The names of the sets in messages.
     ys : sequence of ndarray, shape (N,)
-        As `class_labels` returns them; those of the training set first.
+        Results of `class_labels`, the training set first.
 
     Raises
     ------
     DataError
-        There is one label only, hardly an example for each, or one that the first set lacks.
+        The first set has a single label, or fewer than two examples for each label on average;
+        or another set has a label that the first one lacks.
 
     Examples
     --------
@@ -331,7 +329,7 @@ def numbered(
     numbers = [first.reshape(-1).astype(np.int64)]
     for name, y in zip(names[1:], ys[1:]):
         if (y.dtype.kind == "U") != (known.dtype.kind == "U"):
-            raise DataError(name + ", y", f"label {y[0]}", "labels of the training set's kind")
+            raise DataError(name + ", y", f"label {y[0]}", "labels like those of the training set")
         unseen = ~np.isin(y, known)
         if unseen.any():
             row = int(unseen.argmax())
@@ -343,7 +341,7 @@ def numbered(
 
 
 def in_long_runs(y: np.ndarray) -> bool:
-    """Return whether equal labels follow one another far more often than in a mixed order.
+    """Return whether equal labels follow each other far more often than in random order.
 
     Examples
     --------
@@ -356,7 +354,7 @@ def in_long_runs(y: np.ndarray) -> bool:
 
 
 def names_in_words(description: Description) -> str:
-    """Return what the labels are called, at most ten of them, in a line.
+    """Return a line with the names of the labels, ten at most.
 
     Examples
     --------
@@ -369,7 +367,7 @@ def names_in_words(description: Description) -> str:
 
 
 def in_words(description: Description) -> str:
-    """Return what is known of a data set, but for the names of its labels, in a line.
+    """Return a line that describes a data set, without the names of its labels.
 
     Examples
     --------
@@ -380,6 +378,6 @@ def in_words(description: Description) -> str:
     height, width, ground = description.height, description.width, description.ground
     placed = "centred " if description.centred else ""
     pictures = f"{height} x {width} pictures, {placed}on a {ground} ground" if height else None
-    scales = {1: "values as they are, up to 1", 256: "bytes divided by 256"}
+    scales = {1: "values from 0 to 1, unchanged", 256: "bytes divided by 256"}
     scale = scales.get(description.scale or 0)
     return one_line("; ".join(filter(None, [pictures, scale, description.split])))

@@ -1,8 +1,8 @@
-"""Fetching MNIST: a short list of mirrors, checksums, and no waiting for dead addresses.
+"""Fetching MNIST from one of several mirrors, without long waits for dead ones.
 
-The tutorial's own address is gone, and so are several that replaced it. What stays true is the
-size and the SHA-256 of each file, so any mirror will do. A file is written once it is here and
-right, and never in the place of another.
+The tutorial's own address is gone, and so are several that replaced it. Any mirror will do, because
+the size and the SHA-256 of each file are known. Only complete files with the right checksum are
+written, and no other file is ever replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dlt.progress import Progress, silent
 
 
 class Mirror(NamedTuple):
-    """Where a complete copy of MNIST is.
+    """The address of a complete copy of MNIST.
 
     Attributes
     ----------
@@ -58,16 +58,16 @@ _NPZ_FILE = {
 }
 
 #: The addresses that PyTorch, TensorFlow Datasets and Keras use, in the order to try them.
-#: LeCun's page is left out: it asks not to be used by scripts, and answers 403 with a page.
+#: LeCun's page is not one of them: it asks scripts to stay away, and answers 403.
 MIRRORS = (
     Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/", _IDX_FILES),
     Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/", _IDX_FILES),
     Mirror("https://storage.googleapis.com/tensorflow/tf-keras-datasets/", _NPZ_FILE),
 )
 
-_SLOWEST = 20000  # bytes per second; a download that takes longer is given up
+_SLOWEST = 20000  # bytes per second: slower downloads are given up
 _MOST_REDIRECTS = 5
-_PIECE = 1 << 13  # bytes that are read at a time
+_PIECE = 1 << 13  # bytes to read at a time
 _REMEDY = (
     "put the four files or mnist.pkl.gz into the folder that DLT_DATA names, "
     "or use --dataset digits"
@@ -75,10 +75,9 @@ _REMEDY = (
 
 
 def user_cache() -> Path:
-    """Return the folder that downloads go to when no other is named; it may be missing.
+    """Return the default folder for downloads, which need not exist.
 
-    It is the folder "dlt-theano" in the user's cache (`~/.cache`, `~/Library/Caches` or
-    `%LOCALAPPDATA%`).
+    It is "dlt-theano" in the user's cache (`~/.cache`, `~/Library/Caches` or `%LOCALAPPDATA%`).
     """
     return Path(platformdirs.user_cache_dir("dlt-theano"))
 
@@ -90,26 +89,26 @@ def fetch_mnist(
     log: Callable[[str], object] = silent,
     timeout: float = 5.0,
 ) -> Path:
-    """Make sure that a folder holds a complete, checked copy of MNIST, and return that folder.
+    """Download MNIST to a folder, unless it is there already, and return the folder.
 
     Files with the right checksum are not downloaded again; a complete set needs no network.
-    Proxies are honoured as `requests` does (`HTTPS_PROXY`, `NO_PROXY`, ...).
+    Proxies are used as `requests` uses them (`HTTPS_PROXY`, `NO_PROXY`, ...).
 
     Parameters
     ----------
     folder : str or os.PathLike, optional
-        Where the files go; made if it is missing. Default: `user_cache()`.
+        The folder for the files, made if it is missing. Default: `user_cache()`.
     mirrors : sequence of Mirror
-        Tried in this order, each complete in itself. Those with the same files share what has
-        arrived.
+        In the order to try them. Each has a complete copy; mirrors with the same files complete
+        each other's downloads.
     progress : bool, optional
         Whether to draw a progress bar. Default: only when stderr is a terminal.
     log : callable, optional
         Takes a line of text before each download, such as `print`.
     timeout : float, seconds
-        How long a mirror may take to answer, name look-up included, and how long a download
-        may stall. All mirrors are asked at once: without a network, this is the whole delay.
-        A download may take a second more for every 20 kB.
+        Limit for a mirror's answer, including the name look-up, and for pauses in a download.
+        All mirrors are asked at once, so this is the whole delay without a network. A download may
+        take another second for every 20 kB.
 
     Returns
     -------
@@ -119,10 +118,10 @@ def fetch_mnist(
     Raises
     ------
     FetchError
-        Every mirror failed: one line with each one's host and reason.
+        All mirrors failed. The message has the host of each, and the reason.
     SettingsError
-        The folder cannot be made, read or written to, the disk is full, or something else, or
-        what cannot be read, has the name of one of MNIST's files.
+        The folder cannot be made, read or written to; or the disk is full; or another file, or an
+        unreadable one, has the name of one of MNIST's files.
 
     Examples
     --------
@@ -137,12 +136,12 @@ def fetch_mnist(
     if folder.parts[:1] == ("~",):
         remedy = "set it, or name another folder (--output-dir, and then DLT_DATA)"
         raise SettingsError("HOME", "no home folder", f"one, for {folder}", remedy)
-    if not all(_missing(folder, mirror) for mirror in mirrors):
+    missing = [_missing(folder, mirror) for mirror in mirrors]
+    if not all(missing):
         return folder
-    for mirror in mirrors:
-        for name, other in _missing(folder, mirror).items():
-            if os.path.lexists(folder / name):
-                raise other
+    for name, other in (pair for errors in missing for pair in errors.items()):
+        if os.path.lexists(folder / name):
+            raise other
     try:
         try_writing(folder)
     except OSError as error:
@@ -160,13 +159,13 @@ def fetch_mnist(
 
 
 def _missing(folder, mirror):
-    """Return which of the mirror's files `folder` lacks: name -> what is wrong with one there."""
+    """Return the files of a mirror that a folder lacks: name -> error if something is there."""
     errors = {name: _other(folder / name, *file) for name, file in mirror.files.items()}
     return {name: error for name, error in errors.items() if error is not None}
 
 
 def _other(path, size, sha256):
-    """Return None for the right file, else an error: Fashion-MNIST, for one, has these names."""
+    """Return None for the right file, else an error (Fashion-MNIST, for one, has these names)."""
     found, remedy = "something else", "move it away, or name another folder"
     try:
         with open_regular(path) as file:
@@ -181,7 +180,7 @@ def _other(path, size, sha256):
 
 
 def _download(folder, mirror, progress, log, timeout):
-    """Download what is missing; return None, or why the mirror failed, in a few words."""
+    """Download the missing files; return None, or a phrase for the failure of the mirror."""
     for name in _missing(folder, mirror):
         log(f"downloading {name} from {_host(mirror.base_url)}")
         size, sha256 = mirror.files[name]
@@ -197,7 +196,7 @@ def _download(folder, mirror, progress, log, timeout):
         path, content = folder / name, request.content
         try:
             write_atomically(path, lambda file, data=content: file.write(data), replace=False)
-        except FileExistsError:  # by another process, meanwhile
+        except FileExistsError:  # another process was faster
             other = _other(path, size, sha256)
             if other is not None:
                 raise other from None
@@ -205,20 +204,21 @@ def _download(folder, mirror, progress, log, timeout):
 
 
 class _Request(threading.Thread):
-    """Ask a server, in the background, and keep its answer in memory, up to a byte above `size`.
+    """A request in the background, which keeps the answer in memory, up to a byte above `size`.
 
-    A name look-up takes no time limit, and that of a socket is for each piece, however small. So
-    only giving up on a whole thread keeps a deadline. A daemon never holds up the exit.
+    Name look-ups have no time limit, and a socket's limit is for each piece, however small. So the
+    only way to keep a deadline is to abandon a thread. A daemon thread never delays the exit.
     """
 
     def __init__(self, method, url, timeout, size=0):
-        import requests  # slow: not in the time that is measured
+        import requests  # slow, so before the clock starts
 
         super().__init__(daemon=True)
         self._session = requests.Session()
         self._asked, self._timeout, self._size = (method, url), timeout, size
-        self._start, self._answered, self._given_up = time.monotonic(), False, False
-        self._reason = None
+        self._start = time.monotonic()
+        self._deadline = self._start + timeout
+        self._answered, self._given_up, self._reason = False, False, None
         self.content = bytearray()
         self.start()
 
@@ -227,46 +227,44 @@ class _Request(threading.Thread):
         try:
             with self._session, _answer(self._session, method, url, self._timeout) as response:
                 self._answered = True
+                self._deadline += self._size / _SLOWEST
                 if method == "GET":
                     response.raise_for_status()
                     self._receive(response.raw)
-        except Exception as error:  # of requests, urllib3 and http.client: all mean the same here
+        except Exception as error:  # from requests, urllib3 or http.client
             self._reason = _reason(error, self._timeout)
 
     def _receive(self, raw):
         while not self._given_up and len(self.content) <= self._size:
             n = min(_PIECE, self._size + 1 - len(self.content))
-            piece = raw.read(n, decode_content=False)  # the checksum is of the file as stored
+            piece = raw.read(n, decode_content=False)  # the checksum is that of the stored file
             if not piece:
                 break
             self.content += piece
 
     def wait(self, show=lambda done: None):
-        """Return None when the answer is here, else why not, after the deadline at the latest.
+        """Wait for the answer until the deadline; return None, or a phrase for the failure.
 
-        `show` is called now and then, with how many bytes have come.
+        `show` is called several times a second with the number of bytes received.
         """
         try:
-            while self.is_alive() and time.monotonic() < self._start + self._seconds():
+            while self.is_alive() and time.monotonic() < self._deadline:
                 self.join(min(0.1, self._timeout))
                 show(len(self.content))
-            if not self.is_alive():
-                return self._reason
         finally:
             self._given_up = True
+        if not self.is_alive():
+            return self._reason
         if not self._answered:
             return _no_answer(self._timeout)
-        return f"no {self._size} bytes within {self._seconds():.3g} s"
-
-    def _seconds(self):
-        return self._timeout + (self._size / _SLOWEST if self._answered else 0)
+        return f"no {self._size} bytes within {self._deadline - self._start:.3g} s"
 
 
 def _answer(session, method, url, timeout):
-    """Return a server's answer, its body unread, after a few redirects."""
+    """Return a server's answer, before reading its body, after a few redirects."""
     import requests
 
-    session.get_redirect_target = lambda response: None  # requests would read their whole bodies
+    session.get_redirect_target = lambda response: None  # requests would read a redirect's body
     headers = {"Accept-Encoding": "identity"}
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.request(method, url, headers=headers, timeout=timeout, stream=True)
@@ -278,7 +276,7 @@ def _answer(session, method, url, timeout):
 
 
 def _host(url):
-    """Return the host, with its port if it has one, but without a user name or password."""
+    """Return the host and the port in a URL, without a user name or password."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
@@ -287,13 +285,13 @@ def _no_answer(timeout):
 
 
 def _reason(error, timeout):
-    """Return why a request failed, in a few words."""
+    """Return a phrase for the failure of a request."""
     import requests
     import urllib3
 
     if isinstance(error, requests.HTTPError):
         return f"HTTP {error.response.status_code}"
-    # Before the causes: behind a proxy they would blame the mirror for the proxy's failure.
+    # These come before the causes, which would blame the mirror for the failure of a proxy.
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy failed"
     if isinstance(error, requests.exceptions.SSLError):

@@ -1,4 +1,4 @@
-"""Preparing: three described sets, whatever a reader found.
+"""Preparing: turn what a reader found into three described sets.
 
 Source: page "Getting Started", section "MNIST Dataset".
 """
@@ -26,15 +26,16 @@ _NAMES = {
 
 
 def prepare(where: str, pairs: Sequence[Sequence[Any]]) -> list[OpenSet]:
-    """Make a training, a validation and a test set, checked one by one and against each other.
+    """Make a training, a validation and a test set, and check them.
 
     Parameters
     ----------
     where : str
-        What messages call the source.
+        The name of the source in messages.
     pairs : sequence of (x, y)
-        All examples, or a training and a test set, or all three sets. x : array, or object with
-        ``shape``, ``dtype`` and slices, shape (N, ...); y : array, one label for each row.
+        One pair with all examples, two for a training and a test set, or three sets. x : array, or
+        object with ``shape``, ``dtype`` and slices, shape (N, ...); y : array, one label for each
+        row.
 
     Returns
     -------
@@ -43,8 +44,9 @@ def prepare(where: str, pairs: Sequence[Sequence[Any]]) -> list[OpenSet]:
     Raises
     ------
     DataError
-        Of x: no numbers, of other rows or on another scale than the training set's, in colour.
-        Of y: see `dlt.describing.class_labels` and `dlt.describing.numbered`.
+        An x does not consist of numbers, is in colour, or differs from the training set in the
+        shape of its rows or in scale. For y, see `dlt.describing.class_labels` and
+        `dlt.describing.numbered`.
 
     Examples
     --------
@@ -63,9 +65,8 @@ def prepare(where: str, pairs: Sequence[Sequence[Any]]) -> list[OpenSet]:
         rows_alike(name + ", x", x.shape[1:], xs[0].shape[1:], "the training set has")
     surveys = {name + ", x": survey(name + ", x", x) for name, x in zip(names, xs)}
     scale = scale_of(surveys)
-    # Floats that are bytes by now stay as they are, and bytes that came as floats become bytes.
-    if scale == 256 and max(found.high for found in surveys.values()) > 1:
-        xs = [x if x.dtype == np.uint8 else _as_bytes(x) for x in xs]
+    if scale == 256 and max(found.high for found in surveys.values()) > 1:  # not yet divided
+        xs = [x if x.dtype == np.uint8 else Rows(x, np.arange(x.shape[0]), np.uint8) for x in xs]
     label_names, ys = numbered(names, ys)
     how = OWN_SETS
     if len(pairs) < 3:
@@ -77,32 +78,23 @@ def prepare(where: str, pairs: Sequence[Sequence[Any]]) -> list[OpenSet]:
 
 
 def _rows(name, x):
-    """Return inputs as an array or source of rows of numbers."""
+    """Return inputs as an array of numbers, or as a checked source of them."""
     if not hasattr(x, "path"):
         x = real_numbers(name, bounded(name, x))
+    if x.dtype.kind not in "biuf":
+        raise DataError(name, f"an array of {x.dtype}", "numbers")
     if 0 in x.shape:
         raise DataError(name, f"no examples (an array of shape {x.shape})", "one or more")
     if len(x.shape) < 2:
         raise DataError(name, f"an array of shape {x.shape}", "(N, D), one row for each example")
-    if x.dtype.kind not in "biuf":
-        raise DataError(name, f"an array of {x.dtype}", "numbers")
     grey(name, x.shape[1:])
     return x
 
 
-def _as_bytes(x):
-    return Rows(x, np.arange(x.shape[0]), np.uint8)
-
-
 def bounded(name: str, values: Any) -> Any:
-    """Refuse nested lists that numpy would make huge arrays of: with long text, or with others.
+    """Return values; raise a DataError for nested lists that numpy would turn into a huge array.
 
-    Parameters
-    ----------
-    name : str
-        What messages call them.
-    values : object
-        What is no list or tuple is returned as it is.
+    One long text among many short ones is enough: numpy makes all of them equally long.
     """
     count, todo = 0, [values] if isinstance(values, (tuple, list)) else []
     longest = 1

@@ -1,8 +1,8 @@
-"""Splitting: which examples are for training, for validation and for testing.
+"""Splitting: which examples are for training, validation and testing.
 
-A source without sets of its own gives up a sixth of its examples for each set that it lacks, as
-MNIST does on the page. They are drawn at random, but a sixth of every label, so that it does not
-matter how the source is sorted. What is left for training stays in the order of the source.
+If a source lacks a validation or a test set, a sixth of its examples goes into each, as for MNIST
+on the page. They are drawn at random, a sixth of every label, so it does not matter whether the
+source is sorted. The other examples are for training, and stay in order.
 
 Source: page "Getting Started", section "MNIST Dataset".
 """
@@ -18,23 +18,22 @@ from dlt.errors import DataError
 #: Seed of the draw.
 SEED = 1
 
-#: What a description says of a source with sets of its own.
+#: The description of a source that has all three sets.
 OWN_SETS = "the file's own sets"
 
-# SHA-256 of the labels of MNIST's training set, one byte each.
+# SHA-256 of the labels in MNIST's training set, one byte each.
 _MNIST_LABELS = "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"
 
 
 def split(name: str, y: np.ndarray, n_sets: int) -> tuple[list[np.ndarray], str]:
     """Return the rows of the training set, and of the sets that are split off.
 
-    MNIST's training set, which is known by its labels, loses its last 10 000 examples for
-    validation, as on the page.
+    MNIST's training set, recognised by its labels, loses its last 10 000 examples, as on the page.
 
     Parameters
     ----------
     name : str
-        What messages call the source.
+        The name of the source in messages.
     y : ndarray, shape (N,)
         Labels 0..L-1.
     n_sets : {1, 2}
@@ -45,7 +44,7 @@ def split(name: str, y: np.ndarray, n_sets: int) -> tuple[list[np.ndarray], str]
     rows : list of ndarray
         Row numbers, ascending.
     how : str
-        Where the sets come from, in words.
+        A phrase that says where the sets come from.
 
     Raises
     ------
@@ -60,14 +59,13 @@ def split(name: str, y: np.ndarray, n_sets: int) -> tuple[list[np.ndarray], str]
     """
     n = len(y)
     if n_sets == 1 and _is_mnist(y):
-        ends = [0, n - n // 6, n]
-        rows = [np.arange(*span) for span in zip(ends, ends[1:])]
+        rows = np.split(np.arange(n), [n - n // 6])
         return rows, f"the last {n // 6} of MNIST's training set for validation"
     if n < 6:
         raise DataError(name, f"{n} examples", "6 or more, to set a sixth of them aside")
     drawn = np.random.RandomState(SEED).permutation(n)  # numpy promises its stream for ever
     drawn = drawn[np.argsort(y[drawn], kind="stable")]  # label by label
-    # A label's only examples are for training.
+    # If a label has one or two examples, keep one for training.
     n_alike = np.bincount(y)[y[drawn]]
     is_first = np.diff(y[drawn], prepend=-1) > 0
     part = np.arange(n) % 6
@@ -79,5 +77,5 @@ def split(name: str, y: np.ndarray, n_sets: int) -> tuple[list[np.ndarray], str]
 
 
 def _is_mnist(y):
-    pixels = y.astype(np.uint8)
-    return len(y) == 60000 and hashlib.sha256(pixels.tobytes()).hexdigest() == _MNIST_LABELS
+    digits = y.astype(np.uint8).tobytes()
+    return len(y) == 60000 and hashlib.sha256(digits).hexdigest() == _MNIST_LABELS

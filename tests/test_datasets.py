@@ -236,7 +236,7 @@ def test_only_the_default_falls_back_on_the_digits_and_says_why(nowhere, monkeyp
     with pytest.raises(FetchError, match="no route"):
         load_data("mnist")
     monkeypatch.setenv("DLT_DATA", str(nowhere / "typo"))
-    with pytest.raises(SettingsError, match="DLT_DATA: found '.*typo', which is no folder"):
+    with pytest.raises(SettingsError, match="DLT_DATA: found '.*typo', which is not a folder"):
         find_mnist()
 
 

@@ -143,7 +143,7 @@ def test_labels_are_numbered_in_order_and_keep_their_names(y, other, names, numb
         ([1, 1], [1], "train: found one label, 1; expected at least two"),
         ([0, 1, 2], [1], "train: found 3 labels in 3 examples; expected classes with several"),
         ([0, 1, 0, 1], [1, 5], "test, y: found label 5 in row 1; expected only labels that the"),
-        (["a", "b"] * 2, [1], "test, y: found label 1; expected labels of the training set's kind"),
+        (["a", "b"] * 2, [1], "test, y: found label 1; expected labels like those of the training"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(y, other, message):
@@ -201,5 +201,5 @@ def test_what_is_known_is_said_in_a_line():
     many = Description(labels=tuple(map(str, range(11))))
     assert names_in_words(many) == "11 labels: 0, 1, 2, 3, 4, 5, 6, 7, ..., 10"
     assert names_in_words(Description(labels=("a\x1b[2J", "b"))) == "2 labels: a\\x1b[2J, b"
-    assert in_words(Description(1, split="whole")) == "values as they are, up to 1; whole"
+    assert in_words(Description(1, split="whole")) == "values from 0 to 1, unchanged; whole"
     assert in_words(Description(split="\x1b[2J\n")) == "\\x1b[2J\\n"

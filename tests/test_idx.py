@@ -82,9 +82,8 @@ def test_truncated_and_trailing(tmp_path, data, found):
 @pytest.mark.parametrize(
     ("sizes", "found"),
     [
-        ((2**32 - 1,) * 3, "a header that declares 79228162458924105385300197375 bytes"),
+        ((2**32 - 1,) * 3, "3 bytes of items; expected the 79228162458924105385300197375"),
         ((0, 2**32 - 1, 2**32 - 1, 2**32 - 1), "an empty array of shape"),
-        ((2**30 + 1,), "a header that declares 1073741825 bytes"),
         ((2**30,), "3 bytes of items; expected the 1073741824"),
     ],
 )

@@ -221,7 +221,7 @@ def test_data_of_one_s_own_is_described_and_sorted_data_is_said(script, sorted_d
     lines = done.stdout.splitlines()
     assert lines[1].endswith("204 training, 40 validation, 61 test examples of 784 values, 2 labels"
                              ": 3, 5")  # fmt: skip
-    assert "values as they are, up to 1; a sixth of each label for validation, drawn" in lines[2]
+    assert "values from 0 to 1, unchanged; a sixth of each label for validation, drawn" in lines[2]
     assert lines[3].startswith("the training set is sorted, or nearly: --shuffle 1 ")
     assert lines[5] == "training, at most 10 epochs of 68 minibatches ..."
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
@@ -246,7 +246,7 @@ def test_a_name_that_is_also_a_folder_here_is_refused(script, calls, tmp_path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "digits").mkdir()
-    refused = "error: --dataset: found 'digits', a data set that dlt knows, and a file or folder he"
+    refused = "error: --dataset: found 'digits', which is a data set of dlt, and also a file or fol"
     for name in ("train_logreg.py", "convert.py"):
         done = script(name, "--dataset", "digits", "--output-dir", "run")
         assert_refused(done, refused)

@@ -235,7 +235,7 @@ def test_what_does_not_fit_its_description_is_refused(folder, message, damage):
 def test_what_does_not_fit_into_memory_is_refused(folder, monkeypatch):
     monkeypatch.setattr(datasets_module, "available_memory", lambda: 1000)
     with pytest.raises(
-        DataError, match="expected at most 0 MB, which are free; convert it, and rea"
+        DataError, match="expected at most 0 MB, the free memory; convert it, and rea"
     ):
         dlt.load_data(folder)
 
@@ -267,5 +267,5 @@ def test_raw_idx_files_are_opened_as_the_page_divides_them(tmp_path, rng):
         dlt.open_data(tmp_path / "data.npz")
     with pytest.raises(DataError, match="digits: found the name of data that is loaded whole"):
         dlt.open_data("digits")
-    with pytest.raises(DataError, match="found no dataset.json to verify it by"):
+    with pytest.raises(DataError, match="found no dataset.json with checksums"):
         dlt.open_data(tmp_path, verify=True)
