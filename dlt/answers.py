@@ -1,4 +1,4 @@
-"""Answers: what a model says of pictures, and of the rows of a data set; and a CSV file of them.
+"""Answers: a model's predictions for pictures and for rows of a data set, and a CSV file of them.
 
 Source: page "Classifying MNIST digits using Logistic Regression", section "Prediction Using a
 Trained Model", which follows "Getting Started".
@@ -22,23 +22,23 @@ from dlt.files.writing import write_atomically
 from dlt.prediction import Predictor, shown_labels
 from dlt.progress import silent
 
-_PIECE = 10000  # rows that are predicted together
+_PIECE = 10000  # rows to predict together
 
 
 class Answer(NamedTuple):
-    """What a model says of one picture or row.
+    """A prediction for a picture or a row.
 
     Fields
     ------
     place : str or int
-        The picture's file, or the row's number, from 0.
+        The file of the picture, or the number of the row, from 0.
     label : str
-        What the most probable label is called.
+        The name of the most probable label.
     probability : float
     note : str
-        Of a picture, how it was prepared.
+        How a picture was prepared.
     right : str or None
-        What the right label is called, where it is known.
+        The name of the right label, if it is known.
     """
 
     place: str | int
@@ -55,7 +55,7 @@ class Unlabelled(NamedTuple):
     ------
     x : CsvRows
     divisor : int
-        256, where they are bytes.
+        256 for bytes, else 1.
     """
 
     x: CsvRows
@@ -67,23 +67,23 @@ class Unlabelled(NamedTuple):
         return len(self.x)
 
     def rows(self, first: int, stop: int) -> tuple[np.ndarray, None]:
-        """Return x of some consecutive rows, scaled, and no labels."""
+        """Return the scaled x of consecutive rows, and None for the labels."""
         return self.x[first:stop] / np.float32(self.divisor), None
 
 
 def picture_answers(predictor: Predictor, places: Iterable[str]) -> Iterator[Answer | DltError]:
-    """Predict pictures one by one; what cannot be read gives an error in its place.
+    """Predict pictures one by one; for one that cannot be read, yield the error.
 
     Parameters
     ----------
     predictor : Predictor
     places : iterable of str
-        Files, and folders of them.
+        Files, and folders of files.
 
     Raises
     ------
     DataError
-        The model's inputs are no pictures.
+        The inputs of the model are not pictures.
     """
     from dlt.pictures.reading import check_pictures, pictures_in, read_picture  # slow to import
 
@@ -105,14 +105,14 @@ def picture_answers(predictor: Predictor, places: Iterable[str]) -> Iterator[Ans
 
 
 def rows_to_predict(predictor: Predictor, source: str, log: Callable[[str], object] = silent):
-    """Open what `row_answers` takes: a CSV file without labels, or the test set of a data set.
+    """Open rows for `row_answers`: a CSV file without labels, or the test set of a data set.
 
     Parameters
     ----------
     predictor : Predictor
-        Without a header, a CSV file has no labels if it has as many columns as this has inputs.
+        A CSV file without a header has no labels if it has a column for each of the model's inputs.
     source : str
-        A file, or what `dlt.load_data` takes.
+        A CSV file, or a source that `dlt.load_data` takes.
     log : callable, optional
         See `dlt.load_data`.
 
@@ -138,7 +138,7 @@ def _without_labels(path, n_in):
 
 
 def row_answers(predictor: Predictor, data_set: Any, n_examples: int) -> Iterator[Answer]:
-    """Predict the first rows of what `rows_to_predict` returns."""
+    """Predict the first rows of a result of `rows_to_predict`."""
     for first in range(0, n_examples, _PIECE):
         x, y = data_set.rows(first, min(first + _PIECE, n_examples))
         right = [None] * len(x)
@@ -155,7 +155,7 @@ def _answer(predictor, place, p_y_given_x):
 
 
 def write_answers(path: str | os.PathLike, answers: list[Answer]) -> None:
-    """Write answers to a CSV file, whole or not at all.
+    """Write answers to a CSV file, atomically.
 
     The columns are ``file`` or ``row``, ``label`` and ``probability``.
 

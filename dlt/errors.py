@@ -1,30 +1,30 @@
-"""Errors that a person can fix.
+"""Errors that a user can fix.
 
-Each is one line: what it found, what it expected and what to do. The scripts print it on stderr
-and exit with code 2. Any other exception is a bug and keeps its traceback.
+Each is one line: what was found, what was expected, and what to do. The scripts print it on stderr
+and exit with code 2. Any other exception is a bug, and keeps its traceback.
 """
 
 from __future__ import annotations
 
 import os
 
-_LONGEST = 2000  # characters of one part of a message
+_LONGEST = 2000  # characters in one part of a message
 
-#: The end of a remedy for too little memory.
+#: End of the remedy when memory runs out.
 IN_CHUNKS = ", or read the data in chunks: --max-memory 512MB"
 
 
 class DltError(Exception):
-    """Base of every error that `dlt` raises on purpose.
+    """Base class of every error that `dlt` raises on purpose.
 
     Parameters
     ----------
     what : str or os.PathLike
-        The file, setting or array that is wrong.
+        The file, setting or array at fault.
     found : object
-        What is there. Every part is shown as `one_line` shows it.
+        What it is or contains. `one_line` prints this and every other part.
     expected : object, optional
-        What should be there.
+        What it should be or contain.
     remedy : str, optional
         What to do about it.
 
@@ -46,15 +46,15 @@ class DltError(Exception):
         super().__init__("; ".join(filter(None, text)))
 
     def __reduce__(self):
-        # By default exceptions pickle their message only, which is not enough to make one.
+        # An exception normally pickles its message only, which is not enough to make a new one.
         return type(self), (self.what, self.found, self.expected, self.remedy)
 
 
 def one_line(value: object, longest: int = _LONGEST) -> str:
-    r"""Return text that may come from a stranger's file as text to print.
+    r"""Return untrusted text in a form that is safe to print on one line.
 
-    Line breaks, what draws on the terminal and what cannot be seen is escaped; text beyond
-    `longest` characters is cut off.
+    Line breaks, terminal codes and invisible characters are escaped; text is cut off after
+    `longest` characters.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class DataError(DltError, ValueError):
 
 
 class SettingsError(DltError, ValueError):
-    """A setting (hyperparameter, option, output folder) that cannot be used."""
+    """A setting (a hyperparameter, an option, an output folder) that cannot be used."""
 
 
 class FetchError(DltError):
-    """MNIST could not be fetched; the message gives each mirror's reason."""
+    """MNIST could not be fetched; the message has each mirror's reason."""
 
 
 class EngineError(DltError, RuntimeError):
-    """The engine is missing, or cannot do what was asked of it."""
+    """The engine is missing, or cannot do what was asked."""

@@ -62,7 +62,7 @@ def test_one_bad_picture_does_not_stop_the_others(save_model, predict, tmp_path)
         f"mine/a.png: left, probability {P:.3f} (taken as it is)",
         "wrote predictions.csv, 3 predictions",
     ]
-    starts = ["error: mine/b.png: found a file that is none of these pictures; ",
+    starts = ["error: mine/b.png: found a file of another kind; ",
               "error: empty: found a folder without pictures; ",
               "error: none.png: found no file there; "]  # fmt: skip
     lines = done.stderr.splitlines()

@@ -496,7 +496,7 @@ def test_missing_file_and_folder(tmp_path):
         read_picture(tmp_path)
 
 
-NO_PICTURE = r"found a file that is none of these pictures; .*PNG, JPEG.*save it as PNG"
+NO_PICTURE = r"found a file of another kind; .*PNG, JPEG.*save it as PNG"
 TOO_LARGE = "; expected at most 50 megapixels, and 65535 pixels each way; scale it down"
 
 
@@ -585,7 +585,7 @@ def test_a_picture_cut_off_anywhere_gives_a_row_or_a_data_error(tmp_path, suffix
         except DataError as error:
             messages.add(str(error).split("; ")[0].split(": ", 1)[1])
     assert messages == {
-        "found a file that is none of these pictures",
+        "found a file of another kind",
         "found a damaged or cut-off picture",
     }
     # The pixels' two checksums (4 + 4) and the end chunk (12) of a PNG can be spared.

@@ -1,8 +1,8 @@
-"""Files: read with limits, and written whole or not at all.
+"""Files: reading with limits, and atomic writing.
 
-- `reading`, `writing` : bytes, whatever they mean.
-- `pickles`, `idx`, `npz`, `csv_rows` : formats that other programs write; nothing in a file is run.
-- `grey`, `picture_rows` : pictures, one in a file.
+- `reading`, `writing` : files of any format.
+- `pickles`, `idx`, `npz`, `csv_rows` : formats of other programs. No code in a file is run.
+- `grey`, `picture_rows` : picture files.
 - `rows` : arrays that stay in their files.
-- `described` : named arrays with a description, `dlt`'s own form.
+- `described` : named arrays with a description, `dlt`'s own format.
 """

@@ -1,4 +1,4 @@
-"""Pictures in files, made grey: PNG, JPEG, BMP, GIF and WebP, from anyone."""
+"""Untrusted picture files (PNG, JPEG, BMP, GIF, WebP), read as grey pictures."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dlt.errors import DataError
 from dlt.files.reading import open_regular
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-#: How the names of such files end.
+#: Endings of their names.
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MAX_PIXELS = 50000000  # a large camera picture; more is a mistake or an attack
-MAX_SIDE = 65535  # JPEG's; Pillow takes more memory for a row than for its pixels, if these are few
-MAX_FILE_BYTES = 1 << 28  # pixels that are not compressed, and whatever else is in the file
-#: Bytes of memory that reading a picture takes at most: of WebP four copies, and the file.
+MAX_SIDE = 65535  # JPEG's limit; Pillow needs extra memory for each row
+MAX_FILE_BYTES = 1 << 28  # uncompressed pixels, and everything else in the file
+#: Most bytes of memory that reading a picture takes: for WebP four copies, and the file.
 MEMORY = 1 << 30
-_BAND = 1 << 20  # pixels that are made grey at a time
+_BAND = 1 << 20  # pixels to convert at a time
 _WHAT = "a picture (PNG, JPEG, BMP, GIF or WebP)"
 
 
 def read_grey(path: str | os.PathLike) -> Image.Image:
     """Read a picture as a Pillow image of mode "L".
 
-    Transparent parts count as white; of an animation the first frame is taken; a camera's
-    orientation mark is obeyed.
+    Transparent parts become white. Of an animation, the first frame is read. A picture that a
+    camera marked as rotated is turned upright.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ def read_grey(path: str | os.PathLike) -> Image.Image:
     Raises
     ------
     DataError
-        The file is missing, not a picture, damaged or too large.
+        The file is missing, damaged, too large, or not a picture.
     """
     with open_regular(path, _WHAT) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damage and of size: both are errors below
+        warnings.simplefilter("ignore")  # about damage and size, which are errors below
         n_bytes = os.fstat(file.fileno()).st_size
         if n_bytes > MAX_FILE_BYTES:
             found = f"a file of {n_bytes} bytes"
@@ -57,9 +57,9 @@ def read_grey(path: str | os.PathLike) -> Image.Image:
         except Image.DecompressionBombError as error:
             raise _too_large(path, "a picture with far too many pixels") from error
         except UnidentifiedImageError as error:
-            found = "a file that is none of these pictures"
+            found = "a file of another kind"
             raise DataError(path, found, _WHAT, "save it as PNG") from error
-        except Exception as error:  # Pillow's readers raise all kinds for bad bytes
+        except Exception as error:  # Pillow's readers raise all kinds of errors for bad bytes
             found = "a damaged or cut-off picture"
             raise DataError(path, found, _WHAT, "save or copy it again") from error
 
@@ -77,15 +77,15 @@ def _too_large(path, found):
 
 
 def _upright(grey):
-    """Turn a picture as its camera's orientation mark says; a damaged mark is no mark."""
+    """Turn a picture as its orientation mark says; ignore a damaged mark."""
     try:
         return ImageOps.exif_transpose(grey)
-    except Exception:  # the pixels have been decoded by now, so only the mark can be bad
+    except Exception:  # the pixels are decoded by now, so only the mark can be bad
         return grey
 
 
 def _to_grey(picture):
-    """Return a picture of any mode as mode "L", on white where it is transparent."""
+    """Return a picture of any mode as mode "L"; transparent parts become white."""
     grey = Image.new("L", picture.size)
     grey.info = {key: value for key, value in picture.info.items() if key != "transparency"}
     n_rows = max(1, _BAND // picture.width)

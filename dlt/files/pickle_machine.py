@@ -1,9 +1,8 @@
-"""The stack machine that follows the opcodes of a pickle and can build plain values only.
+"""A stack machine that runs the opcodes of a pickle, and builds only plain values.
 
-It is our own because a pickle of nine bytes makes the standard library's C Unpickler take 4.1 GB,
-whatever file object it reads.
+The standard library's Unpickler will not do: a pickle of nine bytes makes it allocate 4.1 GB.
 
-Source: the opcodes are those of the standard library's `pickletools`.
+Source: the standard library's `pickletools` describes the opcodes.
 """
 
 import functools
@@ -29,26 +28,26 @@ from dlt.files.reading import FETCH_AGAIN
 EXPECTED = "a pickle of numpy arrays in tuples, lists and dicts"
 DISTRUST = "do not unpickle it; fetch the right file, or save the data as .npz where it was made"
 
-#: Most opcodes that are followed in one file. They bound the time (some 25 s) and the memory (some
-#: 1 GiB) that a hostile file takes beside its data. The tutorial's file has 150.
+#: Limit for the opcodes in one file, and so for the time (some 25 s) and the memory (some 1 GiB)
+#: that a hostile file takes beyond its data. The tutorial's file has 150 opcodes.
 MAX_OPCODES = 5 * 1000 * 1000
 
-_LAST_LATIN1_LEAD = 0xC3  # of the bytes that begin a letter in UTF-8
+_LAST_LATIN1_LEAD = 0xC3  # the highest byte in the UTF-8 form of latin-1 text
 _BEYOND_LATIN1 = re.compile(rb"\\u(?!00)|\\U")
 
 
 class Machine:
-    """Opcodes in, one plain value out for each pickle of a file."""
+    """Runs the opcodes of a file, and returns a plain value for each pickle."""
 
     def __init__(self, path, file, max_bytes):
         self.path, self.file = path, file
         self.opcodes_left = MAX_OPCODES
         self.max_bytes = self.bytes_left = max_bytes
-        self.taken = {}  # id -> bytearray that an array has taken over
+        self.taken = {}  # id -> bytearray that an array uses as its memory
 
     def load(self):
-        """Follow the opcodes up to the next STOP and return the value that is left."""
-        self.stack, self.below, self.memo = [], [], {}  # below: the stacks under each MARK
+        """Run the opcodes up to the next STOP, and return the value on the stack."""
+        self.stack, self.below, self.memo = [], [], {}  # below: the stack under each MARK
         for code in iter(functools.partial(self.file.read, 1), b"."):
             if code not in STEPS:
                 raise self.refused(code)
@@ -67,20 +66,20 @@ class Machine:
         return DataError(self.path, found, EXPECTED, remedy)
 
     def refused(self, code):
-        """Return the error for a byte that is no opcode, or not one of ours."""
+        """Return the error for a byte that is not an allowed opcode."""
         if not code:
             return self.bad("a pickle that is cut short")
         opcode = OPCODES.get(code, code.hex())
         return self.bad(f"a pickle with the opcode {opcode}, which is not allowed", DISTRUST)
 
     def spend(self, n):
-        """Count bytes that are made from bytes of the file, which may name those many times."""
+        """Count bytes that are copied. A short file can have the same bytes copied many times."""
         self.bytes_left -= n
         if self.bytes_left < 0:
             raise self.bad(f"arrays that need more than {self.max_bytes} bytes")
 
     def buffer_for_array(self, raw):
-        """Return a bytearray with the bytes of `raw` that no other array uses."""
+        """Return a bytearray with the bytes of `raw`; copy them if another array uses that one."""
         if type(raw) is bytearray and id(raw) not in self.taken:
             self.taken[id(raw)] = raw
             return raw
@@ -88,12 +87,12 @@ class Machine:
         return bytearray(raw)
 
     def pop_mark(self):
-        """Return the values above the last MARK and forget the mark."""
+        """Remove the last MARK and the values above it, and return the values."""
         values, self.stack = self.stack, self.below.pop()
         return values
 
     def top(self, kind):
-        """Return the top of the stack, which must be exactly a `kind`."""
+        """Return the top of the stack; check that its type is `kind`."""
         top = self.stack[-1]
         if type(top) is not kind:
             found = f"a damaged pickle (it treats a {type(top).__name__} as a {kind.__name__})"
@@ -106,11 +105,11 @@ class Machine:
         self.stack.append(value)
 
     def push_python2_string(self, data):
-        # Array data stay bytes: decoding and encoding them again would take time and memory.
+        # Array data stay bytes: to decode them, and encode them again, takes time and memory.
         self.push(data if type(data) is bytearray else data.decode("latin-1"))
 
     def push_text(self, data):
-        # Letters beyond latin-1, of which array data have none, take up to 4 times as much.
+        # Text with letters beyond latin-1, which array data never have, takes 4 times as much.
         if len(data) >= LARGE and np.frombuffer(data, np.uint8).max() > _LAST_LATIN1_LEAD:
             self.spend(4 * len(data))
         self.push(data.decode("utf-8", "surrogatepass"))
@@ -146,7 +145,7 @@ class Machine:
         if len(items) % 2:
             raise self.bad("a damaged pickle (a dict key without a value)")
         for key, value in zip(items[::2], items[1::2]):
-            # Not tuples: hashing deeply nested ones can crash. Not huge numbers: they can collide.
+            # No tuples: hashing deeply nested ones can crash. No huge numbers: they can collide.
             if not (type(key) in (str, bytes) or (type(key) is int and -(2**63) <= key < 2**64)):
                 raise self.bad(f"a dict with a {type(key).__name__} as key")
             target[key] = value
@@ -198,10 +197,10 @@ class Machine:
 
 OPCODES = {info.code.encode("latin-1"): info.name for info in pickletools.opcodes}
 
-# name of an opcode -> (how its argument is read, what it does)
+# Name of an opcode -> (reader of its argument, action).
 _STEPS = {
     "PROTO": (pickletools.read_uint1, Machine.check_protocol),
-    "FRAME": (pickletools.read_uint8, lambda machine, length: None),  # helps readers that buffer
+    "FRAME": (pickletools.read_uint8, lambda machine, length: None),  # a hint for buffering
     "NONE": (constant(None), Machine.push),
     "NEWTRUE": (constant(True), Machine.push),
     "NEWFALSE": (constant(False), Machine.push),
@@ -247,7 +246,7 @@ _STEPS = {
     "LONG_BINGET": (pickletools.read_uint4, Machine.get),
     "GLOBAL": (read_name, Machine.find),
     "STACK_GLOBAL": (constant(None), Machine.find_by_stack),
-    "INST": (read_name, Machine.refuse),  # it would make an instance of a class
+    "INST": (read_name, Machine.refuse),  # makes an instance of a class
     "REDUCE": (constant(None), Machine.reduce),
     "BUILD": (constant(None), Machine.build),
 }

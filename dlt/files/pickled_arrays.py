@@ -1,7 +1,6 @@
-"""Numpy arrays in pickles: the names that numpy writes for them, and what each one builds.
+"""Numpy arrays in pickles: the names that numpy writes, and what each of them builds.
 
-No name from a file is imported, and nothing from it is called: a name is compared, as a whole,
-with the few that are known here.
+Nothing that a file names is imported or called: names are only looked up in a table.
 """
 
 import collections
@@ -9,12 +8,12 @@ import collections
 from dlt.files.pickle_arguments import LARGE
 from dlt.files.reading import NUMBERS, array_from_bytes
 
-#: An allowed name: how messages call it, the numbers of arguments it takes, what REDUCE builds.
+#: An allowed name: its form in messages, the allowed numbers of arguments, and what REDUCE calls.
 Global = collections.namedtuple("Global", "name n_args build")
 
 
 class Dtype:
-    """A `numpy.dtype` under construction: item code first, byte order by BUILD."""
+    """A `numpy.dtype` under construction: it has its item code, and BUILD sets the byte order."""
 
     def __init__(self, code):
         self.code, self.order = code, None
@@ -29,13 +28,13 @@ class Dtype:
 
 
 class NewArray:
-    """An array that BUILD is to fill; `key` is the memo entry that holds it."""
+    """An array for BUILD to fill; `key` is its memo entry."""
 
     key = None
 
 
 def filled(machine, state):
-    """Return the array of the state ``(1, shape, dtype, is_fortran, raw)``."""
+    """Return the array that has the state ``(1, shape, dtype, is_fortran, raw)``."""
     plain = type(state) is tuple and len(state) == 5 and type(state[3]) in (bool, int)
     if not plain or not _one_of(state[0], 1):
         raise machine.bad("an array state that is not (1, shape, dtype, order, data)")
@@ -43,12 +42,12 @@ def filled(machine, state):
 
 
 def _one_of(value, *allowed):
-    """Return whether a value equals one of those allowed, its type included."""
+    """Return whether a value has the type and the value of one of those allowed."""
     return any(type(value) is type(one) and value == one for one in allowed)
 
 
 def _encode(machine, text, encoding):
-    """Return bytes as Python 3 writes them at protocols 0 to 2."""
+    """Return bytes, which Python 3 writes as encoded text at protocols 0 to 2."""
     if type(text) is not str or not _one_of(encoding, "latin1", "latin-1"):
         raise machine.bad("a pickle that calls _codecs.encode other than for latin1")
     machine.spend(len(text))
@@ -64,19 +63,19 @@ def _dtype(machine, code, align, copy):
 
 
 def _reconstruct(machine, kind, shape, code):
-    """Return an array to fill; its state will have the shape and dtype."""
+    """Return an array to fill; its state has the shape and the dtype."""
     if kind is not _NDARRAY:
         raise machine.bad("a damaged pickle (an array that does not begin as in numpy)")
     return NewArray()
 
 
 def _scalar(machine, dtype, raw):
-    """Return one numpy number."""
+    """Return a numpy scalar."""
     return _array(machine, raw, dtype, ())[()]
 
 
 def _frombuffer(machine, raw, dtype, shape, order, axes=None):
-    """Return an array as protocol 5 writes it."""
+    """Return an array in the form of protocol 5."""
     if not _one_of(order, "C", "F", "K"):
         raise machine.bad("a damaged pickle (an array not described as numpy does)")
     array = _array(machine, raw, dtype, shape, order == "F")
@@ -89,7 +88,7 @@ def _frombuffer(machine, raw, dtype, shape, order, axes=None):
 
 
 def _array(machine, raw, dtype, shape, fortran_order=False):
-    """Make an array from parts that were read from the file, all of them unchecked."""
+    """Return an array; check all its parts."""
     if type(dtype) is not Dtype or dtype.order is None:
         raise machine.bad("a damaged pickle (an array without a dtype)")
     if type(raw) is str:  # a Python 2 string
@@ -101,9 +100,9 @@ def _array(machine, raw, dtype, shape, fortran_order=False):
 
 
 _NDARRAY = Global("numpy.ndarray", (), None)
-_BYTES = Global("bytes", (0,), lambda machine: b"")  # empty ones at protocols 0 to 2
+_BYTES = Global("bytes", (0,), lambda machine: b"")  # empty bytes at protocols 0 to 2
 
-#: (module, name) -> what it stands for.
+#: (module, name) -> its meaning.
 GLOBALS = {
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): Global("numpy.dtype", (3,), _dtype),

@@ -1,8 +1,8 @@
-"""Pickles of numpy arrays, read without running anything that is in them.
+"""Pickles of numpy arrays, read without running any code in them.
 
-`pickle.load` lets a file call any function there is. Here a machine of our own (`pickle_machine`)
-builds plain values and numpy arrays (`pickled_arrays`), and nothing else. Strings of Python 2 are
-read as latin-1, so ``encoding="latin1"`` is not needed.
+`pickle.load` lets a file call any function. The machine here (`pickle_machine`) builds only plain
+values and numpy arrays (`pickled_arrays`). It reads Python 2 strings as latin-1, so
+``encoding="latin1"`` is not needed.
 
 Source: tutorial page, "MNIST Dataset" and "Tips and Tricks: Loading and Saving Models".
 """
@@ -21,7 +21,7 @@ from dlt.files import pickle_machine
 from dlt.files.pickle_machine import DISTRUST, EXPECTED, Machine
 from dlt.files.reading import FETCH_AGAIN, MAX_BYTES, describe_head, open_capped
 
-#: Deepest nesting of tuples, lists and dicts in a result.
+#: Limit for the nesting of tuples, lists and dicts in a result.
 MAX_DEPTH = 100
 
 _CONTAINERS = (tuple, list, dict)
@@ -29,30 +29,30 @@ _LEAVES = (type(None), bool, int, float, str, bytes, bytearray, np.ndarray)
 
 
 def load_pickle(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
-    """Load the one value that a pickle file holds.
+    """Load the value in a pickle file.
 
     Parameters
     ----------
     path : str or os.PathLike
         Gzipped or not, any protocol (0 to 5), written by Python 2 or 3.
     max_bytes : int, optional
-        Most decompressed bytes to read, and most bytes of all arrays in the result. In all, at
-        most 3 times as much memory is taken, and 1 GiB for what is not data.
+        Limit for the decompressed bytes, and for the bytes of all arrays in the result. Loading
+        takes at most 3 times as much memory, and 1 GiB more for what is not data.
 
     Returns
     -------
     object
-        Made only of None, bool, int, float, str, bytes, tuple, list, dict (keys: str, bytes or
-        64-bit int), and of numpy arrays and scalars of booleans, integers and floats. Arrays are
-        writable and of native byte order. Python 2 strings are str; byte strings of 64 KiB and
-        more are bytearray.
+        Contains only None, bool, int, float, str, bytes, tuple, list, dict (keys: str, bytes or
+        64-bit int), and numpy arrays and scalars of booleans, integers and floats. Arrays are
+        writable and in native byte order. Python 2 strings become str; byte strings of 64 KiB or
+        more become bytearray.
 
     Raises
     ------
     DataError
-        The pickle asks for any other function or class (named in the message), is cut short or
-        damaged, has more than `MAX_DEPTH` levels or too many values, or is followed by more
-        bytes; and what `dlt.files.reading.open_capped` refuses.
+        The pickle asks for any other function or class (the message names it), is cut short or
+        damaged, has more than `MAX_DEPTH` levels or too many values, or more bytes follow it. Or
+        `dlt.files.reading.open_capped` refuses the file.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def load_pickle(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
     """
     with open_capped(path, max_bytes, EXPECTED) as file:
         value = _load(_machine(path, file, max_bytes))
-        left = file.drain()  # also makes gzip compare its checksum
+        left = file.drain()  # to the end: checks the gzip checksum
     if left:
         found = f"{left} more bytes after the first pickle"
         raise DataError(path, found, "one pickle", "use load_pickles if the file holds several")
@@ -73,13 +73,13 @@ def load_pickle(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def load_pickles(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> list[Any]:
-    """Load the values that were dumped one after another into one file: one or more.
+    """Load the values of a file with one or more pickles, one after another.
 
     Parameters
     ----------
     path : str or os.PathLike
     max_bytes : int, optional
-        As for `load_pickle`; counts for the whole file.
+        As for `load_pickle`, for the whole file.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def load_pickles(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> list[An
         As for `load_pickle`.
     """
     with open_capped(path, max_bytes, EXPECTED) as file:
-        machine = _machine(path, file, max_bytes)  # one for all: the limits are per file
+        machine = _machine(path, file, max_bytes)  # the same for all: its limits are per file
         values = []
         while file.peek():
             values.append(_load(machine))
@@ -95,12 +95,12 @@ def load_pickles(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> list[An
 
 
 def dumps_portable(value: Any) -> bytes:
-    """Return a pickle that every Python since 2.7, with any numpy, reads.
+    """Return a pickle that Python 2.7 or newer reads, with any numpy.
 
     Parameters
     ----------
     value : object
-        Built of plain values and numpy arrays.
+        Plain values and numpy arrays.
 
     Examples
     --------
@@ -108,32 +108,32 @@ def dumps_portable(value: Any) -> bytes:
     True
     """
     data = pickle.dumps(value, protocol=2)
-    # numpy 2 writes a module name that numpy 1 does not know; numpy 2 reads both. Only the
-    # first is a name for sure (later ones are looked up in the memo): data stays as it is.
+    # numpy 2 writes a module name that numpy 1 does not know; numpy 2 reads both. Only the first
+    # match is surely a name (others come from the memo): later ones may be data.
     return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
 
 
 def _machine(path, file, max_bytes):
-    """Return a machine at the start of a file, if that can be a pickle at all."""
+    """Return a machine for a file; refuse files of other formats."""
     head = file.peek()[:64]
     kind = describe_head(head)
-    # Other formats may begin with an opcode: P of a zip archive's PK is PERSID.
+    # The first byte of another format may be an opcode: the P of a zip archive's PK is PERSID.
     if head[:1] not in pickle_machine.OPCODES or not kind.startswith(("a pickle", "a file that")):
         raise DataError(path, kind, EXPECTED, FETCH_AGAIN)
     return Machine(path, file, max_bytes)
 
 
 def _load(machine):
-    """Return the machine's next value; whatever is wrong becomes a `DataError`."""
+    """Return the machine's next value; turn every error into a `DataError`."""
     try:
         value = machine.load()
         _measure(machine, value, {})
         return value
     except DataError:
         raise
-    except IndexError:  # from popping an empty stack
+    except IndexError:  # an empty stack
         found = "a damaged pickle (it uses more values than it made)"
-    except (ValueError, struct.error, OverflowError) as error:  # from reading an argument
+    except (ValueError, struct.error, OverflowError) as error:  # a bad argument
         found = f"a damaged pickle ({str(error)[:100]})"
     except MemoryError:
         found = "more data than fits into memory"
@@ -141,10 +141,10 @@ def _load(machine):
 
 
 def _measure(machine, value, known, depth=0):
-    """Return the levels, values and bytes of a result, shared parts counted each time.
+    """Return the levels, values and bytes of a result; count shared parts each time they occur.
 
-    The memo lets a short pickle put a list into itself, or the same list twice into each of many
-    levels, which a reader would unfold without end. `known` keeps what was measured before.
+    A short pickle can put a list into itself, or the same list twice into each of many levels. To
+    walk such a result would take for ever, so `known` keeps the measures of each part.
     """
     if type(value) not in _CONTAINERS:
         return 0, 1, _leaf_bytes(machine, value)
@@ -166,7 +166,7 @@ def _measure(machine, value, known, depth=0):
 
 
 def _leaf_bytes(machine, value):
-    """Return the size of a value without inner values; refuse one that is not plain data."""
+    """Return the size of a value that is not a container; refuse what is not plain data."""
     if type(value) not in _LEAVES and not isinstance(value, np.generic):
         raise machine.bad(f"a pickle with a bare {type(value).__name__} in it", DISTRUST)
     if isinstance(value, np.ndarray):

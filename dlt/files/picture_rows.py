@@ -1,4 +1,4 @@
-"""A folder of pictures, read as rows: files of one size, made grey when they are read."""
+"""Folders of pictures as rows: all have one size, and become grey when they are read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from dlt.errors import DataError
 from dlt.files.grey import ENDINGS, read_grey
 
-_IGNORED = ("thumbs.db", "desktop.ini")  # which Windows puts anywhere
+_IGNORED = ("thumbs.db", "desktop.ini")  # Windows makes these
 
 
 class PictureRows:
-    """Pictures of one size, of which slices are read from their files.
+    """Pictures of the same size. Slices are read from the files.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ class PictureRows:
     Raises
     ------
     DataError
-        The first file cannot be read; later, that another cannot, or is of another size.
+        The first file cannot be read. When slices are read: another file cannot be read, or has
+        another size.
     """
 
     dtype = np.dtype(np.uint8)
@@ -59,7 +60,7 @@ class PictureRows:
 
 
 def read_classes(folder: str) -> tuple[PictureRows, list[str]]:
-    """Find the pictures in a folder that has a sub-folder for each class.
+    """Find the pictures in a folder with a sub-folder for each class.
 
     Parameters
     ----------
@@ -69,12 +70,12 @@ def read_classes(folder: str) -> tuple[PictureRows, list[str]]:
     -------
     x : PictureRows
     y : list of str
-        The names of their sub-folders.
+        The name of each picture's sub-folder.
 
     Raises
     ------
     DataError
-        A sub-folder has no pictures, or other files.
+        A sub-folder has no pictures, or other files too.
     """
     files, labels = [], []
     for name in sub_folders(folder):
@@ -91,7 +92,7 @@ def read_classes(folder: str) -> tuple[PictureRows, list[str]]:
 
 
 def sub_folders(folder: str) -> list[str]:
-    """Return the names of the folders in a folder, sorted, without hidden ones."""
+    """Return the sorted names of the folders in a folder, without hidden ones."""
     return [name for name in _visible(folder) if os.path.isdir(os.path.join(folder, name))]
 
 

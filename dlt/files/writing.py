@@ -1,7 +1,7 @@
-"""Writing files: all of one, or none.
+"""Writing files atomically.
 
-A file is written under a temporary name first, so that a crash, a full disk or Ctrl-C leaves the
-old one as it was.
+Each file gets a temporary name first, so a crash, a full disk or Ctrl-C leaves the old file as it
+was.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import IO, Any, Callable
 
 from dlt.errors import SettingsError
 
-_TEMPORARY = re.compile(r"\.dlt-[0-9a-f]{16}\.tmp")  # what temporary_in calls them
-_ABANDONED = 86400.0  # seconds without a byte, after which nobody is writing such a file
+_TEMPORARY = re.compile(r"\.dlt-[0-9a-f]{16}\.tmp")  # names from temporary_in
+_ABANDONED = 86400.0  # seconds: a temporary file of this age has no writer any more
 _ADVICE = {
     errno.ENOENT: "make the folder first, or choose another one",
     errno.ENOTDIR: "make the folder first, or choose another one",
@@ -40,21 +40,21 @@ def write_atomically(
 ) -> None:
     """Write a file completely, or leave the old one untouched.
 
-    The bytes go to a temporary file in the same folder, reach the disk (fsync), and then take
-    the name `path` in one step. A symbolic link is followed, and stays. What writers left in that
-    folder that were killed a day ago or more is removed.
+    The bytes go to a temporary file in the same folder, and reach the disk (fsync). Then the file
+    gets the name `path` in one step. A symbolic link is followed, and stays. Temporary files that
+    killed writers left in the folder a day ago or earlier are removed.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file to make or replace, in a folder that exists. The umask decides its permissions.
+        The file to make or replace, in an existing folder. The umask decides its permissions.
     write : callable
         Called once as ``write(file)`` with a binary file, which it must not close.
     previous : str or os.PathLike, optional
-        The name, in the same folder, that an existing file `path` gets when the new one is
-        complete. At no moment are both names missing.
+        A new name, in the same folder, for the file that is replaced. At every moment one of the
+        two names exists.
     replace : bool
-        False: leave what has the name by the time that the file is complete.
+        False: do not replace a file that has the name when the new one is complete.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def write_atomically(
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write text in UTF-8, as `write_atomically` does."""
+    """Write text in UTF-8, with `write_atomically`."""
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
@@ -100,19 +100,19 @@ def _write_and_rename(target, write, previous, rename):
         if previous is not None and os.path.exists(target):
             os.replace(target, previous)
         rename(temporary, target)
-    finally:  # also after KeyboardInterrupt; after success there is nothing to remove
+    finally:  # after success there is nothing to remove
         with contextlib.suppress(OSError):
             os.unlink(temporary)
     _sync_folder(folder)
 
 
 def _rename_to_new(path, new):
-    """Rename a file, but raise a FileExistsError if the new name is taken."""
+    """Rename a file; raise a FileExistsError if the new name is taken."""
     try:
         os.link(path, new)
     except FileExistsError:
         raise
-    except OSError:  # file systems without links, as on USB sticks: next best
+    except OSError:  # no links in this file system, as on USB sticks: the next best
         if os.path.lexists(new):
             raise FileExistsError(new) from None
         os.replace(path, new)
@@ -124,7 +124,7 @@ def _not_written(path, error):
 
 
 def _sync_folder(folder):
-    """Make the new name itself durable, where the system lets folders be synced."""
+    """Make a new name durable, on systems that can sync folders."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -134,9 +134,9 @@ def _sync_folder(folder):
 
 
 def check_name(path: str | os.PathLike) -> None:
-    """Raise an OSError for a path that nothing can have: with a NUL, or half of a surrogate pair.
+    """Raise an OSError for an impossible path: with a NUL character, or half a surrogate pair.
 
-    Python's functions raise a ValueError for it, some of them, and late.
+    Some of Python's functions raise a ValueError for it, and others nothing until later.
     """
     try:
         with contextlib.suppress(OSError):
@@ -146,7 +146,7 @@ def check_name(path: str | os.PathLike) -> None:
 
 
 def try_writing(folder: str | os.PathLike) -> None:
-    """Make a folder and prove that a file can be written there, before anything slow begins.
+    """Make a folder, and try to write a file there, before anything slow begins.
 
     Raises
     ------
@@ -160,13 +160,13 @@ def try_writing(folder: str | os.PathLike) -> None:
 
 
 def prepare_output_dir(folder: str | os.PathLike, what: str) -> None:
-    """Do what `try_writing` does for a folder that the user chose as `output_dir`.
+    """Make a folder that the user chose as `output_dir`, and try to write a file there.
 
     Parameters
     ----------
     folder : str or os.PathLike
     what : str
-        What the folder is for, such as "the results".
+        Its purpose, such as "the results".
 
     Raises
     ------
@@ -188,30 +188,29 @@ directory); expected one for the results; choose another folder
 
 
 def unwritable(folder: str | os.PathLike, error: Exception, what: str) -> SettingsError:
-    """Return the error for a folder of results that cannot be written.
+    """Return the error for a folder that cannot be written.
 
     Parameters
     ----------
     folder : str or os.PathLike
     error : Exception
-        What the operating system said.
+        The operating system's error.
     what : str
-        What the folder is for, such as "the results".
+        The purpose of the folder, such as "the results".
     """
     found = f"a folder that cannot be written ({getattr(error, 'strerror', None) or error})"
     return SettingsError(folder, found, f"one for {what}", "choose another folder")
 
 
 def own_file(folder: str, name: str) -> str:
-    """Return the path of a file that `dlt` names itself, after removing a link of that name.
+    """Return the path of a file whose name `dlt` chose; remove a link that has this name.
 
-    A folder may come from a stranger, and a link in it lead anywhere. What it leads to is not
-    touched.
+    In an untrusted folder, a link may lead anywhere. Its target is not touched.
 
     Parameters
     ----------
     folder : str
-        This may be a link, and so may every folder above it.
+        This may be a link, and so may the folders above it.
     name : str
 
     Raises
@@ -229,7 +228,7 @@ def own_file(folder: str, name: str) -> str:
 
 
 def own_folder(folder: str, name: str) -> str:
-    """Return the path of a folder that `dlt` names itself; it may be missing.
+    """Return the path of a folder whose name `dlt` chose; it need not exist.
 
     Raises
     ------
@@ -243,24 +242,24 @@ def own_folder(folder: str, name: str) -> str:
 
 
 def temporary_in(folder: str) -> str:
-    """Return a new name in a folder, for a file or folder that gets its own once it is whole.
+    """Return an unused temporary name in a folder, for a new file or folder.
 
-    What killed writers left there a day ago or more is removed.
+    This removes what killed writers left there a day ago or earlier.
     """
-    with contextlib.suppress(OSError):  # a folder may let files be made, but not listed
+    with contextlib.suppress(OSError):  # some folders can be written to, but not listed
         remove_unfinished(folder, _ABANDONED)
-    # Not by tempfile: so the umask decides who may read the result.
+    # tempfile would make the file private; here the umask decides who may read it.
     return os.path.join(folder, f".dlt-{secrets.token_hex(8)}.tmp")
 
 
 def remove_unfinished(folder: str | os.PathLike, seconds: float = 0.0) -> None:
-    """Remove what killed writers left in a folder under the names of `temporary_in`.
+    """Remove the temporary files and folders that killed writers left in a folder.
 
     Parameters
     ----------
     folder : str or os.PathLike
     seconds : float
-        Leave what was written to since then; 0 if nobody can be writing there.
+        Keep those that were changed within this time. Use 0 if nobody else writes there.
     """
     latest = time.time() - seconds
     for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
