@@ -37,6 +37,11 @@ def test_other_numbers_are_float64(tmp_path):
     assert (x[:].tolist(), y, x.dtype) == ([[0, 1], [-0.5, 1000]], ["a", "b"], "float64")
 
 
+def test_a_quoted_label_may_have_the_separator_in_it(tmp_path):
+    x, y = read_csv(saved(tmp_path, b'p0,label,p1\n0,"ham, fried",255\n3,spam,4\n'))
+    assert (x[:].tolist(), y) == (X, ["ham, fried", "spam"])
+
+
 @pytest.mark.parametrize(
     "text, labelled, shape",
     [("p0,p1\n0,255\n", False, (1, 2)), ("0,255\n", False, (1, 2)), ("0,1\n3,4\n", False, (1, 2))],

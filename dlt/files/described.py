@@ -269,8 +269,9 @@ def _loaded(text, depth):
 
 
 def _levels(value):
-    inside = value.values() if type(value) is dict else value if type(value) is list else ()
-    return 1 + max(map(_levels, inside), default=0)
+    if type(value) is dict:
+        value = list(value.values())
+    return 1 + max(map(_levels, value), default=0) if type(value) is list else 1
 
 
 def _whole_number(digits):

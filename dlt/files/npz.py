@@ -145,7 +145,7 @@ def _problem(info):
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether an array may have this name: it is printable, and not a path upwards.
+    """Return whether an array may have this name: printable, and not a path out of the archive.
 
     Examples
     --------
