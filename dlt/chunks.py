@@ -1,7 +1,7 @@
-"""Chunks: a data set that stays in its files, read into memory some minibatches at a time.
+"""Chunks: a data set that stays in its files, and is read some minibatches at a time.
 
-The page's advice for data that does not fit on the device: keep several minibatches in a shared
-variable, train through them, then put the next ones into it. A thread reads one chunk ahead.
+This is the page's advice for data that does not fit on the device: keep several minibatches in a
+shared variable, train through them, then put the next ones into it. A thread reads one chunk ahead.
 
 Source: page "Getting Started", section "MNIST Dataset".
 """
@@ -20,39 +20,45 @@ import numpy as np
 
 from dlt.arrays import aligned_copy
 from dlt.checks import as_many, dimensions, finite, grey, labels, real_numbers, whole_number
-from dlt.datasets import NAMES, open_sets
+from dlt.datasets import open_sets
 from dlt.describing import describe
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description
-from dlt.files.rows import RowFile, Rows, pieces, read_rows, row_bytes, rows_at_once
+from dlt.files.rows import (
+    RowFile,
+    Rows,
+    numbered_rows,
+    pieces,
+    read_rows,
+    row_bytes,
+    rows_at_once,
+)
 from dlt.fingerprint import digest, fingerprint
 from dlt.order import rows_in_order
 from dlt.progress import silent
 
 _CHUNK_BYTES = 1 << 25
-# Rows of a file that lie closer than this are read together with what is between them, in bytes.
-_GAP = 1 << 16
 
 
 class ChunkedDataSet:
-    """A data set of which only two chunks are in memory, for everything that takes a data set.
+    """A data set of which two chunks are in memory; it can be used like any other data set.
 
-    Training, validation and scores are those of the same data in memory, bit for bit. Where
-    examples are shuffled, use blocks, as in ``dlt.Shuffled(seed=1, block=5000)``.
+    All results are those of the same data in memory, bit for bit. To shuffle the examples, use
+    blocks, as in ``dlt.Shuffled(seed=1, block=5000)``.
 
     Parameters
     ----------
     x, y : str, os.PathLike or object
-        A raw ``.npy`` or IDX file; or what has ``shape``, ``dtype`` and slices, such as a dataset
-        of h5py. x : shape (N, ...); y : shape (N,), class numbers, or (N, ...), targets. Bytes
-        stay bytes until the compiled function reads them.
+        A raw ``.npy`` or IDX file; or an object with ``shape``, ``dtype`` and slicing, such as a
+        dataset of h5py. x : shape (N, ...); y : shape (N,), class numbers, or (N, ...), targets.
+        Bytes stay bytes until the compiled function reads them.
     chunk_bytes : int
-        Size of a chunk of x. It changes memory and speed, and no result.
+        Size of a chunk of x. It affects memory and speed only.
     description : Description, optional
         With ``scale=256``, bytes are divided by 256, as `dlt.load_data` does.
     digests : (str, str), optional
-        What `dlt.fingerprint.digest` returns for x and y, where it is known.
+        What `dlt.fingerprint.digest` returns for x and y, if that is known.
 
     Attributes
     ----------
@@ -65,7 +71,7 @@ class ChunkedDataSet:
     Raises
     ------
     DataError
-        A file cannot be used, or there are not as many labels as examples.
+        A file cannot be used, or the numbers of labels and examples differ.
 
     Examples
     --------
@@ -97,7 +103,7 @@ class ChunkedDataSet:
 
     @functools.cached_property
     def flat(self) -> ChunkedDataSet:
-        """The data set with each example as one row of numbers."""
+        """The data set with every example as one row of numbers."""
         grey(_name(self.x, "x"), self.row_shape)
         other = copy.copy(self)
         other.row_shape = (math.prod(self.row_shape),)
@@ -110,16 +116,16 @@ class ChunkedDataSet:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels that have a name, or else the largest one and 1 more."""
+        """Number of labels: of those with names, or else the largest label plus 1."""
         if self.description.labels:
             return len(self.description.labels)
         return int(max(piece.max() for piece in pieces(self.y))) + 1
 
     def rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return x in floatX, scaled, and y of some consecutive examples."""
-        x = np.asarray(self.x[first:stop], theano.config.floatX)
+        """Return x and y of some consecutive examples; bytes are divided by the scale."""
+        x = self.x[first:stop]
         if self._divisor != 1:
-            x /= self._divisor
+            x = np.asarray(x, theano.config.floatX) / self._divisor
         return x.reshape(len(x), *self.row_shape), np.asarray(self.y[first:stop])
 
     def feed(self, size: int, n_rows: int) -> Chunks:
@@ -138,7 +144,7 @@ class ChunkedDataSet:
             first += len(piece)
 
     def fingerprint(self) -> str:
-        """Return the fingerprint of the numbers in floatX; all are read if they have no digests."""
+        """Return the fingerprint of the numbers in floatX. Without digests, all are read."""
         floatX = theano.config.floatX
         if floatX not in self._fingerprints:
             digests = self._digests
@@ -166,11 +172,11 @@ def open_data(
         A folder as `dlt.save_data` and scripts/convert.py write it, or one with raw ``.npy`` files
         or MNIST's four IDX files, not gzipped.
     max_memory : int
-        Bytes that the three sets may take: a sixth for each of their two chunks, and 32 MB at
-        most, as larger ones are no faster. One minibatch and, where errors are counted, 10,000
-        examples are read at a time in any case.
+        Most bytes for all three sets. Each has two chunks of a sixth of it, but 32 MB at most, as
+        larger ones are no faster. At least one minibatch is read at a time and, to count errors,
+        10,000 examples.
     verify : bool
-        Check the contents against the description: all is read once.
+        Compare the contents with the description, for which everything is read once.
     log : callable, optional
         Takes a line of text before anything slow, such as `print`.
 
@@ -181,7 +187,7 @@ def open_data(
     Raises
     ------
     DataError
-        The folder holds something else, or a file in it is broken or does not fit.
+        The folder holds something else, or a file in it is broken or does not fit the others.
     SettingsError
         `max_memory` is not a whole number, 1 or more.
 
@@ -195,10 +201,7 @@ def open_data(
     (1200, (784,))
     """
     chunk_bytes = min(_CHUNK_BYTES, max(1, whole_number("max_memory", max_memory, low=1) // 6))
-    if path in NAMES:
-        remedy = "convert it first: scripts/convert.py"
-        raise DataError(path, "the name of data that is loaded whole", "a folder", remedy)
-    sets = open_sets(path, verify, log)
+    sets = open_or_load(path, log, verify, chunk_bytes)
     if not all(getattr(part.x, "in_place", False) for part in sets):
         raise DataError(
             path,
@@ -207,29 +210,31 @@ def open_data(
             "gzipped",
             "convert it, or leave out --max-memory",
         )
-    return [ChunkedDataSet(*part[:2], chunk_bytes, *part[2:]).flat for part in sets]
+    return sets
 
 
-def open_or_load(source, log=silent) -> list[ChunkedDataSet]:
-    """Return three data sets whose rows stay where they are, in files or in memory.
+def open_or_load(
+    source, log=silent, verify: bool = False, chunk_bytes: int = _CHUNK_BYTES
+) -> list[ChunkedDataSet]:
+    """Return three data sets in chunks; what cannot be read in chunks is loaded.
 
     Parameters
     ----------
     source : str, os.PathLike or object
         As `dlt.load_data` takes it.
-    log : callable, optional
-        See `dlt.load_data`.
+    log, verify
+        See `open_data`.
+    chunk_bytes : int
+        See `ChunkedDataSet`.
     """
-    return [
-        ChunkedDataSet(part.x, part.y, description=part.description, digests=part.digests).flat
-        for part in open_sets(source, log=log)
-    ]
+    sets = open_sets(source, verify, log)
+    return [ChunkedDataSet(*part[:2], chunk_bytes, *part[2:]).flat for part in sets]
 
 
 class Chunks:
     """How compiled loops read a `ChunkedDataSet`.
 
-    Two chunks are in memory: one that the loops read, and one that a thread reads ahead.
+    Two chunks are in memory: one for the loops, and one that a thread reads ahead.
 
     Parameters
     ----------
@@ -237,7 +242,7 @@ class Chunks:
     size : int
         Examples in a minibatch. A chunk holds whole minibatches.
     n_rows : int
-        Examples that a pass over the data set takes.
+        Examples in a pass over the data set.
     """
 
     def __init__(self, data_set, size, n_rows):
@@ -248,14 +253,14 @@ class Chunks:
         n_minibatches = min(-(-n_rows // size), max(1, data_set.chunk_bytes // minibatch_bytes))
         self._length = size * n_minibatches
         shapes = [(self._length, *shape) for shape in (data_set.row_shape, data_set.y.shape[1:])]
-        self._new_buffers = lambda: list(map(_buffer, shapes, types))
+        self._new_buffers = lambda: [aligned_copy(np.zeros(*form)) for form in zip(shapes, types)]
         self._buffers, self._spare = self._new_buffers(), None
         self._shared = [shared_resident(buffer, name="chunk") for buffer in self._buffers]
-        self._in_place = None  # which chunk the loops read: order, epoch, number
-        self._ahead = None  # the chunk that is being read
+        self._in_place = None  # the chunk that the loops read, see `_chunk`
+        self._ahead = None  # the chunk that a thread reads
 
     def givens(self, x, y, start, n, in_turn=True):
-        """Return what x and y stand for: n rows of the chunk in place, from row `start` on."""
+        """Return what replaces x and y: n rows of the chunk in place, from row `start` on."""
         chunk_x, chunk_y = (row_window(chunk, start, n) for chunk in self._shared)
         divisor = self._data_set._divisor
         if divisor != 1:
@@ -264,9 +269,9 @@ class Chunks:
         return {x: T.cast(chunk_x, x.dtype), y: T.cast(chunk_y, y.dtype)}
 
     def starts(self, first, stop, size, order=None, epoch=0, should_stop=bool):
-        """Put chunk after chunk in place, and yield where minibatches begin in it."""
+        """Put one chunk after the other in place, and yield where minibatches begin in it."""
         for number in range(first // self._length, -(-stop // self._length)):
-            self._place((order, 0 if order is None else epoch, number), should_stop)
+            self._place(order, epoch, number, should_stop)
             begin = number * self._length
             yield np.arange(max(first, begin), min(stop, begin + self._length), size) - begin
 
@@ -276,11 +281,20 @@ class Chunks:
         if ahead:
             ahead.stopping.set()
             if concurrent.futures.wait([ahead.done], timeout=0.1).done:
-                self._spare = ahead.buffers  # else the disk hangs, and they may still be written
+                self._spare = ahead.buffers  # if not, the thread may still write to them
 
-    def _place(self, chunk, should_stop):
-        if not _same(chunk, self._in_place):
-            if self._ahead is None or not _same(chunk, self._ahead.chunk):
+    def _chunk(self, order, epoch, number):
+        """Return what identifies a chunk; after the last one, the first of the next epoch."""
+        if number * self._length >= self._n_rows:
+            epoch, number = epoch + 1, 0
+        # orders of different types may be equal
+        return type(order), order, 0 if order is None else epoch, number
+
+    def _place(self, order, epoch, number, should_stop):
+        """Put a chunk where the loops read, and start reading the next one."""
+        chunk = self._chunk(order, epoch, number)
+        if chunk != self._in_place:
+            if self._ahead is None or chunk != self._ahead.chunk:
                 self._read_ahead(chunk)
             ahead = self._ahead
             while not concurrent.futures.wait([ahead.done], timeout=0.1).done:
@@ -288,16 +302,14 @@ class Chunks:
                     raise KeyboardInterrupt
             self._ahead = None
             ahead.done.result()
-            # All calls that read the chunk before have returned, so its memory is free.
-            self._in_place, free, self._buffers = None, self._buffers, ahead.buffers
+            # All calls that used the chunk before have returned, so its memory is free.
+            self._in_place = None  # in case of an interrupt
+            self._buffers, self._spare = ahead.buffers, self._buffers
             for variable, buffer in zip(self._shared, self._buffers):
                 variable.set_value(buffer, borrow=True)
-            self._in_place, self._spare = chunk, free
-        order, epoch, number = chunk
-        following = order, epoch, number + 1
-        if (number + 1) * self._length >= self._n_rows:
-            following = order, 0 if order is None else epoch + 1, 0
-        if not _same(following, chunk) and self._ahead is None:
+            self._in_place = chunk
+        following = self._chunk(order, epoch, number + 1)
+        if following != chunk and self._ahead is None:
             self._read_ahead(following)
 
     def _read_ahead(self, chunk):
@@ -311,63 +323,42 @@ class Chunks:
             except BaseException as error:
                 ahead.done.set_exception(error)
 
-        # A daemon: Python waits for an executor's threads at exit, however long a disk hangs.
+        # A daemon: at exit, Python waits for the threads of an executor, even if a disk hangs.
         threading.Thread(target=read, daemon=True).start()
         self._ahead = ahead
 
     def _read(self, chunk, buffers, stopping):
-        order, epoch, number = chunk
+        """Fill buffers with a chunk, or give up when told to."""
+        _, order, epoch, number = chunk
         data_set, first = self._data_set, number * self._length
-        stop = min(first + self._length, self._n_rows)
-        rows = None
+        n, numbers = min(self._length, self._n_rows - first), None
         if order is not None:
-            rows = rows_in_order(order, epoch, data_set.n_examples, first, stop)
-        for source, buffer in zip((data_set.x, data_set.y), buffers):
-            out = buffer[: stop - first].reshape(stop - first, *source.shape[1:])
-            if rows is None:
-                _read_in_turn(source, out, first, stopping)
-            else:
-                _read_in_order(source, out, rows, stopping)
-            if buffer.dtype.kind == "f" and not stopping.is_set():
-                finite(_name(source, "x"), buffer[: stop - first], first)
+            numbers = rows_in_order(order, epoch, data_set.n_examples, first, first + n)
+        for name, source, buffer in zip("xy", (data_set.x, data_set.y), buffers):
+            out = buffer[:n].reshape(n, *source.shape[1:])
+            for _ in _fill(out, source, first, numbers):
+                if stopping.is_set():
+                    return
+            if out.dtype.kind == "f":
+                finite(_name(source, name), out, first)
 
 
-# A chunk that a thread reads: what it is, where to, whether it is done, whether to give up.
+# What a thread reads: the chunk, and where to; a future, and an event that asks it to give up.
 _Ahead = collections.namedtuple("_Ahead", "chunk buffers done stopping")
 
 
-def _same(chunk, other):
-    # Orders of one value may be of two classes.
-    return other is not None and chunk[0] is other[0] and chunk[1:] == other[1:]
-
-
-def _read_in_turn(source, out, first, stopping):
-    step = rows_at_once(source)
-    for i in range(0, len(out), step):
-        if stopping.is_set():
-            return
-        read_rows(source, out[i : i + step], first + i)
-
-
-def _read_in_order(source, out, rows, stopping):
-    """Read rows of any numbers, those that lie close together in one piece."""
-    step = rows_at_once(source)
-    places = np.argsort(rows, kind="stable")
-    rows = rows[places]
-    gaps = np.flatnonzero(np.diff(rows) > _GAP // row_bytes(source.dtype, source.shape[1:])) + 1
-    i = 0
-    while i < len(rows) and not stopping.is_set():
-        j = np.searchsorted(rows, rows[i] + step)
-        later = np.searchsorted(gaps, i, "right")
-        j = min(j, gaps[later]) if later < len(gaps) else j
-        piece = np.empty((rows[j - 1] + 1 - rows[i], *out.shape[1:]), out.dtype)
-        read_rows(source, piece, int(rows[i]))
-        out[places[i:j]] = piece[rows[i:j] - rows[i]]
-        i = j
-
-
-def _buffer(shape, dtype):
-    return aligned_copy(np.broadcast_to(np.zeros((), dtype), shape))
+def _fill(out, source, first, numbers):
+    """Fill an array in steps: with the rows of some numbers, or in turn from row `first` on."""
+    if numbers is None:
+        step = rows_at_once(source)
+        for i in range(0, len(out), step):
+            read_rows(source, out[i : i + step], first + i)
+            yield
+    else:
+        places = np.argsort(numbers, kind="stable")
+        for place, rows in numbered_rows(source, numbers[places], out.dtype):
+            out[places[place]] = rows
+            yield
 
 
 def _source(name, source):
@@ -382,14 +373,14 @@ def _source(name, source):
 
 
 def _has_rows(source):
-    """Return whether a source is no array, but has slices by row; those of pandas are by label."""
+    """Return whether a source has slices by row, but is no array; pandas slices by label."""
     if isinstance(source, np.ndarray) or hasattr(source, "iloc"):
         return False
     return hasattr(source, "shape") and isinstance(getattr(source, "dtype", None), np.dtype)
 
 
 class _Numbers:
-    """A source whose slices are checked: those of netCDF4, for one, may be masked."""
+    """A source with checked slices. Those of netCDF4, for example, may be masked."""
 
     def __init__(self, name, source):
         self._source, self._name = source, _name(source, name)

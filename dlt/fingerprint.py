@@ -1,7 +1,7 @@
-"""Fingerprints: two data sets with the same one hold the same numbers.
+"""Fingerprints: hashes by which data sets with the same numbers are recognised.
 
-A fingerprint does not depend on how the numbers are stored: pixels k/256 in a float array and as
-the bytes k have the same one.
+A fingerprint does not depend on how the numbers are stored: pixels k/256 have the same one as
+floats and as the bytes k.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import numpy as np
 from dlt.arrays import as_bytes
 from dlt.errors import DataError
 
-_LONG = 1 << 53  # up to here float64 holds every whole number
+_LONG = 1 << 53  # float64 holds every whole number up to here
 
 
 def fingerprint(x: str, y: str) -> str:
-    """Return the fingerprint of a data set whose inputs and labels have these digests."""
+    """Return the fingerprint of a data set, from the digests of its inputs and labels."""
     return hashlib.sha256(f"{x}; {y}".encode("ascii")).hexdigest()
 
 
 def digest(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False) -> str:
-    """Return the smallest type that holds the rows of an array, and the SHA-256 of their bytes.
+    """Return the smallest type that holds an array, and the SHA-256 of its bytes in that type.
 
     Parameters
     ----------
     pieces : callable
-        Returns the rows, some at a time. It is called more than once.
+        Returns an iterable of the array's rows, some at a time. It is called more than once.
     pixels : bool
-        Whether numbers k/256 count as bytes.
+        Treat numbers k/256 as bytes.
 
     Examples
     --------
@@ -38,14 +38,19 @@ def digest(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False) -> 
     'uint8/256 085'
     """
     name, store = compact(pieces, pixels)
+    return f"{name} {sha256(map(store, pieces()))}"
+
+
+def sha256(pieces: Iterable[np.ndarray]) -> str:
+    """Return the SHA-256 of the bytes of arrays in C order, one after the other."""
     hashed = hashlib.sha256()
-    for piece in pieces():
-        hashed.update(store(piece).reshape(-1).view(np.uint8))
-    return f"{name} {hashed.hexdigest()}"
+    for piece in pieces:
+        hashed.update(piece.reshape(-1).view(np.uint8).data)
+    return hashed.hexdigest()
 
 
 def compact(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False):
-    """Return the name of the smallest type that holds the rows, and a function that converts them.
+    """Return the smallest type that holds an array, and a function that converts rows to it.
 
     Parameters
     ----------
@@ -56,12 +61,12 @@ def compact(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False):
     -------
     name : {"uint8/256", "uint8", "int32", "float32", "float64"}
     store : callable
-        Takes some rows and returns them in that type, in C order.
+        Takes some rows, and returns them in that type and in C order.
 
     Raises
     ------
     DataError
-        There are numbers that no type holds.
+        None of the types holds all numbers.
     """
     forms = dict({"uint8/256": as_bytes} if pixels else {}, **_EXACT)
     for name, store in forms.items():
@@ -71,7 +76,7 @@ def compact(pieces: Callable[[], Iterable[np.ndarray]], pixels: bool = False):
 
 
 def _exactly(dtype):
-    """Return a function that casts an array, or returns None where that changes a number."""
+    """Return a function that casts an array, or returns None if that would change a number."""
 
     def store(array):
         if np.dtype(dtype).kind == "f" and _has_long_integers(array):

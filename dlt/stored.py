@@ -1,8 +1,8 @@
-"""Stored data sets: a folder of ``.npy`` files, and a description of them.
+"""Stored data sets: a folder of ``.npy`` files with a description.
 
-``train_x.npy``, ``train_y.npy``, and so on for ``valid`` and ``test``, lie beside
-``dataset.json``, which has their shapes and types, the SHA-256 of their numbers, and what is known
-besides. Pixels k/256 are stored as the bytes k.
+The files are ``train_x.npy``, ``train_y.npy``, the same for ``valid`` and ``test``, and
+``dataset.json``, with the shape, the type and the SHA-256 of each array, and with the fields of
+`dlt.examples.Description`. Pixels k/256 are stored as the bytes k.
 
 Source: none on the page; page "Getting Started", section "Datasets", has the sets.
 """
@@ -21,24 +21,32 @@ import numpy as np
 from dlt.checks import finite, inputs, labels, pair, sequence
 from dlt.errors import DataError, SettingsError, one_line
 from dlt.examples import Description, Examples, OpenSet
-from dlt.files.reading import check_format, open_capped
+from dlt.files.forms import fits, misfit, one_of, optional, parse
+from dlt.files.reading import open_capped
 from dlt.files.rows import RowFile, pieces
 from dlt.files.writing import check_name, temporary_in, unwritable, write_text
-from dlt.fingerprint import compact
+from dlt.fingerprint import compact, sha256
 from dlt.progress import Progress, silent
 
-#: The description's file.
+#: File name of the description.
 DESCRIPTION_NAME = "dataset.json"
 
 SETS = ("train", "valid", "test")
 
-_OF_PART = ("shape", "dtype", "sha256")  # what is said of each array
-
 _FORMAT = 1
-_GROUNDS = (None, "dark", "light")
-_LONGEST = 1 << 20  # of a description, in bytes
-_PIECE = 1 << 22  # bytes
-_EXPECTED = "a description as scripts/convert.py writes it"
+_SIDE = optional(lambda value: type(value) is int and value > 0)
+_FORMS = {
+    "height": _SIDE,
+    "width": _SIDE,
+    "labels": optional([str]),
+    "split": optional(str),
+    "ground": one_of(None, "dark", "light"),
+    "centred": one_of(None, True, False),
+    "parts": dict,
+}
+_PART = {"shape": [int], "dtype": str, "sha256": str}  # of each array
+_LONGEST = 1 << 20  # bytes of a description
+_PIECE = 1 << 22  # bytes read at a time
 _AGAIN = "convert the data again"
 
 
@@ -53,7 +61,7 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     Parameters
     ----------
     folder : str or os.PathLike
-        It must not exist yet, or be empty.
+        It must be empty or not exist.
     datasets : three Examples, ChunkedDataSet or (x, y) of arrays
         As `dlt.load_data` or `dlt.open_data` returns them.
     progress : bool, optional
@@ -64,7 +72,7 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
     SettingsError
         The folder cannot be written, or has files in it.
     DataError
-        The sets, or what is known of them, could not be read back.
+        The sets or their description could not be read back.
 
     Examples
     --------
@@ -104,22 +112,23 @@ def _as_rows(data_set):
 
 def _write(folder, datasets, progress):
     description = datasets[0].description or Description()
-    described = {k: v for k, v in description._asdict().items() if k != "scale"}  # of each part
+    described = {k: v for k, v in description._asdict().items() if k != "scale"}  # x has its own
     _text(described, {})  # before anything slow
-    parts, n = {}, sum(data_set.n_examples for data_set in datasets)
-    with Progress(2 * n, "example", progress) as bar:
+    parts, total = {}, sum(data_set.n_examples for data_set in datasets)
+    with Progress(2 * total, "example", progress) as bar:
         for name, data_set in zip(SETS, datasets):
-            form, store = compact(lambda d=data_set: _pieces(d, bar.advance), pixels=True)
-            x = map(store, _pieces(data_set, bar.advance))
-            parts[name + "_x"] = _write_part(folder, name + "_x", x, data_set.n_examples)
-            parts[name + "_x"]["scale"] = 256 if form == "uint8/256" else 1
-            y = [_compact_labels(data_set.targets)]
-            parts[name + "_y"] = _write_part(folder, name + "_y", y, data_set.n_examples)
+            y, n = data_set.targets, data_set.n_examples
+            finite("datasets, y", y)
+            form, x_part = _write_part(
+                folder, name + "_x", n, lambda d=data_set: _pieces(d, bar.advance), pixels=True
+            )
+            parts[name + "_x"] = {**x_part, "scale": 256 if form == "uint8/256" else 1}
+            _, parts[name + "_y"] = _write_part(folder, name + "_y", n, lambda y=y: [y])
     write_text(os.path.join(folder, DESCRIPTION_NAME), _text(described, parts))
 
 
 def _pieces(data_set, advance):
-    """Yield the rows, some at a time; some sets are gone through more than twice."""
+    """Yield the rows, some at a time, and advance a progress bar."""
     n, row_bytes = data_set.n_examples, 8 * math.prod(data_set.row_shape)
     step = max(1, _PIECE // row_bytes)
     for i in range(0, n, step):
@@ -129,51 +138,48 @@ def _pieces(data_set, advance):
         advance(len(x))
 
 
-def _compact_labels(y):
-    finite("datasets, y", y)
-    _, store = compact(lambda: [y])
-    return store(y)
-
-
-def _write_part(folder, name, parts, n):
-    """Write an array of n rows, piece by piece, and return its description."""
-    described, hashed = {}, hashlib.sha256()
+def _write_part(folder, name, n, pieces, pixels=False):
+    """Write an array of n rows, piece by piece; return its compact form and its description."""
+    form, store = compact(pieces, pixels)
+    hashed = hashlib.sha256()
     with open(os.path.join(folder, name + ".npy"), "wb") as file:
-        for rows in parts:
-            if not described:
-                described = {"shape": [n, *rows.shape[1:]], "dtype": rows.dtype.str}
-                header = {"descr": rows.dtype.str, "fortran_order": False}
-                header["shape"] = (n, *rows.shape[1:])
+        for rows in map(store, pieces()):
+            shape, dtype = (n, *rows.shape[1:]), rows.dtype.str
+            if not file.tell():
+                header = {"descr": dtype, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
             stored = rows.reshape(-1).view(np.uint8)
             file.write(stored)
             hashed.update(stored)
         file.flush()
         os.fsync(file.fileno())
-    return {**described, "sha256": hashed.hexdigest()}
+    return form, {"shape": list(shape), "dtype": dtype, "sha256": hashed.hexdigest()}
 
 
 def read_stored(
     folder: str | os.PathLike, verify: bool = False, log: Callable[[str], object] = silent
 ) -> list[OpenSet]:
-    """Open the sets of a stored data set, and check that they fit their description.
+    """Open the three sets of a stored data set, and check them against their description.
 
     Parameters
     ----------
     folder : str or os.PathLike
     verify : bool
-        Check the contents too: all is read once.
+        Check the contents, too, for which everything is read once.
     log : callable, optional
         Takes a line of text before anything slow, such as `print`.
 
     Raises
     ------
     DataError
-        The description or a part is missing, broken, or does not fit.
+        A file is missing or broken, or does not fit the description.
     """
     path = os.path.join(folder, DESCRIPTION_NAME)
-    described = _described(path)
+    with open_capped(path, _LONGEST, "the description of a data set") as file:
+        described = _parsed(path, file.read())
     known = Description(*(described.get(field) for field in Description._fields))
+    if known.labels is not None:
+        known = known._replace(labels=tuple(known.labels))
     sets = []
     for name in SETS:
         x, x_digest, scale = _part(folder, name + "_x", described["parts"], verify, log)
@@ -187,28 +193,27 @@ def read_stored(
 
 
 def _part(folder, name, parts, verify, log):
-    """Return one array, its digest and its scale."""
-    path, wanted = os.path.join(folder, name + ".npy"), parts.get(name)
-    shape, dtype, digest = map((wanted if isinstance(wanted, dict) else {}).get, _OF_PART)
-    whole = isinstance(shape, list) and all(isinstance(n, int) for n in shape)
-    if not whole or not isinstance(dtype, str) or not isinstance(digest, str):
+    """Return an array, its digest and its scale."""
+    path, part = os.path.join(folder, name + ".npy"), parts.get(name)
+    if not fits(part, dict) or misfit(part, _PART):
         described = os.path.join(folder, DESCRIPTION_NAME)
-        raise DataError(described, f"no description of {name}", _EXPECTED, _AGAIN)
-    rows, scale = RowFile(path), wanted.get("scale", 1)
+        expected = "its shape, dtype and sha256"
+        raise DataError(described, f"no description of {name}", expected, _AGAIN)
+    rows, scale = RowFile(path), part.get("scale", 1)
     found = f"shape {list(rows.shape)}, type {rows.dtype.str}"
-    expected = f"shape {shape}, type {dtype}"
+    expected = f"shape {part['shape']}, type {part['dtype']}"
     if found != expected or scale not in ((1, 256) if rows.dtype == np.uint8 else (1,)):
         raise DataError(path, found, f"{expected}, as {DESCRIPTION_NAME} says", _AGAIN)
     if verify:
         log(f"verifying {one_line(path)} ...")
-        if _sha256(rows) != digest:
+        if sha256(pieces(rows)) != part["sha256"]:
             raise DataError(path, "other contents", f"those of {DESCRIPTION_NAME}", _AGAIN)
     form = rows.dtype.name + ("/256" if scale == 256 else "")
-    return rows, f"{form} {digest}", scale
+    return rows, f"{form} {part['sha256']}", scale
 
 
 def _text(described, parts):
-    """Return the description as it is stored, and check that it can be read back."""
+    """Return the description as text, and check that it can be read back."""
     try:
         text = json.dumps({"format": _FORMAT, **described, "parts": parts}, indent=1)
     except (TypeError, ValueError, RecursionError) as error:
@@ -220,38 +225,5 @@ def _text(described, parts):
     return text
 
 
-def _described(path):
-    with open_capped(path, _LONGEST, _EXPECTED) as file:
-        return _parsed(path, file.read(_LONGEST))
-
-
 def _parsed(path, text):
-    try:
-        described = json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise DataError(path, "a file that is not JSON", _EXPECTED, _AGAIN) from None
-    if not isinstance(described, dict) or not isinstance(described.get("parts"), dict):
-        raise DataError(path, "JSON that describes no data set", _EXPECTED, _AGAIN)
-    check_format(path, "a data set", described.get("format"), _FORMAT)
-    if described.get("format") != _FORMAT:
-        found = f"format {described.get('format')!a:.40}"
-        raise DataError(path, found, f"format {_FORMAT}", _AGAIN)
-    names, split = described.get("labels"), described.get("split")
-    described["labels"] = tuple(names) if isinstance(names, list) else None
-    sides = described.get("height"), described.get("width")
-    whole = all(side is None or (type(side) is int and side > 0) for side in sides)
-    text_only = isinstance(names, (list, type(None))) and all(
-        isinstance(name, str) for name in names or ()
-    )
-    looks = described.get("ground") in _GROUNDS and described.get("centred") in (None, True, False)
-    if not whole or not text_only or not looks or not isinstance(split, (str, type(None))):
-        found = "an invalid height, width, label, split, ground or margin"
-        raise DataError(path, found, _EXPECTED, _AGAIN)
-    return described
-
-
-def _sha256(rows):
-    hashed = hashlib.sha256()
-    for piece in pieces(rows):
-        hashed.update(piece.reshape(-1).view(np.uint8))
-    return hashed.hexdigest()
+    return parse(path, text, "a data set", _FORMAT, _FORMS, _AGAIN)

@@ -119,6 +119,28 @@ def test_a_run_goes_on_in_chunks_that_began_in_memory_and_the_other_way_round(nu
         )
 
 
+def test_a_run_does_not_go_on_with_files_that_were_replaced(numbers, tmp_path):
+    def sets():
+        return dlt.open_data(tmp_path / "data", max_memory=2000)[:2]
+
+    def store(pairs):
+        dlt.save_data(tmp_path / "data", [*in_memory(pairs), in_memory(pairs)[1]])
+
+    store(numbers)
+    folder, asked = dlt.RunFolder(tmp_path / "run"), iter([False, False, True]).__next__
+    trainer(sets()).run(n_epochs=3, folder=folder, should_stop=asked)
+    (tmp_path / "data").rename(tmp_path / "first")
+    store([(x[::-1], y) for x, y in numbers])
+    before = (tmp_path / "run" / "checkpoint.npz").read_bytes()
+    with pytest.raises(dlt.SettingsError, match="run: data: the checkpoint has sha256 .*, this"):
+        trainer(sets()).run(n_epochs=3, folder=folder, resume=True)
+    assert (tmp_path / "run" / "checkpoint.npz").read_bytes() == before
+    (tmp_path / "data").rename(tmp_path / "second")
+    (tmp_path / "first").rename(tmp_path / "data")
+    resumed = trainer(sets()).run(n_epochs=3, folder=folder, resume=True)
+    assert same(resumed, trainer(in_memory(numbers)).run(n_epochs=3))
+
+
 def test_one_chunk_is_read_ahead_and_none_twice(numbers):
     read = []
     trainer(fakes(numbers, read.append)).run(n_epochs=2)

@@ -198,7 +198,7 @@ def test_a_run_on_converted_data_prints_and_saves_the_same(script, train, tmp_pa
     predicted = script("predict.py", "--model", out, "--dataset", folder, "--n-examples", "2")
     assert predicted.stdout.endswith("of 2 wrong\n")
     refused = train("--dataset", "digits", "--max-memory", "1MB")
-    assert_refused(refused, "found the name of data that is loaded whole; expected a folder")
+    assert_refused(refused, "digits: found data that has to be read whole; expected a folder")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import pytest
 import dlt
 from dlt import datasets as datasets_module
 from dlt import stored
-from dlt.chunks import ChunkedDataSet
+from dlt.chunks import ChunkedDataSet, open_or_load
 from dlt.errors import DataError, SettingsError
 from dlt.examples import Description, Examples
+from dlt.files import rows as rows_module
 
 DIGITS = Description(256, 28, 28, ("3", "8", "9"), "a test", "light", True)
 
@@ -119,7 +121,7 @@ UNREADABLE = {
     "description: found .* characters with the names of the labels; expected at most 1048576": (
         ROWS, [0, 1, 0, 1], Description(labels=tuple("x" * 20 + str(i) for i in range(99999)))
     ),
-    "description: found an invalid height, width, label": (
+    r"description: found labels = \[3, 8\]": (
         ROWS, [0, 1, 0, 1], Description(labels=(3, 8))
     ),
     "description: found Object of type int64 is not JSON": (
@@ -168,6 +170,28 @@ def test_a_folder_with_files_is_refused(sets, folder):
         dlt.save_data(folder, sets)
 
 
+def test_numbers_keep_their_bits_whatever_floatX_is(tmp_path, rng, floatX):
+    x, y = rng.random((7, 3)), np.asarray([0, 1, 0, 1, 0, 1, 0])
+    sets = [ChunkedDataSet(x, y)] * 3
+    dlt.save_data(tmp_path / "data", sets)
+    np.testing.assert_array_equal(dlt.load_data(tmp_path / "data")[1].x, x)
+
+
+def test_data_is_converted_some_rows_at_a_time(tmp_path, rng, monkeypatch):
+    for module in (stored, rows_module):
+        monkeypatch.setattr(module, "_PIECE", 1 << 16)
+    y = np.arange(20000, dtype="uint8") % 10
+    for name, array in (("x", rng.integers(0, 256, (20000, 200), dtype="uint8")), ("y", y)):
+        np.save(tmp_path / f"{name}.npy", array)
+    tracemalloc.start()
+    try:
+        dlt.save_data(tmp_path / "data", open_or_load(str(tmp_path)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < array.nbytes + 1_500_000, "x has 4 MB"
+
+
 def test_contents_are_checked_on_request(folder):
     path = folder / "valid_x.npy"
     content = bytearray(path.read_bytes())
@@ -193,20 +217,21 @@ def written(text):
 
 DAMAGED = {
     "dataset.json: found a file that is not JSON": written("{"),
-    "dataset.json: found JSON that describes no": written("[]"),
+    "dataset.json: found JSON without names; expected a data set of format 1": written("[]"),
+    "dataset.json: found parts = null": written('{"format": 1}'),
     "dataset.json: found a data set of format 2, of a newer dlt; expected format 1; install a": (
         edited(lambda d: d.update(format=2))
     ),
-    "dataset.json: found format '2'; expected format 1; convert the data again": (
+    'dataset.json: found format = "2"; expected a data set of format 1, .*; convert the data ag': (
         edited(lambda d: d.update(format="2"))
     ),
-    "dataset.json: found an invalid height, width": edited(lambda d: d.update(height=-1)),
-    "dataset.json: found an invalid height,": edited(lambda d: d.update(labels=[1])),
+    "dataset.json: found height = -1": edited(lambda d: d.update(height=-1)),
+    r"dataset.json: found labels = \[1\]": edited(lambda d: d.update(labels=[1])),
     "dataset.json: found names for 1 labels, and a ": edited(lambda d: d.update(labels=["a"])),
-    "dataset.json: found an invalid height, w": edited(lambda d: d.update(labels=3)),
-    "dataset.json: found an invalid ": edited(lambda d: d.update(split={})),
-    "dataset.json: found an invalid": edited(lambda d: d.update(ground="grey")),
-    "dataset.json: found an invali": edited(lambda d: d.update(centred="yes")),
+    "dataset.json: found labels = 3": edited(lambda d: d.update(labels=3)),
+    "dataset.json: found split = {}": edited(lambda d: d.update(split={})),
+    'dataset.json: found ground = "grey"': edited(lambda d: d.update(ground="grey")),
+    'dataset.json: found centred = "yes"': edited(lambda d: d.update(centred="yes")),
     r"train_x.npy: found shape \[30, 12\], type \|u1; exp": edited(
         lambda d: d["parts"]["train_x"].update(scale=3)
     ),
@@ -265,7 +290,7 @@ def test_raw_idx_files_are_opened_as_the_page_divides_them(tmp_path, rng):
     np.savez(tmp_path / "data.npz", x=arrays[0], y=arrays[1])
     with pytest.raises(DataError, match="found data that has to be read whole; expected a folder"):
         dlt.open_data(tmp_path / "data.npz")
-    with pytest.raises(DataError, match="digits: found the name of data that is loaded whole"):
+    with pytest.raises(DataError, match="digits: found data that has to be read whole"):
         dlt.open_data("digits")
     with pytest.raises(DataError, match="found no dataset.json with checksums"):
         dlt.open_data(tmp_path, verify=True)

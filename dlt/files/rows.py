@@ -1,6 +1,6 @@
-"""Rows of an array that stays in its file: raw ``.npy`` and IDX files, read piece by piece.
+"""Rows: read some rows of an array in a raw ``.npy`` or IDX file, without the rest.
 
-Nothing is mapped into memory: a map's resident memory grows to the size of the file.
+Files are not mapped into memory: the resident memory would grow to the size of the file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 import os
 import threading
 import weakref
+from typing import Iterator
 
 import numpy as np
 
@@ -17,14 +18,14 @@ from dlt.files.idx import read_idx_header
 from dlt.files.npz import read_npy_header
 from dlt.files.reading import describe_head, open_regular
 
-# Bytes read at a time: between two pieces, reading can be stopped.
-_PIECE = 1 << 22
+_PIECE = 1 << 22  # bytes read at a time; reading can be stopped between two pieces
+_GAP = 1 << 16  # rows with fewer bytes between them are read in one go
 
 _EXPECTED = "a .npy file, or an IDX file that is not gzipped"
 
 
 class RowFile:
-    """An array in a file; its slices are read from there.
+    """An array in a file. Its slices are read from there.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class RowFile:
     dtype : numpy.dtype
     path : str
     in_place : bool
-        True: any rows are read fast.
+        True: rows can be read without reading the whole file.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class RowFile:
 
     def __init__(self, path: str | os.PathLike):
         self.path = os.fspath(path)
-        # Kept open: a file that takes this one's name is not mixed with it.
+        # It stays open, so another file that takes its name is never read.
         self._file, self._lock = open_regular(self.path, _EXPECTED), threading.Lock()
         weakref.finalize(self, self._file.close)
         dtype, self.shape, fortran_order = self._header()
@@ -96,12 +97,12 @@ class RowFile:
         return self.shape[0]
 
     def read_into(self, out: np.ndarray, first: int) -> None:
-        """Read rows from row `first` on into an array, as many as it has.
+        """Fill an array with the rows from row `first` on.
 
         Raises
         ------
         DataError
-            The file ends too soon, or the disk fails.
+            The file is too short, or the disk fails.
         """
         place = self._start + first * self.dtype.itemsize * math.prod(self.shape[1:])
         view = memoryview(out.reshape(-1).view(np.uint8).data)
@@ -118,7 +119,7 @@ class RowFile:
             view, place = view[n:], place + n
 
     def _read_at(self, view, place):
-        if hasattr(os, "preadv"):  # leaves the position alone, which a fork would share
+        if hasattr(os, "preadv"):  # does not use the position, which forks share
             return os.preadv(self._file.fileno(), [view], place)
         with self._lock:
             self._file.seek(place)
@@ -133,7 +134,7 @@ def is_in_rows(path: str | os.PathLike) -> bool:
 
 
 class Rows:
-    """Some rows of a source, as a source of its own.
+    """Some rows of a source, as a new source.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ class Rows:
     numbers : ndarray
         Which rows, ascending.
     dtype : numpy.dtype, optional
-        What to cast them to.
+        The dtype to cast them to.
 
     Examples
     --------
@@ -160,27 +161,42 @@ class Rows:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         numbers = self._numbers[rows]
-        if not len(numbers):
-            return np.empty((0, *self.shape[1:]), self.dtype)
-        first, stop = int(numbers[0]), int(numbers[-1]) + 1
-        if len(numbers) == stop - first:
-            return self._source[first:stop].astype(self.dtype, copy=False)
         found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        step, done = rows_at_once(self._source), 0
-        while done < len(numbers):  # what lies between is read too, but not all at once
-            first = int(numbers[done])
-            end = int(np.searchsorted(numbers, first + step))
-            piece = self._source[first : int(numbers[end - 1]) + 1]
-            found[done:end] = piece[numbers[done:end] - first]
-            done = end
+        for place, piece in numbered_rows(self._source, numbers, self.dtype):
+            found[place] = piece
         return found
 
-    def __len__(self) -> int:
-        return self.shape[0]
+
+def numbered_rows(source, numbers: np.ndarray, dtype) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield some rows of a source, a few megabytes at a time. Rows that lie close are read at once.
+
+    Parameters
+    ----------
+    source, numbers, dtype
+        See `Rows`.
+
+    Yields
+    ------
+    place : slice
+        The places of these rows in `numbers`.
+    rows : ndarray
+    """
+    step = rows_at_once(source)
+    far = np.diff(numbers) > _GAP // row_bytes(source.dtype, source.shape[1:])
+    ends, begin = np.append(np.flatnonzero(far) + 1, len(numbers)), 0
+    while begin < len(numbers):
+        first = int(numbers[begin])
+        end = min(
+            ends[np.searchsorted(ends, begin, "right")], np.searchsorted(numbers, first + step)
+        )
+        piece = np.empty((int(numbers[end - 1]) + 1 - first, *source.shape[1:]), dtype)
+        read_rows(source, piece, first)
+        yield slice(begin, end), piece[numbers[begin:end] - first]
+        begin = end
 
 
 def read_rows(source, out: np.ndarray, first: int) -> None:
-    """Fill an array with the rows of a source from row `first` on, cast to its dtype.
+    """Fill an array with the rows of a source from row `first` on, cast to the array's dtype.
 
     Parameters
     ----------
@@ -192,7 +208,7 @@ def read_rows(source, out: np.ndarray, first: int) -> None:
     Raises
     ------
     DataError
-        The source gives fewer rows, or rows of another shape.
+        The source returns fewer rows, or rows of another shape.
     """
     if hasattr(source, "read_into") and out.dtype == source.dtype:
         source.read_into(out, first)
@@ -201,21 +217,21 @@ def read_rows(source, out: np.ndarray, first: int) -> None:
     if rows.shape != out.shape:
         name = getattr(source, "path", None) or type(source).__name__
         raise DataError(name, f"rows of shape {rows.shape}", f"{out.shape} from row {first} on")
-    with np.errstate(over="ignore"):  # infinite then, and refused
+    with np.errstate(over="ignore"):  # infinite values are refused later
         out[...] = rows
 
 
 def row_bytes(dtype, row_shape) -> int:
-    """Return how many bytes a row takes."""
+    """Return the number of bytes in a row."""
     return np.dtype(dtype).itemsize * math.prod(row_shape)
 
 
 def rows_at_once(source) -> int:
-    """Return how many rows of a source make a piece."""
+    """Return how many rows of a source to read at a time."""
     return max(1, _PIECE // max(1, row_bytes(source.dtype, source.shape[1:])))
 
 
 def pieces(source):
-    """Return an iterator over the rows of a source, some at a time."""
+    """Return an iterator over all rows of a source, some at a time."""
     step = rows_at_once(source)
     return (source[i : i + step] for i in range(0, source.shape[0], step))
