@@ -122,7 +122,7 @@ def at_work(cluster, runs):
 def histories(runs):
     """Return what has been saved of each run's history; its seconds are those of one run only."""
     return {
-        str(file.parent): newest_checkpoint(file.parent)[1].state.history
+        str(file.parent): newest_checkpoint(file.parent).state.history
         for file in runs.glob("*/checkpoint.npz")
     }
 

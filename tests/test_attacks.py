@@ -21,7 +21,7 @@ from dlt.formats import IDX_NAMES
 from dlt.parameters import save_params
 from dlt.pictures import checks as picture_checks
 from dlt.pictures.run import NAMES
-from dlt.runs import folder
+from dlt.runs import aside, folder
 from dlt.runs.lock import LOCK_NAME
 from dlt.stored import is_stored
 
@@ -349,7 +349,7 @@ def test_a_file_that_becomes_a_pipe_is_refused_whichever_time_it_is_opened(
 # Names within a run folder, and folders in it.
 RUN_FILES = [
     folder.PARAMS_NAME, folder.HISTORY_NAME, folder.SETTINGS_NAME, folder.PREVIOUS_NAME,
-    LOCK_NAME, *map(folder.kept_name, (1, 2, 5)),
+    LOCK_NAME, *map(aside.kept_name, (1, 2, 5)),
     *(f"snapshots/{folder.snapshot_name(n)}" for n in (2, 4, 99)),
 ]  # fmt: skip
 OTHERS = [[folder.CHECKPOINT_NAME], [folder.SNAPSHOTS_NAME]]

@@ -115,7 +115,7 @@ DAMAGES = {
     "seconds = ": [{"seconds": value} for value in (-1, math.nan, math.inf, 1e300, None)],
     "machines = ": [
         {"machines": value}
-        for value in (None, [], [[1]], [[0, {}]], [[1, {"NPROC": 2}]], [[1, []]], [{"first": 1}])
+        for value in (None, [[1]], [[0, {}]], [[1, {"NPROC": 2}]], [[1, []]], [{"first": 1}])
     ],
     "ended = ": [{"ended": value} for value in ("boredom", [])],
     "snapshots = ": [{"snapshots": value} for value in (None, "20", [[20]], [True])],
@@ -181,6 +181,7 @@ DAMAGES = {
         history(3, "machine", 2),
         *({"machines": [[1, {}], [n, {}]]} for n in (1, 30, 44)),
         {"machines": [[2, {}]]},
+        {"machines": []},
     ],
     "a history out of order": [
         history(1, "iteration", 10),

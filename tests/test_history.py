@@ -53,11 +53,11 @@ def test_an_empty_history_is_one(tmp_path):
         (HEADER + "\n" + "9" * 200 + ",2,0,0,0,0,1\n", "found '9{40}' where a number should be"),
         (HEADER + "\n1,2," + "9" * 200 + ",0,0,0,1\n", "found '9{40}' where a number should be"),
         (HEADER + "\n1,2," + "9" * 300 + ",0,0,0,1\n", "found a line of more than 256 bytes"),
-        (HEADER + '\n"' + "\n1" * 70000, "found field larger than field limit"),
+        (HEADER + '\n"' + "\n1" * 70000, "found a line of 1 values"),
         (HEADER + "\n\x00\n", "history.csv: found "),
         (
             HEADER + "\n\udcff,1,0,0,0,0,1\n",
-            r"history\.csv: found bytes that are not text; expected",
+            r"history\.csv: found '\ufffd' where a number should be; expected",
         ),
     ],
 )

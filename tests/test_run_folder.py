@@ -50,14 +50,14 @@ def test_the_newest_checkpoint_is_the_first_that_can_be_read(tmp_path):
     write_checkpoint(previous, after(1, settings={"seed": 1}))
 
     def found():
-        name, checkpoint = newest_checkpoint(tmp_path)
-        return name, checkpoint and checkpoint.state.iteration, saved_settings(tmp_path)
+        checkpoint = newest_checkpoint(tmp_path)
+        return checkpoint and checkpoint.state.iteration, saved_settings(tmp_path)
 
-    assert found() == ("checkpoint.npz", 20, after(2).settings)
+    assert found() == (20, after(2).settings)
     newest.write_bytes(b"damaged")
-    assert found() == ("checkpoint.previous.npz", 10, {"seed": 1})
+    assert found() == (10, {"seed": 1})
     previous.unlink()
-    assert found() == (None, None, {})
+    assert found() == (None, {})
 
 
 def test_snapshots_are_listed_in_the_order_of_training(tmp_path):

@@ -1,29 +1,30 @@
-"""Run folder: where a training run leaves what it found, and what it needs to go on.
+"""Run folder: where a training run keeps its results, and what it needs to go on.
 
 ===============================  ============================================================
 file                             what it holds
 ===============================  ============================================================
 ``best_params.npz``              the best parameters (`dlt.load_params`), with the settings
 ``history.csv``                  one line for each validation (`dlt.read_history`)
-``settings.json``                everything the run was given
+``settings.json``                all settings of the run
 ``checkpoint.npz``               where to go on (`dlt.read_checkpoint`)
-``checkpoint.previous.npz``      the one before, in case that is damaged
-``checkpoint.unfinished-1.npz``  one that this run replaced, and that was not finished, or could
-                                 not be read; -2 is a newer one; the newest three stay
+``checkpoint.previous.npz``      the checkpoint before it, in case it is damaged
+``checkpoint.unfinished-1.npz``  of an earlier run that had not ended, or that could not be read;
+                                 -2 is a newer one; the newest three stay
 ``snapshots/iteration_*.npz``    intermediate models (`dlt.load_params`), if asked for
 ``.lock``                        keeps a second run out (`dlt.runs.lock`)
 ===============================  ============================================================
 
-Source: page "Getting Started", section "Loading and Saving Models": save the current best as the
-search goes on, and models with their iteration in the name.
+Source: page "Getting Started", section "Loading and Saving Models": save the best model during the
+search, and other models with their iteration in the name.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlt.checks import whole_number
 from dlt.errors import DataError
@@ -37,17 +38,16 @@ CHECKPOINT_NAME = "checkpoint.npz"
 PREVIOUS_NAME = "checkpoint.previous.npz"
 SNAPSHOTS_NAME = "snapshots"
 
-# The settings that are read back by name.
+# Settings that are read back by name.
 DATASET, L1, L2, SEED = "dataset", "l1", "l2", "seed"
 MODEL, DESCRIPTION = "model", "description"
 MACHINES = "machines"  # of `dlt.runs.state.State`
 
-_KEPT = re.compile(r"checkpoint\.unfinished-([1-9][0-9]*)\.npz")
 _SNAPSHOT = re.compile(r"iteration_([0-9]{6,18})\.npz")
 
 
 def snapshot_name(iteration: int) -> str:
-    """Return the file name of an intermediate model; these names sort by iteration.
+    """Return the file name of an intermediate model. These names sort by iteration.
 
     Examples
     --------
@@ -58,65 +58,46 @@ def snapshot_name(iteration: int) -> str:
 
 
 def list_snapshots(path: str | os.PathLike) -> list[tuple[int, str]]:
-    """Return minibatch updates and file of each intermediate model of a run, in that order."""
-    return _numbered(os.path.join(os.fspath(path), SNAPSHOTS_NAME), _SNAPSHOT)
+    """Return the iteration and path of each intermediate model of a run, in ascending order."""
+    return numbered_files(os.path.join(os.fspath(path), SNAPSHOTS_NAME), _SNAPSHOT)
 
 
-def kept_name(number: int) -> str:
-    """Return the file name of a checkpoint that was moved aside.
+def numbered_files(folder: str, pattern: re.Pattern) -> list[tuple[int, str]]:
+    """Return the number and path of each file whose name matches, in ascending order.
 
-    Examples
-    --------
-    >>> kept_name(1)
-    'checkpoint.unfinished-1.npz'
+    The first group of the pattern is the number.
     """
-    return f"checkpoint.unfinished-{number}.npz"
-
-
-def list_kept(path: str | os.PathLike) -> list[tuple[int, str]]:
-    """Return number and file of each checkpoint that was moved aside, the oldest first."""
-    return _numbered(os.fspath(path), _KEPT)
-
-
-def _numbered(folder, pattern):
     names = os.listdir(folder) if os.path.isdir(folder) else ()
     found = ((pattern.fullmatch(name), os.path.join(folder, name)) for name in names)
     return sorted((int(match.group(1)), file) for match, file in found if match)
 
 
-class _Place(NamedTuple):
-    path: str
-    snapshot_every: int | None
-    keep: int
-    settings: dict[str, Any]
-    wait: float
-    beside: bool
-
-
-class RunFolder(_Place):
+class RunFolder(
+    collections.namedtuple("RunFolder", "path snapshot_every keep settings wait beside")
+):
     """Where a run is kept, for `dlt.Trainer.run`.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Made if it is not there.
+        Made if it does not exist.
     snapshot_every : int, optional
-        Keep the model of every so many validations.
+        Keep the model of every `snapshot_every`-th validation.
     keep : int
-        Most snapshots to keep; the newest ones stay.
+        Most snapshots to keep: the newest.
     settings : dict, optional
-        More for ``settings.json``, in what JSON can hold: what the loss depends on (data set,
-        seed, weight of a penalty, ...), so that a run is resumed with the same.
+        More entries for ``settings.json``, of what JSON can hold: whatever the loss depends on
+        (data set, seed, weight of a penalty, ...). A run is only resumed with the same settings.
     wait : float
-        Seconds to wait for another run in the folder to end; below 0, as long as it takes.
+        Seconds to wait for another run in the folder to end; if negative, wait without limit.
     beside : bool
-        If another folder takes this one's name while the run is at work, save the run in a new one
-        beside it. In any case the run ends.
+        A run ends if another folder takes the name of its own. True: save it in a new folder beside
+        that one first.
 
     Raises
     ------
     SettingsError
-        A number is out of its range, or JSON cannot hold the settings.
+        A number is out of range, or JSON cannot hold the settings.
 
     Examples
     --------
@@ -143,15 +124,15 @@ beside=True)
         return super().__new__(cls, os.fspath(path), snapshot_every, keep, settings, wait, beside)
 
 
-def newest_checkpoint(path: str | os.PathLike) -> tuple[str | None, Checkpoint | None]:
-    """Return the name and the content of the newest checkpoint that can be read, or None twice."""
+def newest_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
+    """Return the newest checkpoint in a folder that can be read; None if there is none."""
     for name in (CHECKPOINT_NAME, PREVIOUS_NAME):
         with contextlib.suppress(DataError):
-            return name, read_checkpoint(os.path.join(path, name))
-    return None, None
+            return read_checkpoint(os.path.join(path, name))
+    return None
 
 
 def saved_settings(path: str | os.PathLike) -> dict[str, Any]:
-    """Return the settings of the run whose checkpoint is in a folder, or an empty dict."""
-    _, found = newest_checkpoint(path)
-    return {} if found is None else found.settings
+    """Return the settings of the newest checkpoint that can be read; none if there is none."""
+    found = newest_checkpoint(path)
+    return found.settings if found else {}

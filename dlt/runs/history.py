@@ -1,7 +1,4 @@
-"""History: what happened at each validation, as plain rows that outlive the training script.
-
-In memory and on disk it is one row for each validation, with a column for each field of
-`HistoryRow`; on disk it is a CSV file.
+"""History: one row for each validation, in memory and in a CSV file.
 
 Source: page "Getting Started", section "Plotting Intermediate Results".
 """
@@ -10,12 +7,10 @@ from __future__ import annotations
 
 import array
 import collections.abc
-import csv
-import io
 import itertools
 import os
 import re
-from typing import Any, Iterable, Iterator, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
@@ -34,16 +29,16 @@ class HistoryRow(NamedTuple):
     epoch : int
         The current epoch, or the one that just ended, from 1.
     train_loss : float
-        Mean of the minibatch losses since the row before, each from before its update.
+        Mean of the minibatch losses since the row before, each computed before its update.
     validation_error : float
         Fraction of the validation examples that were misclassified, 0..1, or the mean of
         measured errors; NaN without a validation set.
     patience : float
-        Iteration at which patience runs out, after this validation (see `dlt.Patience`).
+        Iteration at which patience runs out, as of this validation (see `dlt.Patience`).
     seconds : float
-        Time since the loop began.
+        Time in the loop so far.
     machine : int
-        How many machines the run had by then: 1, unless it was resumed on another one. They are
+        Number of machines that the run has had: 1, unless it was resumed on another one. They are
         listed in ``settings.json``.
     """
 
@@ -56,13 +51,13 @@ class HistoryRow(NamedTuple):
     machine: int = 1
 
 
-#: Most rows of a history, for all that write or read one. Reading takes at most 96 MiB of memory,
+#: Most rows of a history, in memory and in files. So reading one takes at most 96 MiB of memory,
 #: whatever the file holds.
 MAX_ROWS = 1 << 20
 
 _TYPES = (int, int, float, float, float, float, int)
-_LONGEST = 256  # characters of a line, more than these need
-_LONGEST_NUMBER = 40  # int() takes quadratic time over long ones
+_LONGEST = 256  # bytes of a line, more than any needs
+_LONGEST_NUMBER = 40  # characters; int() takes quadratic time
 _NUMBER = {
     int: re.compile(r"-?[0-9]{1,18}"),
     float: re.compile(r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?|inf)|nan"),
@@ -70,7 +65,7 @@ _NUMBER = {
 
 
 class History(collections.abc.Sequence):
-    """The rows of a history: a value, like a tuple, to which a row is added in constant time.
+    """The rows of a history: an immutable value like a tuple, but adding a row is cheap.
 
     Parameters
     ----------
@@ -86,21 +81,21 @@ class History(collections.abc.Sequence):
 
     __slots__ = ("_best", "_n", "_values")
 
-    # Histories that go on from one another share their numbers; each uses the first `_n` rows.
+    # A history and those made from it with `with_row` share their numbers: each uses `_n` rows.
     def __init__(self, rows: Iterable[HistoryRow] = ()) -> None:
         self._values = array.array("d")
-        for row in itertools.starmap(HistoryRow, rows):  # so that each has all columns
+        for row in itertools.starmap(HistoryRow, rows):  # adds columns that are missing
             self._values.extend(row)
         self._n = len(self._values) // len(_TYPES)
         self._best = 0
-        if self._n:  # numpy takes NaN for the least; without a validation set all are
+        if self._n:  # without a validation set all errors are NaN, and argmin is 0
             column = HistoryRow._fields.index("validation_error")
             self._best = int(np.frombuffer(self._values)[column :: len(_TYPES)].argmin())
 
     def with_row(self, row: HistoryRow) -> History:
         """Return the history with one more row."""
         longer, size = History(), self._n * len(_TYPES)
-        # another run may have gone on from this value, too
+        # a copy, if another row was added to this history before
         longer._values = self._values if len(self._values) == size else self._values[:size]
         longer._values.extend(row)
         longer._n = self._n + 1
@@ -129,17 +124,12 @@ class History(collections.abc.Sequence):
         values = self._values[first : first + len(_TYPES)]
         return HistoryRow(*(kind(value) for kind, value in zip(_TYPES, values)))
 
-    def __iter__(self) -> Iterator[HistoryRow]:
-        return (self[i] for i in range(self._n))
-
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, History):  # NaN, as without a validation set, equals NaN
+        if isinstance(other, History):  # without a validation set, the errors are NaN
             return np.array_equal(self.as_array(), other.as_array(), equal_nan=True)
         if isinstance(other, (tuple, list)):
             return list(self) == list(other)
         return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # as that of a list
 
     def __repr__(self) -> str:
         return f"History({list(self)})"
@@ -151,7 +141,7 @@ def write_history(path: str | os.PathLike, history: Iterable[HistoryRow]) -> Non
     Raises
     ------
     SettingsError
-        It has more than `MAX_ROWS` rows, or a number that `read_history` refuses.
+        The history has more than `MAX_ROWS` rows, or a number that `read_history` refuses.
 
     Examples
     --------
@@ -163,21 +153,17 @@ def write_history(path: str | os.PathLike, history: Iterable[HistoryRow]) -> Non
     """
 
     def write(file):
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(HistoryRow._fields)
         try:
-            writer.writerows(map(_cells, _limited(history)))
+            for cells in itertools.chain([HistoryRow._fields], map(_cells, _limited(history))):
+                file.write((",".join(cells) + "\n").encode())
         except (TypeError, ValueError, OverflowError) as error:
             raise SettingsError("history", error, "rows that read_history can read") from None
-        finally:
-            text.detach()
 
     write_atomically(path, write)
 
 
 def read_history(path: str | os.PathLike) -> History:
-    """Read a history back.
+    """Read a history from a CSV file.
 
     Raises
     ------
@@ -187,19 +173,17 @@ def read_history(path: str | os.PathLike) -> History:
     expected = f"lines of {','.join(HistoryRow._fields)}"
     with open_capped(path, (MAX_ROWS + 1) * _LONGEST, "a history (CSV)") as file:
         try:
-            lines = csv.reader(_lines(file))
-            first = next(lines, [])
-            if tuple(first) != HistoryRow._fields:
+            lines = _lines(file)
+            first = tuple(next(lines, ()))
+            if first != HistoryRow._fields:
                 raise ValueError(f"a first line {','.join(first)[:60]!r}")
             return History(_limited(map(_row, lines)))
-        except UnicodeDecodeError:
-            raise DataError(path, "bytes that are not text", expected, "train again") from None
-        except (ValueError, csv.Error) as error:
+        except ValueError as error:
             raise DataError(path, error, expected, "train again") from None
 
 
 def lowest_error(history: Iterable[HistoryRow]) -> float | None:
-    """Return the lowest validation error that is a fraction, or None if there is none.
+    """Return the lowest validation error from 0 to 1, or None if there is none.
 
     Examples
     --------
@@ -212,14 +196,15 @@ def lowest_error(history: Iterable[HistoryRow]) -> float | None:
 
 
 def _lines(file):
+    """Yield the values in each line, as text."""
     while line := file.readline(_LONGEST + 1):
         if len(line) > _LONGEST:
             raise ValueError(f"a line of more than {_LONGEST} bytes")
-        yield line.decode("utf-8")
+        yield line.decode("utf-8", "replace").rstrip("\r\n").split(",")
 
 
 def _limited(rows):
-    """Yield rows; refuse too many."""
+    """Yield rows, and raise a ValueError if there are too many."""
     for n, row in enumerate(rows):
         if n == MAX_ROWS:
             raise ValueError(f"more than {MAX_ROWS} rows")
@@ -227,7 +212,7 @@ def _limited(rows):
 
 
 def _cells(row):
-    """Return the text of a row's numbers, which can be read."""
+    """Return a row's numbers as text, and check that this can be read."""
     # repr() of a float is the shortest text that reads back as the same number
     cells = [repr(kind(value)) for kind, value in zip(_TYPES, row)]
     _row(cells)
@@ -235,7 +220,7 @@ def _cells(row):
 
 
 def _row(line):
-    """Read a line as `write_history` writes it."""
+    """Return the row in a line of the file."""
     if len(line) != len(_TYPES):
         raise ValueError(f"a line of {len(line)} values")
     for kind, text in zip(_TYPES, line):

@@ -1,6 +1,4 @@
-"""Lock: keep other processes out of a folder, and know whether it is still the same folder.
-
-A name stands for a folder only until somebody moves that and makes another of the same name.
+"""Lock: keep other processes out of a folder, and notice when another folder takes its name.
 
 Source: none on the page; its script may run twice in one folder.
 """
@@ -18,19 +16,19 @@ LOCK_NAME = ".lock"
 
 
 class ForeignRunError(SettingsError):
-    """The folder holds a run that this one cannot go on, or another process is at work in it."""
+    """The folder belongs to another run, or another process is using it."""
 
 
 class FolderLock:
-    """A lock on a folder, which the operating system drops when the process dies.
+    """A lock on a folder, which the operating system releases when the process dies.
 
     Parameters
     ----------
     folder : str
     work : str
-        What is at work in a folder that is locked, such as "run".
+        What locks the folder, for messages, such as "run".
     wait : float
-        Seconds to wait for another process; below 0, as long as it takes.
+        Seconds to wait for another process; if negative, wait without limit.
 
     Examples
     --------
@@ -47,13 +45,13 @@ class FolderLock:
     """
 
     def __init__(self, folder: str, work: str, wait: float = 0) -> None:
-        self._folder, self._work, self._wait = folder, work, wait
+        self._folder, self._work = folder, work
         self._path = os.path.join(folder, LOCK_NAME)
-        self._lock: filelock.BaseFileLock | None = None
+        self._lock = filelock.FileLock(self._path, timeout=wait)
         self._identity: tuple[int, int] | None = None
 
     def acquire(self) -> None:
-        """Lock the folder, which must be there.
+        """Lock the folder, which must exist.
 
         Raises
         ------
@@ -63,30 +61,29 @@ class FolderLock:
             It cannot be locked.
         """
         folder = identity(os.path.realpath(self._folder))
-        self._lock = filelock.FileLock(own_file(self._folder, LOCK_NAME), timeout=self._wait)
+        own_file(self._folder, LOCK_NAME)  # no link, which could lead to another folder's
         try:
             self._lock.acquire()
         except filelock.Timeout:
             remedy = "wait until it has ended, or choose another folder (--output-dir)"
             found = f"another {self._work} at work in this folder"
             raise ForeignRunError(self._folder, found, "no other", remedy) from None
-        except (OSError, NotImplementedError) as error:  # the latter: no locks there
+        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
             raise unwritable(self._folder, error, f"a {self._work}") from error
         self._identity = identity(self._path)
-        if identity(os.path.realpath(self._folder)) != folder:  # by now: who knows which is locked
-            self._identity = folder  # which no lock in it has
+        if identity(os.path.realpath(self._folder)) != folder:  # by now: either may be locked
+            self._identity = folder  # no file has this one, so `is_of_folder` is false
 
     def release(self) -> None:
-        """Let others use the folder."""
-        if self._lock:
-            self._lock.release()
+        """Release the lock, if there is one."""
+        self._lock.release()
 
     def is_of_folder(self) -> bool:
         """Return whether the folder of this name is the one that was locked."""
         return identity(self._path) == self._identity
 
     def check(self) -> None:
-        """Raise a ForeignRunError if the folder of this name is another one by now."""
+        """Raise a ForeignRunError if the folder was moved or replaced."""
         if not self.is_of_folder():
             found = f"another folder than at the start of this {self._work}, moved or replaced"
             remedy = "put that back in its place, or choose another one (--output-dir)"
@@ -94,10 +91,7 @@ class FolderLock:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a file or a folder from all others; None if there is none.
-
-    A link is not what it leads to.
-    """
+    """Return device and inode of a file or folder, not following links; None if it is missing."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,8 +1,8 @@
-"""Resuming: what has to be the same for a run to go on, and what may differ.
+"""Resuming: what must be the same for a run to go on, and what may differ.
 
-A resumed run gives the very bits of one that never stopped. That takes the same data, settings,
-loss, updates, order and engine, so an error lists whatever differs. It takes the same machine, too:
-another one rounds differently, which changes the last bits and makes no result wrong.
+A resumed run must end with the same bits as one that never stopped. That takes the same data,
+settings, loss, updates, order and engine; an error lists the differences. It also takes the same
+machine: another one rounds differently, which changes the last bits but makes no result wrong.
 """
 
 from __future__ import annotations
@@ -10,46 +10,115 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import Any, Callable
 
 import dlt
 from dlt.engine import cores, versions
 from dlt.errors import one_line
+from dlt.parameters import check_values
 from dlt.runs.checkpoint import Checkpoint
 from dlt.runs.folder import DATASET, DESCRIPTION
+from dlt.runs.lock import ForeignRunError
+from dlt.runs.state import Machine, State
 
-_LONGEST = 80  # characters of a name or a value from the checkpoint
+_MOST = 20  # differences listed in an error
+_LONGEST = 80  # characters shown of a name or a value
 _THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")
+_ELSEWHERE = ("n_epochs", DATASET, DESCRIPTION, "floatX", "engine")  # settings compared otherwise
 _NUMBER = re.compile("[0-9]{1,4}")
 
 
-def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
-    """Return every difference between a checkpoint and a run that keeps the run from going on.
+def check_same_run(folder: str, found: Checkpoint, now: Checkpoint) -> None:
+    """Check that a run can go on from a checkpoint, but for the machine.
 
-    The name of the data set may differ if the data does not, and the number of epochs may be
+    Raises
+    ------
+    ForeignRunError
+        The checkpoint belongs to another run. The error lists the differences.
+    DataError
+        Its parameters, or what else the updates change, have other names, shapes or types.
+    """
+    others = differences(found, now)
+    if others:
+        more = [f"and {len(others) - _MOST} more"] if len(others) > _MOST else []
+        raise ForeignRunError(
+            folder,
+            f"a checkpoint of another run: {'; '.join(others[:_MOST] + more)}",
+            "the same data, settings, loss, updates, order and engine",
+            "use those, or train anew in another folder (--output-dir)",
+        )
+    for group in ("params", "update_state"):
+        check_values(folder, getattr(now.state, group), getattr(found.state, group))
+
+
+def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
+    """Return all differences because of which a run cannot go on from a checkpoint.
+
+    The data set may have another name if the data is the same, and the number of epochs may be
     larger.
     """
-    before, after = dict(checkpoint.settings), dict(now.settings)
-    epochs = [settings.pop("n_epochs", None) for settings in (before, after)]
-    names = [settings.pop(DATASET, None) for settings in (before, after)]  # see the data below
-    for settings in (before, after):
-        settings.pop(DESCRIPTION, None)
-        settings.pop("floatX", None)
-        settings.pop("engine", None)  # both are part of the engine below
-    found = _unequal(before, after)
+    runs = checkpoint, now
+    epochs: Any = [run.settings.get("n_epochs") for run in runs]
+    names = [run.settings.get(DATASET) for run in runs]
+    found = _unequal(
+        *({n: v for n, v in run.settings.items() if n not in _ELSEWHERE} for run in runs)
+    )
     if not isinstance(epochs[0], int) or epochs[0] > epochs[1]:
         found.append(_difference("n_epochs", *epochs) + " (it may only be raised)")
     found += _unequal(checkpoint.engine, now.engine)
     same_dtype = checkpoint.engine.get("floatX") == now.engine.get("floatX")
-    if checkpoint.data != now.data and same_dtype:  # else the bytes differ in any case
-        hashes = ["sha256 " + " ".join(d[:16] for d in run.data) for run in (checkpoint, now)]
+    if checkpoint.data != now.data and same_dtype:  # in another dtype, the bytes always differ
+        hashes = ["sha256 " + " ".join(d[:16] for d in run.data) for run in runs]
         named = [f"{n} ({h})" if isinstance(n, str) else h for n, h in zip(names, hashes)]
         found.append(_difference("data", *named))
-    # A setting that differs shows in the graphs too, and says it more plainly.
+    # Other settings change the graphs too, but are easier to understand.
     return found or _graphs(checkpoint.program, now.program)
 
 
+def on_this_machine(
+    folder: str, state: State, this: dict[str, str], allowed: bool, log: Callable[[str], Any]
+) -> State:
+    """Return a state with this machine as the last one.
+
+    Parameters
+    ----------
+    folder : str
+        For messages.
+    state : State
+    this : dict of str to str
+        See `dlt.engine.machine`.
+    allowed : bool
+        Go on even if another machine made the state.
+    log : callable
+        Takes a line about that.
+
+    Raises
+    ------
+    ForeignRunError
+        That is not allowed.
+    """
+    machines = [machine for machine in state.machines if machine.first <= state.iteration]
+    before = machines[-1].parts
+    others = machine_differences(before, this)
+    if others:
+        found = f"a checkpoint of another machine: {'; '.join(others)}"
+        if not allowed:
+            remedy = (
+                f"{how_to_restore(before, this)}, or go on with --allow-other-machine "
+                "(allow_other_machine=True): the last bits will be others, which makes no result "
+                "wrong"
+            )
+            raise ForeignRunError(folder, found, "the same one, for the same bits", remedy)
+        machines.append(Machine(state.iteration + 1, this))
+        log(
+            f"{folder}: found {found}; from here on the last bits are others than on that one; "
+            f"the history calls this one machine {len(machines)}"
+        )
+    return state._replace(machines=tuple(machines))
+
+
 def machine_differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Return every difference between the machine of a checkpoint and this one.
+    """Return all differences between the machine of a checkpoint and this one.
 
     Examples
     --------
@@ -64,7 +133,7 @@ def machine_differences(before: dict[str, str], after: dict[str, str]) -> list[s
 
 
 def how_to_restore(before: dict[str, str], after: dict[str, str]) -> str:
-    """Return what to do to compute as on the machine of a checkpoint, as far as that is known.
+    """Return advice on how to compute as on the machine of a checkpoint.
 
     Examples
     --------
@@ -74,10 +143,10 @@ def how_to_restore(before: dict[str, str], after: dict[str, str]) -> str:
     changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     variables = [name for name in changed if name.isupper() and name in after]
     unset = [f"-u {name}" for name in variables if name not in before]
-    # numbers only: the checkpoint may come from a stranger
+    # numbers only, as the checkpoint may come from anyone
     numbers = {n: before[n] for n in variables if _NUMBER.fullmatch(before.get(n, ""))}
     n_threads = numbers.get("OPENBLAS_NUM_THREADS", "0")
-    if int(n_threads) > cores():  # it takes no more than there are
+    if int(n_threads) > cores():  # OpenBLAS uses no more threads than there are cores
         if int(n_threads) > (os.cpu_count() or 1):
             return f"use a machine with {n_threads} processors"
         limit = "without taskset, or with a container's limit raised"
@@ -86,19 +155,19 @@ def how_to_restore(before: dict[str, str], after: dict[str, str]) -> str:
         if all(_is_flag(name) and name in {*after, "XLA_FLAGS"} for name in changed):
             return f"set {', '.join(changed)} as {'they were' if changed[1:] else 'it was'}"
         return "use that machine, and the same flags"
-    if "NPROC" in numbers and "PJRT_NPROC" in os.environ:  # which XLA reads first
+    if "NPROC" in numbers and "PJRT_NPROC" in os.environ:  # XLA reads this one first
         numbers["PJRT_NPROC"] = numbers.pop("NPROC")
     put = [f"{name}={value}" for name, value in numbers.items()]
     return " ".join(["put", *(["env"] if unset else []), *unset, *put, "in front of the command"])
 
 
 def _is_flag(name):
-    """Return whether a user sets this part of a machine: NUMBA_OPT, gcc.cxxflags, gcc__cxxflags."""
+    """Return whether this is a flag that users set: NUMBA_OPT, gcc.cxxflags, gcc__cxxflags."""
     return name.isupper() or "." in name or "__" in name
 
 
 def engine_versions() -> dict[str, str]:
-    """Return names and versions of all that computes, and so may round differently.
+    """Return names and versions of everything that computes, and so may round differently.
 
     Examples
     --------
@@ -109,7 +178,7 @@ def engine_versions() -> dict[str, str]:
 
 
 def _graphs(before, after):
-    """Return the expressions that differ: by a constant if that is all, or as another one."""
+    """Return the expressions that differ, with the first constant if only constants do."""
     found = []
     for name in sorted(set(before) | set(after)):
         (was, were), (now, are) = (part.get(name, ["", []]) for part in (before, after))
@@ -124,7 +193,7 @@ def _graphs(before, after):
 def _unequal(before, after):
     names = sorted(set(before) | set(after))
     pairs = [(name, before.get(name), after.get(name)) for name in names]
-    # by their text too: NaN is not equal to itself
+    # compared as text too, as NaN does not equal itself
     return [_difference(*p) for p in pairs if p[1] != p[2] and json.dumps(p[1]) != json.dumps(p[2])]
 
 

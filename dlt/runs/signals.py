@@ -1,4 +1,4 @@
-"""Stopping: Ctrl-C, SIGTERM and SIGHUP as a question that the training loop asks.
+"""Signals: turn Ctrl-C, SIGTERM and SIGHUP into an answer to "should training stop?".
 
 Source: none on the page; its script loses everything when it is stopped.
 """
@@ -9,7 +9,7 @@ import signal
 import threading
 from typing import Any
 
-#: What asks a process to end: Ctrl-C, ``kill``, and a terminal that closes.
+#: The signals of Ctrl-C, of ``kill``, and of a terminal that closes.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -18,7 +18,7 @@ SIGNALS = tuple(
 def heeded() -> list[int]:
     """Return those of `SIGNALS` that this process does not ignore.
 
-    A shell has what it starts in the background ignore Ctrl-C, and ``nohup`` SIGHUP.
+    Background jobs of a shell ignore Ctrl-C, and commands under ``nohup`` ignore SIGHUP.
     """
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -26,22 +26,22 @@ def heeded() -> list[int]:
 def put_back(handlers: dict[int, Any]) -> None:
     """Set the handlers of signals as they were."""
     for number, handler in handlers.items():
-        # None: a handler that Python cannot put back, as it did not come from Python
+        # None: a handler that was not set from Python, which cannot put it back
         signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 class StopOnSignal:
-    """Answers whether a signal asked the run to stop, for ``should_stop`` of `dlt.train`.
+    """Return True once a signal has come, as ``should_stop`` of `dlt.train`.
 
-    From the first question on, and until the ``with`` block ends, the first SIGINT (Ctrl-C),
-    SIGTERM or SIGHUP (the terminal closed) is only noted; the next one ends the process at once.
-    What the process ignores stays ignored. Only the main thread gets signals; in any other the
-    answer is always no.
+    From the first call until the ``with`` block ends, the first SIGINT (Ctrl-C), SIGTERM or SIGHUP
+    (the terminal was closed) is only noted; the next one ends the process at once. Signals that
+    the process ignores stay ignored. Only the main thread gets signals: in others the answer is
+    always False.
 
     Attributes
     ----------
     signal : int or None
-        Number of the signal that came.
+        Number of the first signal.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class StopOnSignal:
 
     def __call__(self) -> bool:
         if not self._former and threading.current_thread() is threading.main_thread():
-            # First all of them, then any: a signal may come at every line.
+            # Get all handlers before setting one: a signal may come at any line.
             self._former = {number: signal.getsignal(number) for number in heeded()}
             for number in self._former:
                 signal.signal(number, self._note)
@@ -76,5 +76,5 @@ class StopOnSignal:
         self._let_the_next_end_it()
 
     def _let_the_next_end_it(self):
-        for number in self._former:  # also where compiled code would not let a handler run
+        for number in self._former:  # Python's own handlers do not run during compiled code
             signal.signal(number, signal.SIG_DFL)

@@ -11,12 +11,12 @@ from dlt.score import Score
 
 
 class Machine(NamedTuple):
-    """Where a run was computed from an update on.
+    """The machine that computes a run, from some update on.
 
     Fields
     ------
     first : int
-        Number of that update, from 1.
+        Number of its first update, from 1.
     parts : dict of str to str
         See `dlt.engine.machine`.
     """
@@ -33,7 +33,7 @@ class State(NamedTuple):
     iteration : int
         Minibatch updates made.
     params : dict of str to ndarray
-        The model's parameters after them.
+        The model's parameters.
     update_state : dict of str to ndarray
         What else the updates change, such as velocities.
     losses : ndarray, float64, shape (n,)
@@ -41,16 +41,16 @@ class State(NamedTuple):
     history : History
         One row for each validation.
     best_params : dict of str to ndarray, or None
-        The parameters at the best validation, or after the last whole epoch if there is no
-        validation set; None before the first.
+        The parameters at the best validation, or, without a validation set, after the last whole
+        epoch; None before the first.
     best_score : Score or None
-        Their errors on the validation set.
+        Errors of the best parameters on the validation set.
     seconds : float
         Time in the loop so far.
     diverged_at : int or None
-        Number (from 1) of the update at which training diverged; `iteration` leaves it out.
+        Number (from 1) of the update at which training diverged. `iteration` does not count it.
     machines : tuple of Machine
-        All that the run had; the last one goes on.
+        All machines so far; the last one is computing.
     """
 
     iteration: int
@@ -71,12 +71,12 @@ class State(NamedTuple):
 
     @property
     def is_validated(self) -> bool:
-        """Whether the last update was followed by a validation, or ended an epoch without one."""
+        """Whether a row was added to the history after the last update."""
         at_last_row = bool(self.history) and self.history[-1].iteration == self.iteration
         return at_last_row and self.diverged_at is None
 
     @property
     def can_go_on(self) -> bool:
-        """Whether a run can go on from here: it has not diverged, and every value is finite."""
+        """Whether a run can go on from here: it has not diverged, and all values are finite."""
         values = [*self.params.values(), *self.update_state.values()]
         return self.diverged_at is None and all(np.isfinite(value).all() for value in values)
