@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Choose settings of logistic regression: train all, and test the one that validates best."""
+"""Choose the settings of logistic regression: train all combinations, and test the best one."""
 
 import contextlib
 import functools
@@ -41,7 +41,7 @@ def parse(argv):
         "less)")
     add("--seeds", type=positive_int, default=1, metavar="N",
         help="train each with N seeds, which draw the initial W and the order of the examples")
-    # How each is trained.
+    # How to train each.
     add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
     add_patience_options(parser)
     add_engine_options(parser)
@@ -50,14 +50,14 @@ def parse(argv):
     where.add_argument("--jobs", type=positive_int, default=1, metavar="N",
         help="processes on this machine")
     where.add_argument("--scheduler", metavar="ADDRESS",
-        help="train on a Dask cluster, such as tcp://host:8786; its workers have to see the output "
+        help="train on a Dask cluster, such as tcp://host:8786; its workers must see the output "
         "folder and the data under the same names")
     add("--output-dir", default=os.path.join("runs", "select"), metavar="FOLDER",
-        help="where table.csv, table.md, errors.png and a run folder for each candidate go; the "
-        "same command goes on with a search that was stopped")
+        help="where table.csv, table.md, errors.png and a run folder for each candidate go; repeat "
+        "the command to go on with a search that was stopped")
     add("--allow-other-machine", action="store_true",
-        help="let candidates go on also with other threads or on another processor, and so with "
-        "other last bits")
+        help="let candidates go on with other threads or on another processor, which changes the "
+        "last bits")
     return parser.parse_args(argv)
 # fmt: on
 

@@ -199,7 +199,7 @@ def test_a_scheduler_that_dies_ends_the_search_with_one_line(tmp_path, environ, 
             _, err = client.communicate(timeout=60)
     assert err.splitlines()[-1] == (
         "dlt.errors.SettingsError: executor: found a task that was cancelled; expected one that "
-        "runs every task; start the executor again, and search again: the search goes on"
+        "runs every task; start the executor again, and repeat the search: it goes on"
     )
     assert err.startswith("Traceback") and err.count("Traceback") == 1, err
 

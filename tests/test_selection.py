@@ -24,7 +24,7 @@ from dlt.selection import recipes
 from dlt.selection.candidates import digest, grid, in_words
 from dlt.selection.result import Outcome, Selection
 from dlt.selection.search import select
-from dlt.selection.working import MARK_NAME, Task, run_task
+from dlt.selection.working import MARK_NAME, Source, Task, run_task
 
 RATES = grid(learning_rate=[0.01, 0.5, 2], batch_size=[10, 25])
 
@@ -255,12 +255,12 @@ def test_the_test_set_is_scored_for_the_winner_alone_and_once(search, monkeypatc
 @pytest.mark.parametrize(
     "change, found",
     [
-        ({"iteration": "1"}, "something else; expected a score as dlt.select writes it"),
-        ({"n_examples": 0}, "something else"),
-        ({"n_examples": 10**39}, "something else"),
-        ({"n_errors": 1000}, "something else"),
-        ({"n_errors": float("nan")}, "something else"),
-        ({"format": None}, "something else"),
+        ({"iteration": "1"}, 'iteration = "1"; expected a score of format 1, as dlt'),
+        ({"n_examples": 0}, "n_examples = 0"),
+        ({"n_examples": 10**39}, "n_examples = 10"),
+        ({"n_errors": 1000}, "1000 errors in 41 examples"),
+        ({"n_errors": float("nan")}, "n_errors = NaN"),
+        ({"format": None}, "format = null"),
         ({"format": 2}, "a score of format 2, of a newer dlt; expected format 1; install a newer"),
     ],
 )
@@ -400,7 +400,8 @@ def test_runs_that_cannot_go_on_end_the_search_before_a_loser_can_win(search):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's file system")
 def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / MARK_NAME)
-    task = Task({}, str(tmp_path / "run"), None, None, [], "mark", 1, None, False)
+    source = Source("mark", "digits", None, "float64", "jax", "cpu")
+    task = Task({}, str(tmp_path / "run"), None, source, [], 1, None, False)
     assert "found another folder, or none, on the machine" in str(run_task(task))
 
 

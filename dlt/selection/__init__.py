@@ -1,8 +1,8 @@
 """Model selection: train candidates on one split, and score the best one on the test set.
 
-`candidates` says what is to be trained, and `recipes` how; `working` trains one candidate, in
-whatever process; `processes` are local ones; `search` runs them all and picks the winner;
-`result` shows what was found.
+`candidates` says what to train, and `recipes` how; `working` trains one candidate, in any process;
+`processes` and `cluster` provide such processes; `search` has all candidates trained and picks the
+winner; `looks` scores it on the test set, once; `result` shows what was found.
 
 Source: page "Getting Started", section "Testing".
 """

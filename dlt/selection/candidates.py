@@ -1,4 +1,4 @@
-"""Candidates: the settings that a search compares, and where each of them is kept."""
+"""Candidates: the settings that a search compares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlt.checks import sequence
 from dlt.errors import SettingsError
 from dlt.runs.folder import DATASET
 
-#: Columns of the table of a search, which no setting may be called.
+#: Columns of the table of a search. No setting may have one of these names.
 COLUMNS = (
     "rank", "validation_error", "low", "high", "n_errors", "n_examples", "n_epochs",
     "best_iteration", "seconds", "stopped_by", "p_value", "run", "error",
@@ -40,7 +40,7 @@ def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
     Raises
     ------
     SettingsError
-        A setting has no values, one twice, or one of another kind.
+        A setting has no values, the same value twice, or a value of another kind.
 
     Examples
     --------
@@ -59,12 +59,12 @@ def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def checked(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return candidates with values as JSON holds them.
+    """Return candidates with the values that JSON would give back.
 
     Raises
     ------
     SettingsError
-        There is none, one is there twice, or one has a name or a value that cannot be used.
+        There are none, two are equal, or one has a name or a value that cannot be used.
     """
     plain: list[dict[str, Any]] = []
     for settings in sequence("candidates", candidates):
@@ -84,7 +84,7 @@ def checked(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """Return 12 hexadecimal digits that stand for settings, in whatever order.
+    """Return 12 hexadecimal digits that identify settings, whatever their order.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def in_words(settings: Mapping[str, Any]) -> str:
 
 
 def sort_key(settings: Mapping[str, Any]) -> list:
-    """Return what settings are sorted by: value after value, numbers before text."""
+    """Return a key that sorts settings by their values, numbers before text."""
 
     def key(value):
         return (0, value, "") if isinstance(value, numbers.Real) else (1, 0, repr(value))
@@ -116,7 +116,7 @@ def sort_key(settings: Mapping[str, Any]) -> list:
 
 
 def _plain(name, value):
-    """Return a value as JSON holds it; 1.0 is the whole number 1."""
+    """Return a value as JSON would give it back, and 1.0 as the whole number 1."""
     value = value.item() if isinstance(value, np.generic) else value
     kinds = (int, float, str, type(None))
     if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):

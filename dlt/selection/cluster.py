@@ -10,9 +10,9 @@ from typing import Iterator
 
 from dlt.errors import SettingsError
 
-# Seconds to wait for a scheduler's answer, and how often a task is run again that raised
-# something, such as a lost connection between workers. When a worker dies, the scheduler's
-# ``distributed.scheduler.allowed-failures`` counts.
+# Seconds to wait for a scheduler, and how often to run a task again that raised an exception, such
+# as a lost connection between workers. When a worker dies, the scheduler's own setting counts,
+# ``distributed.scheduler.allowed-failures``.
 _PATIENT, _RETRIES = 10, 2
 
 
@@ -20,8 +20,8 @@ _PATIENT, _RETRIES = 10, 2
 def executor(address: str) -> Iterator[concurrent.futures.Executor]:
     """Connect to a Dask scheduler, and yield its workers as an executor for `dlt.select`.
 
-    The workers need `dlt`, and the module of the recipe. What Dask logs about lost connections
-    is not shown.
+    The workers need `dlt` and the module of the recipe. What Dask logs about lost connections is
+    not shown.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def executor(address: str) -> Iterator[concurrent.futures.Executor]:
     Raises
     ------
     SettingsError
-        Dask is not installed, or no scheduler answers there.
+        Dask is not installed, or no scheduler answers at this address.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def executor(address: str) -> Iterator[concurrent.futures.Executor]:
             stack.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.CRITICAL)
         try:
-            # in a thread, as this one may have a loop of its own, as in a notebook
+            # in a new thread: in a notebook, this one already has an event loop
             with concurrent.futures.ThreadPoolExecutor(1) as thread:
                 thread.submit(asyncio.run, _reach(address)).result()
             client = distributed.Client(address, timeout=_PATIENT, set_as_default=False)
@@ -66,7 +66,7 @@ def executor(address: str) -> Iterator[concurrent.futures.Executor]:
 
 
 async def _reach(address):
-    """Connect once: unlike this, a client waits for ever for a server of another kind."""
+    """Connect once, with a time limit: a client would wait forever for another kind of server."""
     from distributed import Security, connect
 
     options = Security().get_connection_args("client")

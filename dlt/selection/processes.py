@@ -1,4 +1,4 @@
-"""Processes: a pool of local ones, of which each that dies is replaced."""
+"""Processes: a pool of local processes, which replaces those that die."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import tqdm
 
 from dlt.checks import whole_number
 
-# How often a task is given to a new process after one died with it. A cluster of Dask's does the
-# same with ``distributed.scheduler.allowed-failures``.
+# How many more processes may try a task after one has died with it. Dask's name for this is
+# ``distributed.scheduler.allowed-failures``.
 _RETRIES = 3
 
 
 class ProcessPool(concurrent.futures.Executor):
-    """An executor with processes of its own; a task whose process dies is run again.
+    """An executor with its own processes, which runs a task again if its process dies.
 
-    Each process runs one task after another, as in ``concurrent.futures.ProcessPoolExecutor``,
-    which gives up all tasks when a process dies. Processes are spawned. They end at once when the
-    pool is shut down, or when the process that made it ends, however that ends.
+    ``concurrent.futures.ProcessPoolExecutor`` gives up all tasks when one of its processes dies.
+    Here each task is tried four times. Processes are spawned. They end at once when the pool is
+    shut down, or when the process that made the pool ends or is killed.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ProcessPool(concurrent.futures.Executor):
     def __init__(self, n_jobs: int) -> None:
         n_jobs = whole_number("n_jobs", n_jobs, 1, 1000)
         self._threads = concurrent.futures.ThreadPoolExecutor(n_jobs)
-        self._idle: queue.SimpleQueue = queue.SimpleQueue()  # of one process each, or None
+        self._idle: queue.SimpleQueue = queue.SimpleQueue()  # executors of one process, or None
         for _ in range(n_jobs):
             self._idle.put(None)
         self._open, self._lifeline = multiprocessing.Pipe(duplex=False)
@@ -66,7 +66,7 @@ class ProcessPool(concurrent.futures.Executor):
                     1, multiprocessing.get_context("spawn"), _prepare, (self._open,)
                 )
                 if hasattr(signal, "pthread_sigmask"):  # not on Windows
-                    # a process inherits it: Ctrl-C before `_prepare` would print a traceback
+                    # the new process inherits this; Ctrl-C there would print a traceback
                     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
                 try:
                     return process.submit(fn, *args, **kwargs).result()
@@ -84,15 +84,15 @@ def _end(process):
 
 
 def _prepare(lifeline):
-    """Let this process end with the one that made it, and leave what a terminal sends to that."""
+    """Make this process end with its parent, and ignore what a terminal sends to both."""
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    tqdm.tqdm.set_lock(threading.RLock())  # its default outlives a process that ends at once
+    tqdm.tqdm.set_lock(threading.RLock())  # the default one would outlive `os._exit`
 
     def watch():
         with contextlib.suppress(OSError):
-            lifeline.poll(None)  # until the other end is closed
+            lifeline.poll(None)  # returns when the other end is closed
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

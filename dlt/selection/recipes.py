@@ -1,4 +1,4 @@
-"""Recipes: how a candidate's settings become a trainer and its start."""
+"""Recipes: make a trainer, and the parameters to start from, from a candidate's settings."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dlt.trainer import Trainer
 
 
 class Prepared(NamedTuple):
-    """A trainer, and what puts the rest of a candidate's settings in place.
+    """A trainer, and a function that applies the rest of a candidate's settings.
 
     Fields
     ------
     trainer : Trainer
     start : callable
-        Takes settings by name, sets shared variables accordingly, and returns the parameters to
-        start from. It takes ``seed`` if it draws them.
+        Takes settings by name, sets shared variables to them, and returns the parameters to start
+        from. It takes ``seed`` if it draws these at random.
     """
 
     trainer: Trainer
@@ -35,12 +35,12 @@ class Prepared(NamedTuple):
 
 
 def logistic_regression(train_set, valid_set, batch_size: int | None = None) -> Prepared:
-    """Prepare logistic regression: the recipe for `dlt.select` if no other is given.
+    """Prepare logistic regression: the default recipe of `dlt.select`.
 
-    A recipe is a function like this one. It takes the training and the validation set, and those
-    settings by name that need a trainer of their own. Candidates that differ in nothing else share
-    what is compiled. The other settings are those that ``start`` takes: here ``learning_rate``,
-    ``l1``, ``l2`` and ``seed``. Without a seed, W is 0 at first.
+    A recipe is a function like this one. It takes the training and validation sets, and by name
+    those settings for which a new trainer has to be compiled. Candidates that differ only in the
+    other settings share a trainer. ``start`` takes these others: here ``learning_rate``, ``l1``,
+    ``l2`` and ``seed``. Without a seed, W starts at 0.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def logistic_regression(train_set, valid_set, batch_size: int | None = None) -> 
 
 
 def divided(recipe: Callable, settings: Mapping[str, Any]) -> tuple[dict, dict]:
-    """Divide settings into those that a recipe takes, and those that its ``start`` takes.
+    """Divide settings into those that a recipe takes, and the others, for its ``start``.
 
     Examples
     --------
@@ -85,12 +85,12 @@ def divided(recipe: Callable, settings: Mapping[str, Any]) -> tuple[dict, dict]:
 
 
 def started(prepared: Prepared, settings: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-    """Put settings in place, and return the parameters to start from.
+    """Apply settings, and return the parameters to start from.
 
     Raises
     ------
     SettingsError
-        The recipe has no such setting.
+        The recipe does not have one of the settings.
     """
     taken = inspect.signature(prepared.start).parameters
     unknown = [name for name in settings if name not in taken and name != SEED]

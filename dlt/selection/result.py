@@ -1,4 +1,4 @@
-"""Result: what a search found, and the tables that show it."""
+"""Result: what a search found, as values and as tables."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _ALPHA = 0.05
 
 
 class Outcome(NamedTuple):
-    """What came of a candidate.
+    """The result of training a candidate.
 
     Fields
     ------
     settings : dict of str to object
     folder : str
-        Where its run is kept.
+        Its run folder.
     validation : Score or None
-        Errors of its best parameters; None where there are none.
+        Errors of its best parameters; None if it could not be trained.
     n_epochs, best_iteration : int
-        Epochs begun, and minibatch updates made until the best parameters.
+        Epochs begun, and minibatch updates up to the best parameters.
     seconds : float
         Time in the training loop.
     stopped_by : str
-        As `TrainingResult` has it; "error" if it could not be trained.
+        As in `TrainingResult`; "error" if it could not be trained.
     error : str or None
-        A line that says why there is no result.
+        Why it could not be trained, on one line.
     n_machines : int
-        How many machines trained it, one after the other: see `dlt.HistoryRow`.
+        Number of machines that trained it, one after the other: see `dlt.HistoryRow`.
     """
 
     settings: dict[str, Any]
@@ -52,19 +52,20 @@ class Outcome(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What a search found; shown as a table at a prompt and in a notebook.
+    """The result of a search, shown as a table at a prompt and in a notebook.
 
     Fields
     ------
     outcomes : tuple of Outcome
-        The best first: by validation error, then by settings. Those without a result come last.
+        The best first: by validation error, then by settings. Candidates that could not be trained
+        come last.
     n_candidates : int
-        All that were to be trained.
+        Number of candidates, trained or not.
     p_value : float or None
-        Of the exact McNemar test (`dlt.mcnemar`) of the winner and the runner-up on the validation
-        set.
+        Of the exact McNemar test (`dlt.mcnemar`) between the winner and the runner-up on the
+        validation set.
     test : Score or None
-        Errors of the winner on the test set; None for a search that was stopped.
+        Errors of the winner on the test set; None if the search was stopped.
 
     Examples
     --------
@@ -89,19 +90,18 @@ class Selection(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every candidate was trained; if not, the same search goes on."""
+        """Whether every candidate was trained; if not, the search can go on."""
         return len(self.outcomes) == self.n_candidates
 
     def csv(self) -> str:
         """Return the table as comma-separated values; errors and intervals are fractions."""
         text = io.StringIO()
         header = [COLUMNS[0], *self._names(), *COLUMNS[1:]]
-        writer = csv.DictWriter(text, header, lineterminator="\n")
+        writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for rank, outcome in enumerate(self.outcomes, start=1):
-            row = dict(outcome.settings, rank=rank, run=os.path.basename(outcome.folder))
-            for name in ("n_epochs", "best_iteration", "stopped_by", "error"):
-                row[name] = getattr(outcome, name)
+            row = {**outcome._asdict(), **outcome.settings}
+            row.update(rank=rank, run=os.path.basename(outcome.folder))
             row["seconds"] = round(outcome.seconds, 3)
             row["p_value"] = self.p_value if rank == 2 else None
             score = outcome.validation
@@ -112,7 +112,7 @@ class Selection(NamedTuple):
         return text.getvalue()
 
     def markdown(self, n: int | None = None) -> str:
-        """Return the table, or its first `n` rows, and the winner in words."""
+        """Return the table, or its first `n` rows, and lines about the winner."""
         settings = self._names()
         names = ["", *settings]
         names += ["validation error", "errors", "95 % interval", "epochs", "seconds", "run"]
@@ -127,7 +127,7 @@ class Selection(NamedTuple):
         return "\n".join([*table, "", self.winner_in_words() if self.is_complete else words])
 
     def winner_in_words(self) -> str:
-        """Return lines on the winner: its errors, and what sets it apart from the runner-up."""
+        """Return lines about the winner: its errors, and a comparison with the runner-up."""
         lines = [f"winner: {in_words(self.winner.settings)}"]
         for name, score in (("validation", self.winner.validation), ("test", self.test)):
             if score:
@@ -181,7 +181,7 @@ def _of(score):
 
 
 def _counted(score):
-    """Return errors of examples, and their interval, as text; both empty if they are measured."""
+    """Return the errors and their interval as text; both are empty for measured errors."""
     interval = _interval(score)
     if interval is None:
         return "", ""
@@ -190,5 +190,5 @@ def _counted(score):
 
 
 def _interval(score):
-    """Return the Wilson interval of counted errors; None if they are measured."""
+    """Return the Wilson interval of counted errors; None for measured ones."""
     return wilson(score) if isinstance(score.n_errors, int) else None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import datetime
-import glob
+import functools
 import inspect
 import itertools
-import json
 import os
 import uuid
 from typing import Any, Callable, Iterator, Mapping, Sequence
@@ -19,39 +17,21 @@ from dlt.checks import whole_number
 from dlt.datasets import NAMES
 from dlt.describing import in_words
 from dlt.early_stopping import Patience
-from dlt.errors import DataError, DltError, SettingsError, one_line
-from dlt.files.reading import check_format, open_capped
+from dlt.errors import DltError, SettingsError, one_line
 from dlt.files.writing import own_file, own_folder, prepare_output_dir, write_text
 from dlt.parameters import read_params
 from dlt.progress import Progress, silent
 from dlt.runs.folder import PARAMS_NAME
 from dlt.runs.history import MAX_ROWS
 from dlt.runs.lock import FolderLock
-from dlt.score import Score
+from dlt.selection import working
 from dlt.selection.candidates import checked, digest, sort_key
 from dlt.selection.candidates import in_words as settings_in_words
+from dlt.selection.looks import score_once
 from dlt.selection.recipes import divided, logistic_regression
 from dlt.selection.result import Outcome, Selection
-from dlt.selection.working import (
-    MARK_NAME,
-    Task,
-    current_source,
-    failed,
-    forget,
-    load,
-    order_of,
-    prepared,
-    run_task,
-)
 from dlt.shared import SET_NAMES, as_data_set
 from dlt.significance import mcnemar
-
-#: In the winner's folder: its errors on the test set, and when they were counted.
-TEST_NAME = "test.json"
-
-_FORMAT = 1  # of that file
-_LOOK = {"format": int, "dataset": str, "data": str, "iteration": int, "n_errors": (int, float),
-         "n_examples": int, "date": str}  # fmt: skip
 
 
 def select(
@@ -71,39 +51,39 @@ def select(
     """Train candidates on one split, and score the one with the best validation error on test.
 
     Each candidate has a run folder, named after a hash of its settings, the data, the stopping
-    rule and floatX. A search that was stopped, however that happened, goes on when it is called
-    again: what has ended is read, and the rest goes on from checkpoints.
+    rule and floatX. If a search was stopped or killed, call it again: candidates that have ended
+    are read, and the others go on from their checkpoints.
 
     Parameters
     ----------
     dataset : str or os.PathLike
-        As `dlt.load_data` takes it. Every process loads it by this name.
+        As `dlt.load_data` takes it. Every process loads the data by this name.
     candidates : sequence of dict of str to object
-        Settings, such as `dlt.grid` returns. ``seed`` also shuffles the examples; None or no seed
-        takes them in turn.
+        Settings, such as `dlt.grid` returns. ``seed`` also shuffles the examples; without a seed,
+        or with None, they are taken in turn.
     folder : str or os.PathLike
-        Where the run folders go. The processes of an executor have to see it under this name.
+        Where the run folders go. All processes of an executor must see it under this name.
     recipe : callable
-        Makes a trainer of settings; see `dlt.selection.recipes`. For an executor, a function of a
-        module.
+        A function that makes a trainer; see `dlt.selection.recipes`. With an executor, it must be
+        defined in a module.
     n_epochs, patience
         As `dlt.Trainer.run` takes them.
     max_memory : int, optional
-        Read the data in chunks that take so many bytes; see `dlt.open_data`. Seeds then shuffle in
-        blocks of 5000 examples.
+        Read the data in chunks that take at most so many bytes; see `dlt.open_data`. Seeds then
+        shuffle in blocks of 5000 examples.
     allow_other_machine : bool
-        Let a candidate go on also where another machine began it, as `dlt.Trainer.run` does; the
-        report says so. Otherwise the search ends there.
+        Let a candidate that began on another machine go on here, as `dlt.Trainer.run` does, and
+        report it. By default such a candidate ends the search with an error.
     executor : concurrent.futures.Executor, optional
-        Where to train: `dlt.ProcessPool`, or that of a Dask cluster,
-        ``distributed.Client(address).get_executor(pure=False, retries=2)``. By default in this
-        process, one candidate after the other.
+        Where to train: a `dlt.ProcessPool`, or the executor of a Dask cluster,
+        ``distributed.Client(address).get_executor(pure=False, retries=2)``. By default, train in
+        this process, one candidate after the other.
     log : callable, optional
         Takes each line of the report, such as `print`.
     progress : bool, optional
         Show a progress bar; by default only on a terminal and in a notebook.
     should_stop : callable, optional
-        Asked often; once it returns True, the search ends. KeyboardInterrupt ends it too.
+        Called often; the search ends as soon as it returns True. KeyboardInterrupt ends it too.
 
     Returns
     -------
@@ -112,11 +92,10 @@ def select(
     Raises
     ------
     SettingsError
-        An argument is out of range; another search is at work in the folder; it has runs of another
-        engine, of another machine, of more epochs or of another recipe of the same name; or no
-        candidate could be trained.
+        An argument is out of range; another search is using the folder; the folder has runs of
+        another engine, machine or recipe, or of more epochs; or no candidate could be trained.
     DataError
-        The data cannot be read; or a process sees other data, or not the folder.
+        The data cannot be read; or a process sees other data or another folder.
 
     Examples
     --------
@@ -136,12 +115,11 @@ def select(
     plain = checked(candidates)
     folder = os.path.abspath(os.fspath(folder))
     prepare_output_dir(folder, "the runs")
-    with _alone(folder) as (mark, lock), contextlib.ExitStack() as stack:
-        stack.callback(forget)
+    with _alone(folder) as (mark, lock):
         dataset = dataset if dataset in NAMES else os.path.abspath(dataset)  # workers run elsewhere
-        source = current_source(dataset, max_memory)
+        source = working.Source(mark, dataset, max_memory, **working.engine_settings())
         log(f"loading {one_line(source.dataset)} ...")
-        *learned, test_set = load(source, mark)
+        learned = working.load(source)[:2]
         if learned[0].description:
             log(in_words(learned[0].description))
         data = [data_set.fingerprint() for data_set in learned]
@@ -149,10 +127,10 @@ def select(
         common = dict(data=data, floatX=source.floatX, recipe=recipe.__name__, rule=rule)
         tasks = []
         for settings in plain:
-            order = repr(order_of(settings, source))
+            order = repr(working.order_of(settings, source))
             place = own_folder(folder, digest(dict(common, settings=settings, order=order)))
-            rest = (recipe, source, data, mark, n_epochs, patience, allow_other_machine)
-            tasks.append(Task(settings, place, *rest))
+            rest = (recipe, source, data, n_epochs, patience, allow_other_machine)
+            tasks.append(working.Task(settings, place, *rest))
 
         def is_over():
             lock.check()
@@ -162,23 +140,15 @@ def select(
         selection = Selection(tuple(sorted(outcomes, key=_rank)), len(tasks))
         if not selection.is_complete:
             return selection
-        if selection.winner.error:
-            first = f"{settings_in_words(selection.winner.settings)}: {selection.winner.error}"
-            raise SettingsError("candidates", "none that could be trained", remedy=first)
-        by_folder = {task.folder: task for task in tasks}
-        winner = selection.winner
         lock.check()
-        return selection._replace(
-            p_value=_compared(selection.outcomes, by_folder),
-            test=_tested(winner, by_folder[winner.folder], test_set, log),
-        )
+        return _judged(selection, recipe, source, log)
 
 
 def _search(tasks, executor, log, progress, should_stop):
-    """Return the outcomes of all tasks, or of those that were done when it was stopped."""
-    # those that share a trainer follow one another
+    """Return the outcomes of all tasks, or of those that had ended when the search was stopped."""
+    # one after the other where they share a trainer
     tasks = sorted(tasks, key=lambda task: sort_key(divided(task.recipe, task.settings)[0]))
-    outcomes: list[Outcome] = []
+    outcomes = []
     with contextlib.suppress(KeyboardInterrupt), Progress(
         len(tasks), "candidate", progress, log
     ) as bar, contextlib.closing(_results(tasks, executor, should_stop)) as results:
@@ -202,11 +172,11 @@ def _results(tasks, executor, should_stop) -> Iterator[Outcome | DltError]:
         for task in tasks:
             if should_stop():
                 return
-            yield run_task(task, should_stop)
+            yield working.run_task(task, should_stop)
         return
-    died: list[Task] = []
-    # Once more, one after the other: Dask gives up all that a worker held whenever it died, and
-    # memory may have been too small for two.
+    died: list[working.Task] = []
+    # Try again, one at a time: when a worker dies, Dask gives up every task that it held, and
+    # there may have been too little memory for two.
     for group in itertools.chain([tasks], ([task] for task in died)):
         for future, task in _done(executor, group, should_stop):
             if group is tasks and _is_killed(future):
@@ -216,8 +186,8 @@ def _results(tasks, executor, should_stop) -> Iterator[Outcome | DltError]:
 
 
 def _done(executor, tasks, should_stop):
-    """Yield each task's future, and the task, when it is done."""
-    futures = {executor.submit(run_task, task): task for task in tasks}
+    """Yield the future of each task, and the task, as soon as it is done."""
+    futures = {executor.submit(working.run_task, task): task for task in tasks}
     waiting = set(futures)
     try:
         while waiting and not should_stop():
@@ -238,15 +208,15 @@ def _is_killed(future):
 
 def _result(future, task):
     if _is_killed(future):
-        return failed(task, "every process that trained it died; see what they printed")
+        return working.failed(task, "every process that trained it died; see what they printed")
     try:
         return future.result()
     except concurrent.futures.CancelledError:
         found = "a task that was cancelled"
-        remedy = "start the executor again, and search again: the search goes on"
+        remedy = "start the executor again, and repeat the search: it goes on"
         return SettingsError("executor", found, "one that runs every task", remedy)
     except Exception as error:
-        return failed(task, f"{type(error).__name__}: {error}")
+        return working.failed(task, f"{type(error).__name__}: {error}")
 
 
 def _rank(outcome):
@@ -254,82 +224,46 @@ def _rank(outcome):
     return error, sort_key(outcome.settings)
 
 
-def _compared(outcomes, tasks):
-    """Return the p-value of the two best; None if their errors cannot be compared."""
-    best = [o for o in outcomes[:2] if o.validation and isinstance(o.validation.n_errors, int)]
-    if len(best) < 2:
-        return None
-    valid_set = load(tasks[best[0].folder].source, tasks[best[0].folder].mark)[1]
-    wrong = [
-        prepared(tasks[outcome.folder]).trainer.errors(valid_set, _best_params(outcome))
-        for outcome in best
-    ]
-    if len(wrong[0]) != len(wrong[1]) or not np.isin(wrong, (0, 1)).all():
-        return None
-    return mcnemar(*wrong)
+def _judged(selection, recipe, source, log):
+    """Compare the winner with the runner-up, and score it on the test set."""
+    winner = selection.winner
+    if winner.error:
+        first = f"{settings_in_words(winner.settings)}: {winner.error}"
+        raise SettingsError("candidates", "none that could be trained", remedy=first)
 
+    def best(outcome):
+        params, _ = read_params(os.path.join(outcome.folder, PARAMS_NAME))
+        return working.prepared(recipe, source, outcome.settings).trainer, params
 
-def _tested(winner, task, test_set, log):
-    """Return the winner's score on the test set, and report every look before."""
+    _, valid_set, test_set = working.load(source)
+    wrong = []
+    for outcome in selection.outcomes[:2]:
+        if outcome.validation and isinstance(outcome.validation.n_errors, int):
+            trainer, params = best(outcome)
+            wrong.append(trainer.errors(valid_set, params))
+    alike = len({len(errors) for errors in wrong}) == 1 and np.isin(wrong, (0, 1)).all()
+    p_value = mcnemar(*wrong) if len(wrong) == 2 and alike else None
     test_set = as_data_set(SET_NAMES[2], test_set)
-    look = {"dataset": task.source.dataset, "data": test_set.fingerprint()}
-    look["iteration"] = winner.best_iteration
-    score = None
-    folder = os.path.dirname(winner.folder)
-    for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*", TEST_NAME))):
-        earlier, place = _look(path), os.path.dirname(path)
-        whose = f"the run {os.path.basename(place)}"
-        if place == winner.folder and all(earlier[name] == value for name, value in look.items()):
-            score, whose = Score(earlier["n_errors"], earlier["n_examples"]), "this winner"
-        if earlier["dataset"] == look["dataset"] or earlier["data"] == look["data"]:
-            date = one_line(earlier["date"], 20)
-            log(f"the test set was scored before, on {date}, for {whose}")
-    if score is None:
-        score = prepared(task).trainer.score(test_set, _best_params(winner))
-        look.update(score._asdict(), date=datetime.date.today().isoformat(), format=_FORMAT)
-        write_text(own_file(winner.folder, TEST_NAME), json.dumps(look, indent=2) + "\n")
-    return score
-
-
-def _best_params(outcome):
-    return read_params(os.path.join(outcome.folder, PARAMS_NAME))[0]
-
-
-def _look(path):
-    """Read when the test set was scored for a run, and what was found."""
-    with open_capped(path) as file:
-        text = file.read()
-    try:
-        found = json.loads(text)
-        number = found["format"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        found, number = {}, None
-    check_format(path, "a score", number, _FORMAT)
-    fits = all(isinstance(found.get(name), kind) for name, kind in _LOOK.items())
-    if fits:
-        n, n_errors = found["n_examples"], found["n_errors"]
-        fits = 0 < n <= 1 << 53 and (
-            0 <= n_errors <= n if isinstance(n_errors, int) else np.isfinite(n_errors)
-        )
-    if not fits:
-        remedy = "delete the file: the test set is scored again"
-        raise DataError(path, "something else", "a score as dlt.select writes it", remedy)
-    return found
+    trainer, params = best(winner)
+    count = functools.partial(trainer.score, test_set, params)
+    test = score_once(winner, source.dataset, test_set.fingerprint(), count, log)
+    return selection._replace(p_value=p_value, test=test)
 
 
 @contextlib.contextmanager
 def _alone(folder):
-    """Keep a second search out; yield the mark by which processes know this one, and the lock."""
+    """Keep other searches out; yield the mark of this one, and its lock."""
     lock = FolderLock(folder, "search")
     lock.acquire()
     try:
         lock.check()
         mark = uuid.uuid4().hex
-        write_text(own_file(folder, MARK_NAME), mark)
+        write_text(own_file(folder, working.MARK_NAME), mark)
         try:
             yield mark, lock
         finally:
+            working.forget()
             if lock.is_of_folder():
-                write_text(own_file(folder, MARK_NAME), "over")  # those at work elsewhere stop
+                write_text(own_file(folder, working.MARK_NAME), "over")  # stops its workers
     finally:
         lock.release()

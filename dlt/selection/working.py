@@ -1,4 +1,4 @@
-"""Working: train one candidate, in this process or in another one, perhaps on another machine."""
+"""Working: train one candidate, in this process or in another, perhaps on another machine."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ from dlt.selection.recipes import Prepared, divided, started
 from dlt.selection.result import Outcome
 from dlt.shared import SET_NAMES, as_data_set
 
-#: A file in a search's folder by which a process knows that it sees that very folder, and that
-#: the search is not over.
+#: A file in the folder of a search. It tells a process that this is the right folder, and that the
+#: search is still going on.
 MARK_NAME = ".search"
 
-# Examples in a block of the order in which data that is larger than memory is taken.
-_BLOCK = 5000
+_BLOCK = 5000  # examples, where data in chunks is shuffled in blocks
 
-# A process may have several threads that take tasks, as Dask's workers do by default; the trainer
-# and the engine are shared.
+# A process may run tasks in several threads, as Dask's workers do by default, but the trainers and
+# the engine are shared.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class Source(NamedTuple):
-    """Where data comes from, and how it is computed with: all that a process needs to load it.
+    """The data of a search, and the engine's settings: what a process needs to load it.
 
     Fields
     ------
+    mark : str
+        What the file `MARK_NAME` in the search's folder holds. Every search has its own.
     dataset : str
         As `dlt.load_data` takes it.
     max_memory : int or None
@@ -50,6 +51,7 @@ class Source(NamedTuple):
     floatX, linker, device : str
     """
 
+    mark: str
     dataset: str
     max_memory: int | None
     floatX: str
@@ -58,19 +60,17 @@ class Source(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One candidate, and all that it takes to train it. No data: that is loaded by name.
+    """A candidate, and what a process needs to train it. The data is loaded by name.
 
     Fields
     ------
     settings : dict of str to object
     folder : str
-        Where its run is kept.
+        The run folder, in the folder of the search.
     recipe : callable
     source : Source
     data : list of str
-        Fingerprints of the training and the validation set.
-    mark : str
-        What the file `MARK_NAME` beside the run's folder holds.
+        Fingerprints of the training and validation sets.
     n_epochs, patience, allow_other_machine
         As `dlt.Trainer.run` takes them.
     """
@@ -80,7 +80,6 @@ class Task(NamedTuple):
     recipe: Callable[..., Prepared]
     source: Source
     data: list[str]
-    mark: str
     n_epochs: int
     patience: Patience
     allow_other_machine: bool
@@ -89,12 +88,12 @@ class Task(NamedTuple):
 def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcome | DltError:
     """Train a candidate, from its checkpoint if there is one.
 
-    A failure is a value, as an exception may make an executor run a task again.
+    A failure is returned, not raised: some executors run a task again when it raises.
 
     Returns
     -------
     Outcome or DltError
-        The latter where this process cannot work for the search at all.
+        The error if the whole search has to end.
     """
     with _ONE_AT_A_TIME:
         try:
@@ -112,23 +111,22 @@ def run_task(task: Task, should_stop: Callable[[], bool] | None = None) -> Outco
 
 
 def failed(task: Task, error: str) -> Outcome:
-    """Return the outcome of a candidate that could not be trained; the error becomes one line."""
+    """Return the outcome of a candidate that could not be trained, with the error on one line."""
     return Outcome(task.settings, task.folder, error=one_line(" ".join(error.split())))
 
 
-def current_source(dataset: str, max_memory: int | None) -> Source:
-    """Return where data comes from, with the engine as it is now."""
+def engine_settings() -> dict[str, str]:
+    """Return the fields of a `Source` that say how this process computes."""
     device = engine.device().partition(" ")[0]
-    return Source(dataset, max_memory, engine.theano.config.floatX, engine.linker(), device)
+    return {"floatX": engine.theano.config.floatX, "linker": engine.linker(), "device": device}
 
 
 @functools.lru_cache(maxsize=1)
-def load(source: Source, mark: str) -> tuple:
-    """Return the three sets, loaded once for each process and search."""
+def load(source: Source) -> tuple:
+    """Return the three sets. Each process loads them once for a search."""
     _prepared.cache_clear()  # of an earlier search
-    here = current_source(source.dataset, source.max_memory)
-    for name in ("floatX", "linker", "device"):
-        if getattr(here, name) != getattr(source, name):
+    for name, value in engine_settings().items():
+        if getattr(source, name) != value:
             getattr(engine, "set_" + name)(getattr(source, name))
     if source.max_memory is None:
         sets: Any = load_data(source.dataset)
@@ -137,15 +135,15 @@ def load(source: Source, mark: str) -> tuple:
     return (*map(as_data_set, SET_NAMES, sets[:2]), sets[2])
 
 
-def prepared(task: Task) -> Prepared:
-    """Return the trainer that a candidate shares with all that differ in shared scalars only."""
-    own, _ = divided(task.recipe, task.settings)
-    return _prepared(task.recipe, task.source, task.mark, tuple(own.items()))
+def prepared(recipe: Callable, source: Source, settings: Mapping[str, Any]) -> Prepared:
+    """Return the trainer for a candidate; candidates that differ in shared scalars share one."""
+    own, _ = divided(recipe, settings)
+    return _prepared(recipe, source, tuple(own.items()))
 
 
 @functools.lru_cache(maxsize=4)
-def _prepared(recipe, source, mark, own):
-    return recipe(*load(source, mark)[:2], **dict(own))
+def _prepared(recipe, source, own):
+    return recipe(*load(source)[:2], **dict(own))
 
 
 def forget() -> None:
@@ -161,17 +159,16 @@ def order_of(settings: Mapping[str, Any], source: Source) -> Shuffled | None:
 
 
 def _trained(task, should_stop):
-    trainer, _ = made = prepared(task)
-    _, rest = divided(task.recipe, task.settings)
-    params = started(made, rest)
+    made = prepared(task.recipe, task.source, task.settings)
+    params = started(made, divided(task.recipe, task.settings)[1])
     noted = {**task.settings, DATASET: task.source.dataset, "start": _digest(params)}
     noted.pop("batch_size", None)  # the trainer notes it itself
-    result = trainer.run(
+    result = made.trainer.run(
         task.n_epochs,
         task.patience,
         order_of(task.settings, task.source),
-        # wait: a process that was given up may still be at work, until it sees that
-        # beside: no search would read that
+        # wait: a process that the search gave up on may still be training this candidate
+        # beside: the search would not find a run that is saved elsewhere
         RunFolder(task.folder, settings=noted, wait=60, beside=False),
         resume="auto",
         allow_other_machine=task.allow_other_machine,
@@ -195,7 +192,7 @@ def _trained(task, should_stop):
 
 
 def _digest(params):
-    """Return hexadecimal digits that stand for the parameters to start from."""
+    """Return hexadecimal digits that identify the parameters to start from."""
     found = hashlib.sha256()
     for name, value in sorted(params.items()):
         found.update(name.encode() + np.ascontiguousarray(value).tobytes())
@@ -205,23 +202,22 @@ def _digest(params):
 def _check(task):
     """Check that this process sees the folder and the data of the search."""
     folder, here = os.path.dirname(task.folder), platform.node()
-    if _mark(task) != task.mark:
+    if _mark(task) != task.source.mark:
         found = f"another folder, or none, on the machine {here}"
         expected = "the one that the search writes to"
         raise DataError(folder, found, expected, "choose a folder that all machines share")
-    sets = load(task.source, task.mark)
-    if [data_set.fingerprint() for data_set in sets[:2]] != task.data:
+    if [data_set.fingerprint() for data_set in load(task.source)[:2]] != task.data:
         found = f"other data on the machine {here}"
         raise DataError(task.source.dataset, found, "the same on all machines", "copy it there")
 
 
 def _is_over(task):
-    """Return whether the search ended, or another one began."""
-    return _mark(task) not in (task.mark, None)
+    """Return whether the search has ended, or another one has begun."""
+    return _mark(task) not in (task.source.mark, None)
 
 
 def _mark(task):
-    """Return the mark in the folder of the search, or None if there is none to be seen."""
+    """Return the mark in the folder of the search; None if it cannot be read."""
     path = os.path.join(os.path.dirname(task.folder), MARK_NAME)
     with contextlib.suppress(DataError, OSError), open_regular(path) as file:
         return file.read(100).decode("ascii", "replace")
