@@ -96,8 +96,8 @@ def test_another_machine_goes_on_only_if_that_is_allowed_and_the_run_remembers(t
     )
     assert str(caught.value) == (
         f"{found}expected the same one, for the same bits; put NPROC=2 in front of the command, or "
-        "go on with --allow-other-machine (allow_other_machine=True): the last bits will be "
-        "others, which makes no result wrong"
+        "go on with --allow-other-machine (allow_other_machine=True): the last bits will "
+        "differ, but no result will be wrong"
     )
     assert contents(tmp_path) == before and lines == []
     with saver_on(ONE, allowed=False) as running:
@@ -107,8 +107,8 @@ def test_another_machine_goes_on_only_if_that_is_allowed_and_the_run_remembers(t
         running.end(state, None)  # at once: it has computed nothing
     assert state.machines == (Machine(1, TWO), Machine(21, ONE))
     assert lines[1] == (
-        f"{found}from here on the last bits are others than on that one; the history calls this "
-        "one machine 2"
+        f"{found}from here on, the last bits differ from those of that one; the history calls "
+        "this one machine 2"
     )
     with saver_on(TWO, allowed=False) as running:
         assert running.begin().machines == (Machine(1, TWO),)

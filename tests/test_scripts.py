@@ -441,7 +441,7 @@ def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
     assert_refused(resumed(), f"{found}expected the same one, for the same bits; put {variable}=1 ")
     allowed = resumed("--allow-other-machine")
     assert (allowed.returncode, allowed.stderr) == (0, "")
-    assert f"{found}from here on the last bits are others" in allowed.stdout
+    assert f"{found}from here on, the last bits differ" in allowed.stdout
     assert [row.machine for row in read_history(tmp_path / "history.csv")] == [1, 2]
     machines = json.loads((tmp_path / "settings.json").read_text())["machines"]
     assert [(m["first"], m["parts"][variable]) for m in machines] == [(1, "1"), (61, "2")]

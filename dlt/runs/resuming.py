@@ -78,7 +78,7 @@ def differences(checkpoint: Checkpoint, now: Checkpoint) -> list[str]:
 def on_this_machine(
     folder: str, state: State, this: dict[str, str], allowed: bool, log: Callable[[str], Any]
 ) -> State:
-    """Return a state with this machine as the last one.
+    """Return a state with this machine added to its machines, if it is another one.
 
     Parameters
     ----------
@@ -105,13 +105,12 @@ def on_this_machine(
         if not allowed:
             remedy = (
                 f"{how_to_restore(before, this)}, or go on with --allow-other-machine "
-                "(allow_other_machine=True): the last bits will be others, which makes no result "
-                "wrong"
+                "(allow_other_machine=True): the last bits will differ, but no result will be wrong"
             )
             raise ForeignRunError(folder, found, "the same one, for the same bits", remedy)
         machines.append(Machine(state.iteration + 1, this))
         log(
-            f"{folder}: found {found}; from here on the last bits are others than on that one; "
+            f"{folder}: found {found}; from here on, the last bits differ from those of that one; "
             f"the history calls this one machine {len(machines)}"
         )
     return state._replace(machines=tuple(machines))

@@ -131,7 +131,7 @@ class Saver:
         Parameters
         ----------
         is_over : callable
-            Takes a state, and returns whether a run ends with it. Then any machine may read it.
+            Takes a state, and returns whether the run is over. If it is, the machine may differ.
 
         Raises
         ------
