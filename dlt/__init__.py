@@ -1,9 +1,9 @@
 """`dlt`: the Theano deep-learning tutorial, "Getting Started", as a library.
 
-``from dlt import theano, T`` gives the engine (PyTensor, Theano's continuation, or classic
-Theano) under the names the page uses; the names below are the page's concepts, one module
-each. Importing `dlt` itself loads no engine and reads nothing: each name, and each module
-(``dlt.engine``), is loaded when it is first used.
+``from dlt import theano, T`` imports the engine (classic Theano, or PyTensor, its successor) under
+the names that the page uses. The other names are the page's concepts, with a module for each.
+Importing `dlt` loads no engine and reads no file: each name, and each module such as
+``dlt.engine``, is loaded when it is first used.
 
 Examples
 --------
@@ -66,7 +66,7 @@ _EXPORTS = {
 
 __all__ = sorted(_EXPORTS)
 
-TYPE_CHECKING = False  # True to type checkers; importing typing would take longer than dlt itself
+TYPE_CHECKING = False  # True for type checkers; importing typing takes longer than importing dlt
 if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
         answers, arrays, checks, chunks, commandline, datasets, describing, early_stopping, engine,
@@ -155,7 +155,7 @@ else:
     def __getattr__(name):
         if name in _EXPORTS:
             value = getattr(importlib.import_module("dlt." + _EXPORTS[name]), name)
-            globals()[name] = value  # the next use finds it without coming here
+            globals()[name] = value  # so that Python does not ask again
             return value
         if importlib.util.find_spec("dlt." + name):
             return importlib.import_module("dlt." + name)

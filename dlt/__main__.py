@@ -1,4 +1,4 @@
-"""The command `dlt`, also ``python -m dlt``: run one of the scripts by its name."""
+"""The command `dlt`, or ``python -m dlt``: run one of the scripts by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMANDS = (
     "train_logreg", "select_model", "predict", "visualize", "export_page", "fetch_mnist", "convert",
 )  # fmt: skip
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
-# The scripts are inside the package in an installation, and beside it in a clone.
+# In an installation, the scripts are inside the package; in a clone, beside it.
 _FOLDERS = (os.path.join(_PACKAGE, "_scripts"), os.path.join(os.path.dirname(_PACKAGE), "scripts"))
 
 
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     by_module = __name__ == "__main__"
     commandline.program = [sys.executable, "-m", "dlt"] if by_module else [sys.argv[0]]
-    parser = commandline.Parser(description="Run a script of dlt; each of them has --help too.")
+    parser = commandline.Parser(description="Run a script of dlt. Each script has its own --help.")
     parser.add_argument("--version", action="version", version=f"dlt {dlt.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     scripts = {name: _load(name) for name in COMMANDS}

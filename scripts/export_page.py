@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write an HTML page where you draw a digit and a saved model recognises it."""
+"""Write an HTML page on which you draw a digit and a saved model recognises it."""
 
 import os
 import sys

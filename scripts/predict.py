@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Predict what is on pictures, or in the rows of a data set, with a saved model."""
+"""Predict the labels of pictures, or of the rows of a data set, with a saved model."""
 
 import os
 import sys
@@ -18,13 +18,13 @@ def parse(argv):
     add("--model", default=os.path.join("runs", "logreg"), metavar="FOLDER_OR_FILE",
         help="a run folder or a file of parameters")
     add("--dataset", metavar="NAME_OR_PATH",
-        help="without a picture, predict the test set of this data set, or a CSV file without "
+        help="without pictures: predict the test set of this data set, or a CSV file without "
         "labels (default: the data set that the model was trained on)")
     add("--n-examples", type=positive_int, metavar="N",
         help="predict the first N rows (default: 10 of a test set, or all with --output; all of a "
         "file without labels)")
     add("--output", metavar="FILE",
-        help="write file or row number, label and probability to this CSV file")
+        help="write the file or the row number, the label and its probability to this CSV file")
     add("--device", choices=("auto", "cpu", "gpu"), help="where to compute (default: auto)")
     return parser.parse_args(argv)
 # fmt: on
@@ -50,7 +50,7 @@ def main(argv=None):
 
 
 def predict_pictures(predictor, args):
-    """Return the answers, and how many pictures have none."""
+    """Return the answers, and the number of pictures without one."""
     from dlt.answers import picture_answers
     from dlt.errors import DltError, one_line
 
@@ -61,13 +61,13 @@ def predict_pictures(predictor, args):
             n_failed += 1
             continue
         place, label, p, note, _ = answer
-        print(f"{one_line(place)}: {label}, probability {p:.3f} ({note})", flush=True)
+        print(f"{one_line(place)}: {label}, probability {p:.3f} ({note})")
         answers.append(answer)
     return answers, n_failed
 
 
 def predict_rows(predictor, args):
-    """Return the answers; none is missing."""
+    """Return the answers, and 0: each row has one."""
     from dlt.answers import Unlabelled, row_answers, rows_to_predict
     from dlt.datasets import named_source
 

@@ -12,9 +12,6 @@ if not __package__:  # run as a file: the dlt beside it, whatever else is instal
 
 from dlt.commandline import (
     Parser,
-    add_data_options,
-    add_engine_options,
-    add_patience_options,
     floats,
     patience,
     positive_int,
@@ -30,7 +27,7 @@ from dlt.runs.signals import StopOnSignal
 def parse(argv):
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add_data_options(parser)
+    parser.add_data_options()
     # What is compared: all combinations of these.
     add("--learning-rate", type=floats, default="0.13", metavar="RATE,...", help="step sizes")
     add("--l1", type=floats, default="0", metavar="WEIGHT,...", help="weights of the L1 norm of W")
@@ -43,8 +40,8 @@ def parse(argv):
         help="train each with N seeds, which draw the initial W and the order of the examples")
     # How to train each.
     add("--n-epochs", type=int, default=1000, metavar="N", help="most passes over the data")
-    add_patience_options(parser)
-    add_engine_options(parser)
+    parser.add_patience_options()
+    parser.add_engine_options()
     # Where, and where the results go.
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=positive_int, default=1, metavar="N",

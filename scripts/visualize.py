@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw what a run has learned, from its saved files: weights, curves, mistakes."""
+"""Draw what a run learned, from its saved files: weights, curves, mistakes."""
 
 import os
 import sys
@@ -18,11 +18,11 @@ def parse(argv):
         help="the folder that train_logreg.py wrote")
     add("--output-dir", metavar="FOLDER",
         help="where the figures go (default: figures in the run folder)")
-    add("--format", choices=("png", "svg", "pdf"), default="png", help="of figures")
+    add("--format", choices=("png", "svg", "pdf"), default="png", help="format of the figures")
     add("--dataset", metavar="NAME_OR_PATH",
         help="the data set to draw examples from (default: the one the model was trained on)")
     add("--examples", choices=("valid", "test"), default="test",
-        help="which examples to draw mistakes from")
+        help="the set to draw mistakes from")
     return parser.parse_args(argv)
 # fmt: on
 

@@ -40,7 +40,7 @@ def test_exit_codes(capsys):
 def test_too_little_memory_names_an_option_that_this_script_has(capsys):
     @script
     def main(argv=None):
-        commandline.add_data_options(Parser())
+        Parser().add_data_options()
         raise MemoryError("Unable to allocate 9 GiB")
 
     expected = "error: memory: found too little (Unable to allocate 9 GiB); free some"
@@ -211,7 +211,7 @@ PRINTING = """
 import sys
 from dlt import commandline, engine
 parser = commandline.Parser()
-commandline.add_engine_options(parser)
+parser.add_engine_options()
 args = parser.parse_args(sys.argv[1:])
 commandline.set_engine(args)
 print(commandline.this_command(args))
@@ -236,8 +236,8 @@ def test_the_command_has_the_variables_that_decide_the_machine(tmp_path, linker)
 def again(argv, **more):
     """Return what a shell reads in the command: arguments, what these mean, and DLT_DATA."""
     parser = Parser(prog="train")
-    commandline.add_data_options(parser)
-    commandline.add_engine_options(parser)
+    parser.add_data_options()
+    parser.add_engine_options()
     parser.add_argument("--output-dir")
     parser.add_argument("--resume", action="store_true")
     command = this_command(parser.parse_args(argv), argv, **more)
@@ -275,5 +275,5 @@ def test_what_the_environment_says_of_data_is_in_the_command(monkeypatch):
 def test_a_file_of_settings_that_the_environment_names_is_in_the_command(monkeypatch, name):
     monkeypatch.setattr(commandline, "_ENVIRONMENT", {name: "my rc"})
     parser = Parser()
-    commandline.add_engine_options(parser)
+    parser.add_engine_options()
     assert this_command(parser.parse_args([]), []).startswith(f"{name}='my rc' ")

@@ -72,7 +72,7 @@ def test_the_command_that_goes_on_names_the_data(choose, monkeypatch):
         (["--seeds", "200", "--l1", "0,1,2", "--l2", ",".join(map(str, range(20)))],
          "candidates: found 12000; expected at most 10000"),
         (["--dataset", "digits", "--jobs", str(2**64)], "expected a whole number from 1 to 1000"),
-        (["--learning-rate", "0.1;0.2"], "found '0.1;0.2'; expected numbers with commas between"),
+        (["--learning-rate", "0.1;0.2"], "found '0.1;0.2'; expected numbers separated by commas"),
         (["--batch-size", "20,0"], "found '0'; expected a whole number, 1 or more"),
         (["--jobs", "2", "--scheduler", "tcp://x:1"], "not allowed with argument --jobs"),
         (["--l2", "0,0.0"], "found learning_rate=0.13 l1=0 l2=0 seed=0 twice; expected each once"),
