@@ -1,106 +1,87 @@
 #!/usr/bin/env python
-"""Measure an epoch of dlt and its peers: the same work, in turn, each in its own process."""
+"""Measure an epoch of dlt and its peers: the same work, in turns, each in its own process."""
 
-import functools
+import argparse
 import os
 import sys
 import tempfile
 import time
 
-# The dlt beside this script, whatever else may be installed under that name.
+# The dlt beside this script, whatever else is installed as dlt.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
-from dlt.commandline import Parser, positive_int, script
+from dlt.commandline import Parser, positive_int, positive_ints, script
 from dlt.errors import SettingsError
 from dlt.files.writing import prepare_output_dir
 
-# Sums are rounded differently: an example between two labels may change sides.
+# Rounding differs, so an example between two labels may get either.
 TOLERANCE = 2  # examples
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add("--dataset", default="mnist", metavar="NAME_OR_PATH", help="mnist, digits, or a path")
-    add(
-        "--batch-size",
-        default="600,20",
-        metavar="N,N",
-        help="examples in a minibatch; a table each",
-    )
-    add("--rounds", type=positive_int, default=7, metavar="N", help="turns of each, of ten epochs")
-    add("--peers", metavar="NAME,NAME", help="competitors (default: all that are installed)")
+    add("--batch-size", type=positive_ints, default="600,20", metavar="N,...",
+        help="examples in a minibatch, with a table for each size")
+    add("--rounds", type=positive_int, default=7, metavar="N",
+        help="turns of ten epochs for each competitor")
+    add("--peers", type=peer_names, metavar="NAME,...",
+        help="competitors (default: all that are installed)")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="where they compute")
-    folder, files = os.path.join("runs", "benchmark"), "benchmark.md, benchmark.json, benchmark.png"
-    add("--output-dir", default=folder, metavar="FOLDER", help=f"where {files} go")
+    add("--output-dir", default=os.path.join("runs", "benchmark"), metavar="FOLDER",
+        help="where benchmark.md, benchmark.json and benchmark.png go")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script
 def main(argv=None):
     args = parse(argv)
-    say = functools.partial(print, flush=True)
-    names = peer_names(args.peers)
-    sizes = batch_sizes(args.batch_size)
     prepare_output_dir(args.output_dir, "the results")
 
-    from peers import machine, report
+    from peers import LEARNING_RATE, PEERS, machine, report
 
+    names = [name for name in PEERS if name in (args.peers or PEERS)]  # in the table's order
+    settings = {"dataset": args.dataset, "device": args.device, "rounds": args.rounds}
     with tempfile.TemporaryDirectory() as folder:
         facts = {
-            "benchmark": settings(args),
+            "benchmark": dict(settings, learning_rate=LEARNING_RATE, tolerance=TOLERANCE),
             "machine": machine.describe(args.device),
-            "data": load(args.dataset, sizes, folder, say),
+            "data": load(args.dataset, args.batch_size, folder),
             "results": [],
         }
-        for batch_size in sizes:
-            say(f"batch size {batch_size}")
-            facts["results"].append(measure(names, args, batch_size, folder, say))
-            report.write(facts, args.output_dir)  # after each: it may take an hour
-    say("\n" + report.markdown(facts))
+        for batch_size in args.batch_size:
+            print(f"batch size {batch_size}")
+            facts["results"].append(measure(names, args, batch_size, folder))
+            report.write(facts, args.output_dir)  # after each size, which may take an hour
+    print("\n" + report.markdown(facts))
     report.draw(facts, args.output_dir)
-    say(f"saved in {args.output_dir}")
+    print(f"saved in {args.output_dir}")
     return check(facts["results"])
 
 
-def settings(args):
-    from peers import LEARNING_RATE
-
-    return {
-        "dataset": args.dataset,
-        "device": args.device,
-        "rounds": args.rounds,
-        "learning_rate": LEARNING_RATE,
-        "tolerance": TOLERANCE,
-    }
-
-
 def peer_names(text):
-    """Return the names in ``"a,b"``, in the order of the table; None means all."""
+    """Parse the names of competitors, separated by commas."""
     from peers import PEERS
 
-    asked = list(PEERS) if text is None else text.split(",")
-    for name in asked:
+    names = text.split(",")
+    for name in names:
         if name not in PEERS:
-            raise SettingsError("peers", repr(name), f"some of {', '.join(PEERS)}")
-    return [name for name in PEERS if name in asked]
+            expected = f"some of {', '.join(PEERS)}"
+            raise argparse.ArgumentTypeError(f"found {name!r}; expected {expected}")
+    return names
 
 
-def batch_sizes(text):
-    sizes = text.split(",")
-    if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
-        raise SettingsError("batch_size", repr(text), "whole numbers, 1 or more, such as 600,20")
-    return [int(size) for size in sizes]
-
-
-def load(dataset, sizes, folder, say):
-    """Load the data, write it to `folder` for the competitors, and return facts about it."""
+def load(dataset, sizes, folder):
+    """Load the data, write it to a folder for the competitors, and return facts about it."""
     from peers.race import write_data
 
     from dlt.datasets import load_data
 
     started = time.perf_counter()
-    datasets = load_data(dataset, log=say)
+    datasets = load_data(dataset, log=print)
     seconds = time.perf_counter() - started
     (train_x, train_y), (_, valid_y), _ = datasets
     for size in sizes:
@@ -117,7 +98,7 @@ def load(dataset, sizes, folder, say):
     }
 
 
-def measure(names, args, batch_size, folder, say):
+def measure(names, args, batch_size, folder):
     """Run and summarize the race with one batch size."""
     from peers.race import largest_difference, race
     from peers.report import summarize
@@ -125,7 +106,7 @@ def measure(names, args, batch_size, folder, say):
     from dlt.progress import Progress
 
     given = {"device": args.device, "batch_size": batch_size, "data": folder}
-    with Progress(args.rounds, "round", log=say) as bar:
+    with Progress(args.rounds, "round", log=print) as bar:
         found = race(names, given, args.rounds, bar.say, bar)
     if not found.competitors:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.skipped.items())

@@ -1,13 +1,12 @@
 #!/usr/bin/env python
 """Measure how the time of an epoch grows with examples, inputs and labels."""
 
-import functools
 import json
 import os
 import sys
 import time
 
-# The dlt beside this script, whatever else may be installed under that name.
+# The dlt beside this script, whatever else is installed as dlt.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
 from dlt.commandline import Parser, positive_int, script
@@ -17,41 +16,41 @@ EXAMPLES = (10000, 30000, 100000, 300000, 1000000)  # of 784 inputs and 10 label
 SIZES = ((196, 10), (784, 10), (784, 40), (3136, 10), (3136, 40))  # n_in, n_out; 30000 examples
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    add, folder = parser.add_argument, os.path.join("runs", "scaling")
-    memory = "leave out larger sets (a million needs 8 GB of memory)"
-    add("--most-examples", type=positive_int, default=EXAMPLES[-1], metavar="N", help=memory)
-    add("--epochs", type=positive_int, default=7, metavar="N", help="timed epochs")
-    add("--output-dir", default=folder, metavar="FOLDER", help="for scaling.json and scaling.png")
+    add = parser.add_argument
+    add("--most-examples", type=positive_int, default=EXAMPLES[-1], metavar="N",
+        help="leave out larger sets (a million needs 8 GB of memory)")
+    add("--epochs", type=positive_int, default=7, metavar="N", help="epochs to time")
+    add("--output-dir", default=os.path.join("runs", "scaling"), metavar="FOLDER",
+        help="where scaling.json and scaling.png go")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script
 def main(argv=None):
     args = parse(argv)
-    say = functools.partial(print, flush=True)
-    from dlt import engine
-    from dlt.files.writing import prepare_output_dir, write_atomically
+    from dlt import engine, save_figure
+    from dlt.files.writing import prepare_output_dir, write_text
 
     prepare_output_dir(args.output_dir, "the results")
     engine.set_floatX("float32")
-    say(engine.describe())
-    say("| examples | inputs | labels | ms / epoch | ns / (example x input x label) |")
-    say("|--:|--:|--:|--:|--:|")
+    print(engine.describe())
+    print("| examples | inputs | labels | ms / epoch | ns / (example x input x label) |")
+    print("|--:|--:|--:|--:|--:|")
     cases = [(n, 784, 10) for n in EXAMPLES if n <= args.most_examples]
     cases += [(30000, *sizes) for sizes in SIZES if 30000 <= args.most_examples]
     rows = []
     for n, n_in, n_out in cases:
         seconds = epoch_seconds(n, n_in, n_out, args.epochs)
         each = seconds * 1e9 / (n // BATCH_SIZE * BATCH_SIZE * n_in * n_out)
-        say(f"| {n} | {n_in} | {n_out} | {1e3 * seconds:.1f} | {each:.4f} |")
+        print(f"| {n} | {n_in} | {n_out} | {1e3 * seconds:.1f} | {each:.4f} |")
         rows.append({"examples": n, "inputs": n_in, "labels": n_out, "seconds": seconds})
-    text = json.dumps(rows, indent=2) + "\n"
-    path = os.path.join(args.output_dir, "scaling.json")
-    write_atomically(path, lambda file: file.write(text.encode("ascii")))
-    draw(rows, os.path.join(args.output_dir, "scaling.png"))
-    say(f"saved in {args.output_dir}")
+    write_text(os.path.join(args.output_dir, "scaling.json"), json.dumps(rows, indent=2) + "\n")
+    save_figure(os.path.join(args.output_dir, "scaling.png"), draw(rows))
+    print(f"saved in {args.output_dir}")
 
 
 def epoch_seconds(n, n_in, n_out, epochs):
@@ -81,31 +80,30 @@ def epoch_seconds(n, n_in, n_out, epochs):
     return float(np.median(times))
 
 
-def draw(rows, path):
+def draw(rows):
     """Draw time against work, both logarithmic, with the line through the middle row."""
-    import matplotlib
+    from dlt.pictures import figures
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    kinds = {
+        "examples, 784 inputs, 10 labels": [r for r in rows if r["inputs"] * r["labels"] == 7840],
+        "inputs and labels, 30000 examples": [r for r in rows if r["examples"] == 30000],
+    }
+    slope = sorted(row["seconds"] / work(row) for row in rows)[len(rows) // 2]
+    ends = [min(map(work, rows)), max(map(work, rows))]
+    with figures.style():
+        figure = figures.new_figure(4, layout="constrained")
+        axes = figure.add_subplot()
+        axes.loglog(ends, [slope * end for end in ends], color="0.6", label="proportional")
+        for marker, color, label in zip("os", (figures.BLUE, figures.VERMILLION), kinds):
+            x, y = map(work, kinds[label]), [row["seconds"] for row in kinds[label]]
+            axes.plot([*x], y, marker, color=color, label=label, fillstyle="none", markersize=8)
+        axes.set(xlabel="examples x inputs x labels", ylabel="seconds an epoch")
+        axes.legend(frameon=False)
+    return figure
 
-    work = [row["examples"] * row["inputs"] * row["labels"] for row in rows]
-    seconds = [row["seconds"] for row in rows]
-    slope = sorted(s / w for s, w in zip(seconds, work))[len(work) // 2]
-    figure, axes = pyplot.subplots(figsize=(6, 4), dpi=150)
-    ends = [min(work), max(work)]
-    axes.loglog(ends, [slope * w for w in ends], color="0.6", label="proportional")
-    for label, marker, chosen in (
-        ("examples, 784 inputs, 10 labels", "o", lambda r: (r["inputs"], r["labels"]) == (784, 10)),
-        ("inputs and labels, 30000 examples", "s", lambda r: r["examples"] == 30000),
-    ):
-        points = [(w, r["seconds"]) for w, r in zip(work, rows) if chosen(r)]
-        axes.plot(*zip(*points), marker, label=label, fillstyle="none", markersize=8)
-    axes.set_xlabel("examples x inputs x labels")
-    axes.set_ylabel("seconds an epoch")
-    axes.legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)
+
+def work(row):
+    return row["examples"] * row["inputs"] * row["labels"]
 
 
 if __name__ == "__main__":

@@ -1,20 +1,14 @@
 #!/usr/bin/env python
-"""Compare early stopping by the page's threshold and by McNemar's test, over shuffles of a set."""
+"""Compare early stopping by the page's threshold and by McNemar's test, on shuffled data sets."""
 
-import csv
-import functools
-import io
 import os
 import sys
 from typing import NamedTuple
 
-# The dlt beside this script, whatever else may be installed under that name.
+# The dlt beside this script, whatever else is installed as dlt.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
 from dlt.commandline import Parser, script
-
-BATCH_SIZE = {"digits": 20}  # as train_logreg.py
-DEFAULT_BATCH_SIZE = 600
 
 
 class Run(NamedTuple):
@@ -26,26 +20,28 @@ class Run(NamedTuple):
     test_error: float  # a fraction
 
 
+# fmt: off
 def parse(argv):
     parser = Parser(description=__doc__)
-    add, folder = parser.add_argument, os.path.join("runs", "patience")
+    add = parser.add_argument
     add("--dataset", default="mnist", metavar="NAME_OR_PATH", help="mnist, digits, or a path")
     add("--shuffles", type=int, default=20, metavar="N", help="number of shuffles, 2 or more")
     add("--alpha", type=float, nargs="+", default=[0.01, 0.05, 0.3], metavar="P",
-        help="largest p-values that count as clear, one rule for each")  # fmt: skip
-    add("--patience", type=int, default=5000, metavar="N", help="minibatch updates in any case")
-    add("--output-dir", default=folder, metavar="FOLDER", help="for patience.csv and patience.png")
+        help="largest p-values that count as clear, with a rule for each")
+    add("--patience", type=int, default=5000, metavar="N", help="least number of minibatch updates")
+    add("--output-dir", default=os.path.join("runs", "patience"), metavar="FOLDER",
+        help="where patience.csv and patience.png go")
     return parser.parse_args(argv)
+# fmt: on
 
 
 @script
 def main(argv=None):
     args = parse(argv)
-    say = functools.partial(print, flush=True)
     import dlt
     from dlt import engine
     from dlt.checks import whole_number
-    from dlt.files.writing import prepare_output_dir, write_atomically
+    from dlt.files.writing import prepare_output_dir, write_text
 
     n_shuffles = whole_number("shuffles", args.shuffles, low=2)
     rules = {"threshold": dlt.Patience(args.patience)}
@@ -54,26 +50,23 @@ def main(argv=None):
         rules[f"mcnemar {alpha:g}"] = rule
     prepare_output_dir(args.output_dir, "the results")
     engine.set_floatX("float32")
-    say(engine.describe())
-    *datasets, test_set = dlt.load_data(args.dataset, log=say)
+    print(engine.describe())
+    *datasets, test_set = dlt.load_data(args.dataset, log=print)
     test_set = dlt.shared_dataset(test_set)
-    batch_size = BATCH_SIZE.get(args.dataset, DEFAULT_BATCH_SIZE)
-    rows = []
-    say(",".join(Run._fields))
+    rows, lines = [], [",".join(Run._fields)]
+    print(lines[0])
     for seed in range(n_shuffles):
-        for found in train(shuffled(datasets, seed), test_set, batch_size, rules):
+        for found in train(shuffled(datasets, seed), test_set, rules):
             rows.append(Run(seed, *found))
-            say(",".join(map(str, rows[-1])))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([Run._fields, *rows])
-    path = os.path.join(args.output_dir, "patience.csv")
-    write_atomically(path, lambda file: file.write(text.getvalue().encode("ascii")))
+            lines.append(",".join(map(str, rows[-1])))
+            print(lines[-1])
+    write_text(os.path.join(args.output_dir, "patience.csv"), "\n".join([*lines, ""]))
     dlt.save_figure(os.path.join(args.output_dir, "patience.png"), draw(rows))
-    say("", *table(rows), "", f"saved in {args.output_dir}", sep="\n")
+    print("", *table(rows), "", f"saved in {args.output_dir}", sep="\n")
 
 
 def shuffled(datasets, seed):
-    """Return a training and a validation set drawn from the examples of both."""
+    """Return a new training and a new validation set, drawn from the examples of both."""
     import numpy as np
 
     n_train, n_valid = (data_set.n_examples for data_set in datasets)
@@ -82,15 +75,15 @@ def shuffled(datasets, seed):
     return (x[:n_train], y[:n_train]), (x[n_train:], y[n_train:])
 
 
-def train(datasets, test_set, batch_size, rules):
-    """Yield what a run with each rule found, as the fields of a Run but for the seed."""
+def train(datasets, test_set, rules):
+    """Yield the results of a run with each rule: the fields of a Run without the seed."""
     import dlt
 
     train_x, train_y = datasets[0]
     x, y = dlt.T.matrix("x"), dlt.T.ivector("y")
     model = dlt.LogisticRegression(x, train_x.shape[1], int(train_y.max()) + 1)
     nll = dlt.negative_log_likelihood(model.p_y_given_x, y, reduction="mean")
-    trainer = dlt.Trainer(model, y, nll, *datasets, batch_size=batch_size)
+    trainer = dlt.Trainer(model, y, nll, *datasets)
     for name, rule in rules.items():
         result = trainer.run(patience=rule, progress=False)
         test = trainer.score(test_set, result.best_params)
@@ -99,7 +92,7 @@ def train(datasets, test_set, batch_size, rules):
 
 
 def columns(rows):
-    """Return the rules, and epochs, updates and two errors in %, each (shuffles, rules)."""
+    """Return the rules, and epochs, updates and both errors in %, of shape (shuffles, rules)."""
     import numpy as np
 
     rules = list(dict.fromkeys(row.rule for row in rows))
@@ -109,7 +102,7 @@ def columns(rows):
 
 
 def table(rows):
-    """Yield the lines of a Markdown table; each rule is compared with the first."""
+    """Yield the lines of a Markdown table that compares each rule with the first."""
     from scipy import stats
 
     rules, epochs, updates, valid, test = columns(rows)
@@ -133,7 +126,7 @@ def mean_and_sd(values, n_digits):
 
 
 def draw(rows):
-    """Draw epochs and test error for each rule; a line joins the runs on one shuffle."""
+    """Draw epochs and test error for each rule, with a line through the runs on one shuffle."""
     from matplotlib.ticker import MaxNLocator
 
     from dlt.pictures import figures

@@ -1,72 +1,78 @@
 """The competitors of ``scripts/benchmarks/benchmark.py``, and what they share.
 
-Each competitor's module does the same work: softmax regression by minibatch SGD, W and b zero at
-the start, whole minibatches in the order of the data, mean negative log-likelihood, float32. It
-has one function::
+Each competitor's module does the same work: softmax regression by minibatch SGD, with W and b zero
+at the start, whole minibatches in the order of the data, mean negative log-likelihood, and float32.
+It has one function::
 
     epoch = prepare(datasets, batch_size, device)   # some take another option
     n_errors = epoch()                              # trains one epoch, validates
 
 ``datasets`` are the training and the validation set, (x, y) pairs of numpy arrays: x float32,
-shape (N, D); y int64, shape (N,). ``epoch`` reads the number of errors and the sum of the
-losses, and so waits until a GPU has finished.
+shape (N, D); y int64, shape (N,). ``epoch`` reads the number of errors and the sum of the losses,
+and so waits until a GPU has finished.
 
-Of the other modules, `worker` is a competitor's process, `race` starts and times such processes,
-`report` writes the times down, and `machine` describes the computer.
+The other modules: `worker` is a competitor's process, `race` starts and times such processes,
+`report` presents the times, and `machine` describes the computer.
 """
 
-import collections
 import importlib.util
 import math
+from typing import Any, Dict, NamedTuple, Tuple
 
 LEARNING_RATE = 0.13
 
-Peer = collections.namedtuple("Peer", "title module options requires gpu same_work")
-Peer.__doc__ = """What the benchmark knows of a competitor before it runs.
 
-Fields
-------
-title : str
-    Its name in the table.
-module, options : str, dict
-    The module with its `prepare`, and further arguments of that.
-requires : tuple of str
-    Modules that must be importable; the table shows their versions.
-gpu : bool
-    Whether it can run on a GPU.
-same_work : bool
-    False: it does something else, and its errors are not compared.
-"""
+class Peer(NamedTuple):
+    """A competitor, before it runs.
 
+    Fields
+    ------
+    title : str
+        Its name in the table.
+    module : str
+        The module with its `prepare`.
+    requires : tuple of str
+        Modules that it imports; the table shows their versions.
+    options : dict
+        Further arguments for `prepare`.
+    gpu : bool
+        Whether it can run on a GPU.
+    same_work : bool
+        False: it does something else, and its errors are not compared.
+    """
 
-def _peer(title, module, requires, options=None, gpu=False, same_work=True):
-    return Peer(title, module, options or {}, requires, gpu, same_work)
+    title: str
+    module: str
+    requires: Tuple[str, ...]
+    options: Dict[str, Any] = {}
+    gpu: bool = False
+    same_work: bool = True
 
 
 _DLT = ("pytensor", "numpy")
 
 #: Every competitor by name, in the order of the table.
 PEERS = {
-    "dlt_jax": _peer("dlt, jax linker", "dlt_stretch", (*_DLT, "jax"), {"linker": "jax"}, gpu=True),
-    "dlt_numba": _peer("dlt, numba linker", "dlt_stretch", (*_DLT, "numba"), {"linker": "numba"}),
-    "dlt_c": _peer("dlt, c linker", "dlt_stretch", _DLT, {"linker": "c"}),
-    "dlt_theano": _peer("dlt, Theano", "dlt_stretch", ("theano", "numpy"), {"linker": "c"}),
-    "numpy_by_hand": _peer("numpy by hand", "numpy_by_hand", ("numpy",)),
-    "pytorch": _peer("PyTorch eager", "pytorch", ("torch",), gpu=True),
-    "pytorch_compile": _peer("PyTorch, torch.compile", "pytorch_compile", ("torch",), gpu=True),
-    "jax_scan": _peer("JAX, lax.scan", "jax_scan", ("jax", "jaxlib"), gpu=True),
-    "fused_c": _peer("fused C kernel, 1 thread", "fused_c", ("numpy",)),
-    "theano_loop": _peer("Theano, the page's loop", "theano_loop", ("theano",)),
-    "scikit_learn": _peer("scikit-learn SGD", "scikit_learn", ("sklearn",), same_work=False),
+    "dlt_jax": Peer("dlt, jax linker", "dlt_stretch", (*_DLT, "jax"), {"linker": "jax"}, gpu=True),
+    "dlt_numba": Peer("dlt, numba linker", "dlt_stretch", (*_DLT, "numba"), {"linker": "numba"}),
+    "dlt_c": Peer("dlt, c linker", "dlt_stretch", _DLT, {"linker": "c"}),
+    "dlt_theano": Peer("dlt, Theano", "dlt_stretch", ("theano", "numpy"), {"linker": "c"}),
+    "numpy_by_hand": Peer("numpy by hand", "numpy_by_hand", ("numpy",)),
+    "pytorch": Peer("PyTorch eager", "pytorch", ("torch",), gpu=True),
+    "pytorch_compile": Peer("PyTorch, torch.compile", "pytorch_compile", ("torch",), gpu=True),
+    "jax_scan": Peer("JAX, lax.scan", "jax_scan", ("jax", "jaxlib"), gpu=True),
+    "fused_c": Peer("fused C kernel, 1 thread", "fused_c", ("numpy",)),
+    "theano_loop": Peer("Theano, the page's loop", "theano_loop", ("theano",)),
+    "scikit_learn": Peer("scikit-learn SGD", "scikit_learn", ("sklearn",), same_work=False),
 }
 
 
 class Unavailable(Exception):
-    """A competitor cannot run here; the message says why."""
+    """A competitor cannot run here, or its process ended; the message says why."""
 
 
 def why_not(name, device):
-    """Return why a competitor cannot run on `device`, or None if it seems to be able to.
+    """Return why a competitor cannot run on `device`, or None if nothing is known to be missing.
 
     Examples
     --------
@@ -103,7 +109,7 @@ def sizes(train_set):
 
 
 def check_loss(total):
-    """Check the sum of an epoch's losses, so that every competitor has to compute them."""
+    """Check the sum of an epoch's losses, which every competitor therefore has to compute."""
     if not math.isfinite(total):
         raise FloatingPointError(f"training diverged: the sum of the losses is {total}")
 

@@ -1,6 +1,6 @@
-"""A kernel in C, ``fused.c``: about the most that one thread of this processor can do.
+"""A kernel in C, ``fused.c``: about as fast as one thread of this processor can be.
 
-gcc builds it for the processor it runs on, in a temporary folder.
+gcc builds it for this processor, in a temporary folder.
 """
 
 import ctypes
@@ -14,8 +14,7 @@ import numpy as np
 from peers import LEARNING_RATE, Unavailable, check_loss, sizes
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fused.c")
-# What -ffast-math allows, one by one: that option also makes the whole process flush subnormal
-# numbers to 0.
+# The parts of -ffast-math, which itself would make the whole process flush subnormal numbers to 0.
 OPTIONS = (
     "-O3 -march=native -fassociative-math -freciprocal-math -fno-signed-zeros "
     "-fno-trapping-math -fno-math-errno -ffinite-math-only -shared -fPIC"

@@ -1,10 +1,11 @@
-"""The computer that times were measured on."""
+"""The computer on which times were measured."""
 
 import datetime
 import os
 import platform
+import subprocess
 
-# Settings that change the speed; the report lists those that are set.
+# Variables that change the speed; the report lists those that are set.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -18,11 +19,12 @@ VARIABLES = (
 
 
 def describe(device):
-    """Return date, cpu, cores, system, python, environment, and gpu if `device` is that."""
+    """Return date, cpu, cores, system, python, environment, and gpu if `device` is "gpu"."""
+    has_affinity = hasattr(os, "sched_getaffinity")
     facts = {
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu(),
-        "cores": n_cores(),
+        "cores": len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "environment": {name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
@@ -30,25 +32,15 @@ def describe(device):
     return dict(facts, gpu=_gpu()) if device == "gpu" else facts
 
 
-def n_cores():
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _cpu():
     try:
         with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1] for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0].strip() if names else platform.processor() or "unknown"
+            return next(line.split(":")[1].strip() for line in file if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
 
 
 def _gpu():
-    import subprocess
-
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         process = subprocess.run(command, capture_output=True, text=True)

@@ -1,40 +1,41 @@
-"""The race: one process for each competitor, some epochs of each in turn, round after round.
+"""The race: a process for each competitor, which take turns of some epochs, round after round.
 
-Whatever else the computer does then affects all alike. Before the rounds, each competitor runs
-its first epoch alone, twice: with an empty folder for compiled code, and with a full one.
+So whatever else the computer does affects all of them alike. Before the rounds, each competitor
+runs its first epoch alone, twice: with an empty folder for compiled code, and with a full one.
 """
 
-import collections
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
-from peers import PEERS, why_not
+from peers import PEERS, Unavailable, why_not
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
-# Threads of some libraries keep a core busy for a while after their work.
-PAUSE = 0.1  # seconds between one competitor's turn and the next one's
-
-Race = collections.namedtuple("Race", "competitors skipped")
-Race.__doc__ = """What was measured with one batch size.
-
-Fields
-------
-competitors : list of dict
-    name, first_epoch (cold and warm), loading_seconds, seconds (of an epoch, in each round),
-    n_errors (after every epoch), peak_bytes, versions, threads.
-skipped : dict of str to str
-    Why a competitor has no times.
-"""
+# The threads of some libraries keep a core busy for a while after their work.
+PAUSE = 0.1  # seconds before each turn
 
 
-class Stopped(Exception):
-    """A competitor's process ended, or cannot run; the message says why."""
+class Race(NamedTuple):
+    """What was measured with one batch size.
+
+    Fields
+    ------
+    competitors : list of dict
+        name, first_epoch (cold and warm), loading_seconds, seconds (for an epoch, in each round),
+        n_errors (after every epoch), peak_bytes, versions, threads.
+    skipped : dict of str to str
+        Why a competitor has no times.
+    """
+
+    competitors: List[dict]
+    skipped: Dict[str, str]
 
 
 def write_data(datasets, folder):
@@ -64,6 +65,15 @@ class Competitor:
             universal_newlines=True,
         )
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._process.kill()
+        self._log.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.__exit__(*exception)  # closes its pipes, and waits for its end
+
     def first_epoch(self):
         """Train the first epoch, and return the worker's facts and the seconds since its start.
 
@@ -76,20 +86,18 @@ class Competitor:
 
     def turn(self):
         """Train a turn, and return the worker's facts."""
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as the answer will show
             self._process.stdin.write("\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended, which the answer shows
         return self._answer()
 
     def _answer(self):
         line = self._process.stdout.readline()
         if not line:
-            raise Stopped(self._last_words())
+            raise Unavailable(self._last_words())
         facts = json.loads(line)
         if "unavailable" in facts:
-            raise Stopped(facts["unavailable"])
+            raise Unavailable(facts["unavailable"])
         return facts
 
     def _last_words(self):
@@ -98,19 +106,9 @@ class Competitor:
         lines = [line.strip() for line in self._log if line.strip()]
         return f"ended with code {code}: {lines[-1] if lines else 'no message'}"
 
-    def close(self):
-        """End the process and wait for its end."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                pass
-
 
 def environment(device, cache):
-    """Return a worker's environment: the user's, with the device and moved cache folders."""
+    """Return a worker's environment: the user's, with the device and other cache folders."""
     flags = [os.environ.get("PYTENSOR_FLAGS"), "base_compiledir=" + os.path.join(cache, "pytensor")]
     moved = ["NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_CACHE_PATH"]
     moved += [name for name in ("JAX_COMPILATION_CACHE_DIR",) if os.environ.get(name)]
@@ -119,7 +117,7 @@ def environment(device, cache):
     changes["PYTENSOR_FLAGS"] = ",".join(filter(None, flags))
     if device == "cpu":
         return dict(os.environ, JAX_PLATFORMS="cpu", **changes)
-    # JAX would reserve most of the GPU's memory for each process, and there are several.
+    # Otherwise each process would reserve most of the GPU's memory.
     changes["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     kept = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
     return dict(kept, **changes)
@@ -130,83 +128,70 @@ def race(names, settings, n_rounds, say, bar=None):
 
     `say` gets a line of text before anything slow; `bar` advances by 1 for each round.
     """
-    skipped, results, runners = {}, {}, []
-    with tempfile.TemporaryDirectory() as cache:
+    results, skipped, runners = {}, {}, []
+
+    def attempt(name, step, *args):
+        """Return what a step returns; if it fails, skip the competitor from then on."""
         try:
-            for name in names:
-                reason = why_not(name, settings["device"])
-                if reason is None:
-                    reason = _first_epochs(name, settings, cache, results, say)
-                if reason is not None:
-                    skipped[name] = reason
-                    say(f"{name}: skipped, {reason}")
-            if results:
-                say(f"{n_rounds} rounds ...")
-            runners = _start(results, settings, cache, skipped)
-            for number in range(n_rounds if results else 0):
-                _round(runners, number, results, skipped)
-                if bar:
-                    bar.advance(1)
-        finally:
-            for runner in runners:
-                runner.close()
+            return step(*args)
+        except Unavailable as reason:
+            skipped[name] = str(reason)
+            say(f"{name}: skipped, {reason}")
+
+    with tempfile.TemporaryDirectory() as cache, contextlib.ExitStack() as stack:
+        for name in names:
+            facts = attempt(name, _first_epochs, name, settings, cache, say)
+            if facts is not None:
+                results[name] = facts
+        if results:
+            say(f"{n_rounds} rounds ...")
+        for name, facts in results.items():
+            runner = stack.enter_context(Competitor(name, settings, os.path.join(cache, name)))
+            first = attempt(name, runner.first_epoch)
+            if first is not None:
+                facts["n_errors"] = [first["n_errors"]]
+                runners.append(runner)
+        for number in range(n_rounds if results else 0):
+            # Every other round goes the other way, so that neighbours change sides.
+            for runner in runners if number % 2 == 0 else reversed(runners):
+                if runner.name not in skipped:
+                    attempt(runner.name, _take_turn, runner, results[runner.name])
+            if bar:
+                bar.advance(1)
     ran = [facts for name, facts in results.items() if name not in skipped]
     return Race(ran, {name: skipped[name] for name in names if name in skipped})
 
 
-def _first_epochs(name, settings, cache, results, say):
-    """Time a cold and a warm start; return why that failed, or None."""
+def _first_epochs(name, settings, cache, say):
+    """Time a cold and a warm start; return the facts about the competitor."""
+    reason = why_not(name, settings["device"])
+    if reason:
+        raise Unavailable(reason)
     seconds = {}
     own_cache = os.path.join(cache, name)
     os.mkdir(own_cache)
     for start in ("cold", "warm"):
         say(f"{name}: {start} start ...")
-        runner = Competitor(name, settings, own_cache)
-        try:
+        with Competitor(name, settings, own_cache) as runner:
             facts = runner.first_epoch()
-        except Stopped as error:
-            return str(error)
-        finally:
-            runner.close()
         seconds[start] = facts["first_epoch"]
-    results[name] = dict(facts, name=name, first_epoch=seconds, seconds=[])
-    return None
+    return dict(facts, name=name, first_epoch=seconds, seconds=[])
 
 
-def _start(results, settings, cache, skipped):
-    """Start the competitors one after the other, each with its first epoch."""
-    runners = []
-    for name, facts in results.items():
-        runner = Competitor(name, settings, os.path.join(cache, name))
-        runners.append(runner)
-        try:
-            facts["n_errors"] = [runner.first_epoch()["n_errors"]]
-        except Stopped as error:
-            skipped[name] = str(error)
-    return runners
-
-
-def _round(runners, number, results, skipped):
-    """Run a turn of each; every other round goes the other way, so neighbours change sides."""
-    for runner in runners if number % 2 == 0 else reversed(runners):
-        if runner.name in skipped:
-            continue
-        time.sleep(PAUSE)
-        try:
-            facts = runner.turn()
-        except Stopped as error:
-            skipped[runner.name] = str(error)
-            continue
-        results[runner.name]["seconds"].append(facts["seconds"])
-        results[runner.name]["n_errors"] += facts["n_errors"]
-        results[runner.name]["peak_bytes"] = facts["peak_bytes"]
+def _take_turn(runner, facts):
+    """Run a turn after a pause, and add what it found to the facts."""
+    time.sleep(PAUSE)
+    found = runner.turn()
+    facts["seconds"].append(found["seconds"])
+    facts["n_errors"] += found["n_errors"]
+    facts["peak_bytes"] = found["peak_bytes"]
 
 
 def largest_difference(competitors):
     """Compare the validation errors of all competitors that do the same work.
 
-    Returns the largest difference between any two after the same epoch, in examples; the first
-    epoch (from 1) with that difference; and the names of the two, fewer errors first.
+    Return the largest difference between any two after the same epoch, in examples; the first epoch
+    (from 1) with that difference; and the names of the two, the one with fewer errors first.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import numpy as np
 from peers import PEERS
 
 TABLE_NAME, JSON_NAME, PICTURE_NAME = "benchmark.md", "benchmark.json", "benchmark.png"
-# Okabe and Ito's colours, distinct for every kind of colour vision.
+# From Okabe and Ito: colour-blind readers can tell them apart.
 COLOURS = {"dlt": "#0072B2", "peer": "#E69F00"}
 LEGEND = {"dlt": "dlt", "peer": "peers, same work"}
 
@@ -16,8 +16,8 @@ LEGEND = {"dlt": "dlt", "peer": "peers, same work"}
 def summarize(race, batch_size, difference):
     """Return the results of a `peers.race.Race` with one batch size, fastest competitor first.
 
-    Each competitor gets median, q25 and q75 (seconds) and ratio (its median divided by that of
-    the fastest dlt; None without one). `difference` is `peers.race.largest_difference`'s.
+    Each competitor gets median, q25 and q75 (seconds) and ratio (its median divided by that of the
+    fastest dlt, or None without one). `difference` is what `peers.race.largest_difference` returns.
     """
     competitors = []
     for facts in race.competitors:
@@ -37,7 +37,7 @@ def summarize(race, batch_size, difference):
 
 
 def kind(name):
-    """Return a competitor's kind: ``"dlt"``, ``"peer"`` or ``"other"`` (other work)."""
+    """Return a competitor's kind: ``"dlt"``, ``"peer"``, or ``"other"`` for other work."""
     if name.startswith("dlt_"):
         return "dlt"
     return "peer" if PEERS[name].same_work else "other"
@@ -57,9 +57,9 @@ def _work(facts):
         f"One epoch of minibatch SGD on softmax regression with {data['name']} "
         f"({data['n_train']} training examples of {data['n_in']} values), then a validation over "
         f"all {data['n_valid']} validation examples; float32, rate {benchmark['learning_rate']}, "
-        f"on the {benchmark['device'].upper()}. Medians of {benchmark['rounds']} rounds, in each "
-        "a turn of ten epochs of every competitor, the first two of them uncounted, each in its "
-        "own process."
+        f"on the {benchmark['device'].upper()}. Medians of {benchmark['rounds']} rounds. Each "
+        "competitor has its own process and trains ten epochs a round, of which the first two do "
+        "not count."
     )  # fmt: skip
 
 
@@ -67,20 +67,14 @@ def _machine(facts):
     machine = facts["machine"]
     where = "{date}; {cpu}, {cores} cores; {system}; Python {python}".format(**machine)
     yield "- " + "; ".join([where] + (["GPU: " + machine["gpu"]] if "gpu" in machine else []))
-    yield "- " + ", ".join(f"{library} {v}" for library, v in sorted(versions(facts).items()))
-    settings = [f"{name}={value}" for name, value in sorted(machine["environment"].items())]
-    yield "- environment: " + (", ".join(settings) or "nothing set that concerns speed")
-    yield f"- data loaded in {facts['data']['loading_seconds']:.2f} s, before all else"
-
-
-def versions(facts):
-    """Return the versions of the libraries that took part."""
-    found = {}
+    versions = {}
     for result in facts["results"]:
         for competitor in result["competitors"]:
-            found.update(competitor["versions"])
-    found.pop("python", None)
-    return found
+            versions.update(competitor["versions"])
+    yield "- " + ", ".join(f"{library} {v}" for library, v in sorted(versions.items()))
+    settings = [f"{name}={value}" for name, value in sorted(machine["environment"].items())]
+    yield "- environment: " + (", ".join(settings) or "nothing that affects speed")
+    yield f"- data loaded in {facts['data']['loading_seconds']:.2f} s, before everything else"
 
 
 def _section(result, facts):
@@ -102,11 +96,11 @@ def _section(result, facts):
         else f"**NOT the same work**: validation errors are up to {difference} examples apart."
     )
     yield (
-        "Threads: what the BLAS and OpenMP libraries of each process may use, needed or not; XLA "
-        "takes one for each core."
+        "Threads: how many the BLAS and OpenMP libraries of each process may use, even if they "
+        "are not needed; XLA uses one for each core."
     )
     if any(kind(c["name"]) == "other" for c in result["competitors"]):
-        yield "(*) other work, for orientation; its errors are not compared."
+        yield "(*) other work, only for orientation; its errors are not compared."
     for name, reason in result["skipped"].items():
         yield f"Skipped: {PEERS[name].title}, {reason}."
     yield ""
@@ -131,41 +125,35 @@ def _row(facts):
 
 def write(facts, folder):
     """Write benchmark.md, the table, and benchmark.json, the raw times."""
-    from dlt.files.writing import write_atomically
+    from dlt.files.writing import write_text
 
-    for name, text in ((TABLE_NAME, markdown(facts)), (JSON_NAME, json.dumps(facts, indent=1))):
-        data = (text + "\n").encode("utf-8")
-        write_atomically(os.path.join(folder, name), lambda file, data=data: file.write(data))
+    write_text(os.path.join(folder, TABLE_NAME), markdown(facts) + "\n")
+    write_text(os.path.join(folder, JSON_NAME), json.dumps(facts, indent=1) + "\n")
 
 
 def draw(facts, folder):
-    """Draw benchmark.png: a bar for each that did the same work, with whiskers at the quartiles."""
-    import matplotlib
+    """Draw benchmark.png: bars for those that did the same work, with whiskers at the quartiles."""
+    from matplotlib.patches import Patch
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from dlt.pictures import figures
 
-    # Other work is in the table only: its bar would dwarf the rest.
+    # Other work is only in the table: its bars would dwarf the rest.
     results = [
         dict(r, competitors=[c for c in r["competitors"] if kind(c["name"]) != "other"])
         for r in facts["results"]
     ]
     heights = [1.1 + 0.32 * len(result["competitors"]) for result in results]
-    # 6 inches: the type is sized for 600 pixels at 100 dots an inch.
-    figure, panels = pyplot.subplots(
-        len(results), 1, figsize=(6, sum(heights) + 0.5), squeeze=False,
-        gridspec_kw={"height_ratios": heights},
-    )  # fmt: skip
-    for panel, result in zip(panels[:, 0], results):
-        _draw_panel(panel, result)
-    panels[-1, 0].set_xlabel("milliseconds an epoch, validation included (less is better)")
-    shown = {kind(c["name"]) for result in results for c in result["competitors"]}
-    kinds = [k for k in COLOURS if k in shown]
-    handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLOURS[k]) for k in kinds]
-    figure.legend(handles, [LEGEND[k] for k in kinds], loc="lower center", ncol=3, frameon=False)
-    figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 1))
-    figure.savefig(os.path.join(folder, PICTURE_NAME), dpi=200)
-    pyplot.close(figure)
+    with figures.style():
+        figure = figures.new_figure(sum(heights) + 0.5)
+        figure.set_layout_engine("tight", rect=(0, 0.35 / figure.get_figheight(), 1, 1))
+        panels = figure.subplots(len(results), squeeze=False, height_ratios=heights)[:, 0]
+        for panel, result in zip(panels, results):
+            _draw_panel(panel, result)
+        panels[-1].set_xlabel("milliseconds an epoch, validation included (less is better)")
+        shown = {kind(c["name"]) for result in results for c in result["competitors"]}
+        handles = [Patch(color=COLOURS[k], label=LEGEND[k]) for k in COLOURS if k in shown]
+        figure.legend(handles=handles, loc="lower center", ncol=3, frameon=False)
+    figures.save_figure(os.path.join(folder, PICTURE_NAME), figure)
 
 
 def _draw_panel(panel, result):
@@ -184,10 +172,8 @@ def _draw_panel(panel, result):
     for row, value, end in zip(rows, median, q75):
         label = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
         panel.annotate(label, (end, row), (5, 0), textcoords="offset points", va="center")
-    panel.set_yticks(rows)
-    panel.set_yticklabels([PEERS[facts["name"]].title for facts in competitors])
-    panel.invert_yaxis()  # the fastest on top, as in the table
+    panel.set_yticks(rows, [PEERS[facts["name"]].title for facts in competitors])
+    panel.invert_yaxis()  # the fastest at the top, as in the table
     panel.set_xlim(0, 1.15 * q75.max())
     panel.set_title(f"minibatches of {result['batch_size']}", loc="left")
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    panel.spines[["top", "right"]].set_visible(False)

@@ -1,8 +1,8 @@
-"""The process of one competitor: it trains some epochs for each line it reads.
+"""A competitor's process, which trains some epochs for each line that it reads.
 
-`peers.race` starts it with one argument, a JSON object (name, device, batch_size, data). It
-writes a JSON line when it has read the data, after its first epoch and after each turn, and
-exits at the end of its input. Between two turns it waits for a line and uses no time.
+`peers.race` starts it with one argument, a JSON object (name, device, batch_size, data). It writes
+a line of JSON when it has read the data, after its first epoch and after each turn, and exits at
+the end of its input. Between turns it waits for a line, and does not compute.
 """
 
 import importlib
@@ -13,17 +13,17 @@ import sys
 import time
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-# Epochs in a turn. After a pause the threads of a library have to wake up, which slows the first
-# epochs down: XLA's take twice the time.
+# Epochs in a turn. After a pause, the threads of a library have to wake up, which slows down the
+# first epochs: with XLA, they take twice as long.
 UNCOUNTED, COUNTED = 2, 8
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent ends this
-    # The pipe is for answers only: what a library prints goes to stderr.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C, the parent ends this process
+    # The pipe is only for answers, so what libraries print goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # This folder's modules are peers.something; next to it, the dlt of this checkout.
+    # For the modules of this folder, peers.something, and for the dlt of this checkout.
     benchmarks = os.path.dirname(_HERE)
     sys.path[:1] = [benchmarks, os.path.dirname(os.path.dirname(benchmarks))]
     from peers import Unavailable
@@ -38,7 +38,7 @@ def main():
 
 
 def _serve(settings, answer):
-    import numpy  # noqa: F401 (its import belongs to the first epoch, not to reading the data)
+    import numpy  # noqa: F401  so that its import does not count as reading the data
 
     from peers import PEERS
 
@@ -50,7 +50,9 @@ def _serve(settings, answer):
     module = importlib.import_module("peers." + peer.module)
     epoch = module.prepare(datasets, settings["batch_size"], settings["device"], **peer.options)
     del datasets  # an engine may have copied them
-    answer(n_errors=epoch(), **_about(peer))
+    n_errors = epoch()
+    versions = {module: _version(module) for module in peer.requires}
+    answer(n_errors=n_errors, versions=versions, threads=threads(), peak_bytes=peak_bytes())
     while sys.stdin.readline():
         n_errors = [epoch() for _ in range(UNCOUNTED)]
         started = time.perf_counter()
@@ -60,7 +62,7 @@ def _serve(settings, answer):
 
 
 def _read(folder):
-    """Read the training and the validation set as `peers.race.write_data` wrote them."""
+    """Read the training and the validation set that `peers.race.write_data` wrote."""
     import numpy as np
 
     return [
@@ -69,43 +71,28 @@ def _read(folder):
     ]
 
 
-def _about(peer):
-    import platform
-
-    return {
-        "versions": dict({m: _version(m) for m in peer.requires}, python=platform.python_version()),
-        "threads": threads(),
-        "peak_bytes": peak_bytes(),
-    }
-
-
 def _version(module):
     return getattr(importlib.import_module(module), "__version__", "unknown")
 
 
 def threads():
     """Return how many threads each library loaded by now may use, as far as that is known."""
-    found = {}
-    try:
-        import threadpoolctl
-    except ImportError:
-        pass
-    else:
-        for pool in threadpoolctl.threadpool_info():
-            found[pool["internal_api"]] = pool["num_threads"]
+    import threadpoolctl
+
+    found = {pool["internal_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
     if "torch" in sys.modules:
         found["torch"] = sys.modules["torch"].get_num_threads()
     return found
 
 
 def peak_bytes():
-    """Return the most memory this process ever had resident; None without a /proc."""
+    """Return the most memory that this process has used, or None if the system does not tell."""
     try:
         with open("/proc/self/status") as file:
-            (line,) = [line for line in file if line.startswith("VmHWM:")]
-    except (OSError, ValueError):
+            facts = dict(line.split(":", 1) for line in file)
+        return 1024 * int(facts["VmHWM"].split()[0])
+    except (OSError, KeyError):
         return None
-    return 1024 * int(line.split()[1])
 
 
 if __name__ == "__main__":
