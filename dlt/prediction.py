@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -21,26 +21,25 @@ from dlt.models import MAX_LABELS, LogisticRegression, row_shape
 from dlt.parameters import cast_floats, read_params, set_values
 from dlt.runs.folder import DATASET, DESCRIPTION, MODEL, PARAMS_NAME
 
-#: A `Predictor` takes at most so many times the memory of its parameters.
+#: Most memory that a `Predictor` takes, as a multiple of its parameters.
 MEMORY = 5
 
-# Inputs may lie outside of the range of the training set by so much of it.
-_MARGIN = 0.5
-_LONGEST_LABEL = 200  # characters that are shown; training allows no more
+_MARGIN = 0.5  # how far inputs may lie outside the training set's range, 0 to 1
+_LONGEST_LABEL = 200  # characters, as many as training allows
 
 
 class Predictor:
-    """A trained classifier as a function of arrays, compiled when it is first called.
+    """A trained classifier as a function of arrays, compiled at its first call.
 
-    Threads may share it. With the JAX linker a process that was forked after it was used may not:
-    start processes with ``multiprocessing.get_context("spawn")``. It takes at most `MEMORY` times
-    as many bytes as its parameters have.
+    Threads may share it. With the JAX linker, a process forked after its first use may not: start
+    processes with ``multiprocessing.get_context("spawn")``. It takes at most `MEMORY` times the
+    memory of its parameters.
 
     Parameters
     ----------
     model : object, str or os.PathLike
-        A classifier with ``input``, ``params`` and ``p_y_given_x``, whose present parameters are
-        copied; or a run folder, or a file of parameters, with a logistic regression.
+        A classifier with ``input``, ``params`` and ``p_y_given_x``, whose current parameters are
+        copied; or the run folder or the file of parameters of a logistic regression.
 
     Attributes
     ----------
@@ -51,9 +50,9 @@ class Predictor:
     settings : dict
         How it was trained, according to that file.
     description : Description
-        What is known of its training data.
+        What is known about its training data.
     labels : tuple of str
-        What its labels are called; control characters are escaped.
+        The names of its labels; control characters are escaped.
 
     Raises
     ------
@@ -77,9 +76,10 @@ class Predictor:
         self.path: str | None = None
         self.settings: dict[str, Any] = {}
         if isinstance(model, (str, os.PathLike)):
-            self.path = params_file(model)
-            arrays, self.settings = read_model(self.path)
-            model = _regression(*arrays)
+            model = read_model(model)
+        if isinstance(model, SavedModel):
+            self.path, self.settings = model.path, model.settings
+            model = model.regression()
         if not hasattr(model, "p_y_given_x"):
             raise DataError("model", type(model).__name__, "a classifier, or where one was saved")
         self.model = model
@@ -93,7 +93,7 @@ class Predictor:
 
     @property
     def dataset(self) -> str:
-        """Name or path of the data set it was trained on; ``"mnist"`` if the file has none."""
+        """The data set it was trained on, by name or path; ``"mnist"`` if the file has none."""
         found = self.settings.get(DATASET)
         return found if isinstance(found, str) else "mnist"
 
@@ -103,17 +103,17 @@ class Predictor:
         Parameters
         ----------
         x : array, shape (B, n_in)
-            As the training inputs.
+            On the scale of the training inputs.
 
         Returns
         -------
         ndarray, floatX, shape (B, n_out)
-            Rows add up to 1.
+            Each row sums to 1.
 
         Raises
         ------
         DataError
-            The rows have another shape, a value is not finite or far outside of the range of the
+            The rows have another shape, a value is not finite or far outside the range of the
             training inputs, or a score is too large for floatX.
         """
         x = inputs("x", x, self.model.input.ndim, self.model.input.dtype)
@@ -122,7 +122,7 @@ class Predictor:
         p_y_given_x = self._function(x)
         if not np.isfinite(p_y_given_x).all():
             found = f"scores that {x.dtype} cannot hold, of {self._name()}"
-            remedy = "use values from 0 to 1, or train with a smaller rate"
+            remedy = "use values from 0 to 1, or train with a smaller learning rate"
             raise DataError("x", found, "finite ones", remedy)
         return p_y_given_x
 
@@ -131,23 +131,23 @@ class Predictor:
         return self.probabilities(x).argmax(axis=1)
 
     def known(self, y: Any, labels: Sequence[str] | None = None) -> np.ndarray:
-        """Return the labels of a data set as the model numbers them.
+        """Return the labels of a data set under the model's own numbers.
 
         Parameters
         ----------
         y : array of int, shape (N,)
         labels : sequence of str, optional
-            What the data set's labels are called; by default by their numbers.
+            The names of the data set's labels; by default their numbers.
 
         Returns
         -------
         ndarray, int64, shape (N,)
-            -1 for a label that the model cannot give.
+            -1 for a label that the model does not have.
 
         Raises
         ------
         DataError
-            `y` are not whole numbers from 0 on, or one has no name in `labels`.
+            `y` is not an array of whole numbers, 0 or more, or `labels` has no name for one.
 
         Examples
         --------
@@ -155,11 +155,11 @@ class Predictor:
         >>> Predictor(LogisticRegression(T.matrix("x"), 4, 2)).known(np.asarray([0, 2]))
         array([ 0, -1])
         """
-        given = self.description.labels or [str(k) for k in range(self.model.n_out)]
-        number = {label: k for k, label in enumerate(given)}
+        number = {self.description.name_of(k): k for k in range(self.model.n_out)}
         y = label_numbers("y", y, len(labels) if labels else None)
-        labels = labels or [str(k) for k in range(int(y.max()) + 1)]
-        return np.asarray([number.get(label, -1) for label in labels], np.int64)[y]
+        found, places = np.unique(y, return_inverse=True)
+        names = [labels[k] if labels else str(k) for k in found]
+        return np.asarray([number.get(name, -1) for name in names], np.int64)[places]
 
     def _check_range(self, x):
         low, high = float(x.min()), float(x.max())
@@ -174,10 +174,10 @@ class Predictor:
 
 
 def description_of(settings: dict[str, Any], n_in: int, n_out: int) -> Description:
-    """Return what the settings of a model say of its training data.
+    """Return the description of a model's training data in its settings.
 
-    What cannot be is unknown. A file that says nothing at all is older than descriptions: if its
-    inputs can be the pixels of a square, they are taken for pictures as MNIST's.
+    Values that do not fit the model count as unknown. Files that are older than descriptions have
+    none; if n_in is a square number, such a model is taken to be of pictures like MNIST's.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def description_of(settings: dict[str, Any], n_in: int, n_out: int) -> Descripti
 
 
 def shown_labels(description: Description, n_out: int) -> tuple[str, ...]:
-    """Return what the labels of a model are called, in text that is safe to print.
+    """Return the names of a model's labels, safe to print.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def shown_labels(description: Description, n_out: int) -> tuple[str, ...]:
 
 
 def load_model(path: str | os.PathLike) -> Any:
-    """Load a model from where it was saved.
+    """Load a saved model.
 
     Parameters
     ----------
@@ -229,8 +229,8 @@ def load_model(path: str | os.PathLike) -> Any:
     Returns
     -------
     LogisticRegression, or dict of str to ndarray
-        The model, with a symbolic ``input`` of its own. For a class that `dlt` does not have, the
-        arrays, with a warning.
+        The model, with a symbolic ``input`` of its own. If `dlt` does not have the model's class:
+        the arrays, with a warning.
 
     Examples
     --------
@@ -245,7 +245,7 @@ def load_model(path: str | os.PathLike) -> Any:
     arrays, settings = read_params(path)
     name = _other_class(settings)
     if name is None:
-        return _regression(*_checked(path, arrays, settings))
+        return _checked(path, arrays, settings).regression()
     warnings.warn(
         f"{path}: found a model of the class {name}, which dlt does not have; returning its "
         "arrays: build the model, and load them with dlt.set_values",
@@ -254,34 +254,44 @@ def load_model(path: str | os.PathLike) -> Any:
     return arrays
 
 
-def read_model(
-    path: str | os.PathLike, dtype: str | None = None
-) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """Read a logistic regression from a file of parameters.
+class SavedModel(NamedTuple):
+    """A logistic regression in a file of parameters.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-    dtype : {"float32", "float64"}, optional
-        What to cast the parameters to. Default: floatX.
-
-    Returns
-    -------
-    arrays : list of ndarray, dtype
-        ``W``, shape (n_in, n_out), and ``b``, shape (n_out,).
+    Fields
+    ------
+    path : str
+        The file.
+    W, b : ndarray, shapes (n_in, n_out) and (n_out,)
     settings : dict
+        How it was trained.
+    """
+
+    path: str
+    W: np.ndarray
+    b: np.ndarray
+    settings: dict[str, Any]
+
+    def regression(self) -> LogisticRegression:
+        """Return the model, with a symbolic ``input`` of its own."""
+        model = LogisticRegression(T.matrix("x"), *self.W.shape)
+        set_values(model.params, {"W": self.W, "b": self.b})
+        return model
+
+
+def read_model(path: str | os.PathLike) -> SavedModel:
+    """Read a logistic regression from a run folder or a file of parameters, cast to floatX.
 
     Raises
     ------
     DataError
-        The file holds another model, or values that are not finite.
+        The file is missing or broken, or holds another model or values that are not finite.
     """
-    arrays, settings = read_params(path)
-    return _checked(path, arrays, settings, dtype), settings
+    path = params_file(path)
+    return _checked(path, *read_params(path))
 
 
 def params_file(path: str | os.PathLike) -> str:
-    """Return the file of parameters in a run folder; a file stays as it is."""
+    """Return the file of parameters in a run folder; return a file as it is."""
     path, remedy = os.fspath(path), "train a model first, with train_logreg.py"
     if not os.path.exists(path) and os.path.isfile(path + ".npz"):  # as save_params named it
         path += ".npz"
@@ -296,8 +306,8 @@ def params_file(path: str | os.PathLike) -> str:
     return path
 
 
-def _checked(path, arrays, settings, dtype=None):
-    """Return the arrays of a logistic regression, checked and cast."""
+def _checked(path, arrays, settings):
+    """Check and cast the arrays of a file; return them as a `SavedModel`."""
     expected = "W (n_in, n_out) and b (n_out,), one floatX, of a logistic regression"
     remedy = "train one with train_logreg.py"
     name = _other_class(settings)
@@ -307,12 +317,11 @@ def _checked(path, arrays, settings, dtype=None):
     if not named or not _are_regression(*arrays.values()):
         found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
         raise DataError(path, f"the arrays {found or '(none)'}", expected, remedy)
-    dtype = dtype or theano.config.floatX
-    cast = [cast_floats(path, array, dtype) for array in arrays.values()]
-    if not all(np.isfinite(array).all() for array in cast):
-        found, remedy = "NaN or infinite parameters", "train with a smaller rate"
-        raise DataError(path, found, "finite numbers", remedy)
-    return cast
+    W, b = (cast_floats(path, array, theano.config.floatX) for array in arrays.values())
+    if not (np.isfinite(W).all() and np.isfinite(b).all()):
+        remedy = "train with a smaller learning rate"
+        raise DataError(path, "NaN or infinite parameters", "finite numbers", remedy)
+    return SavedModel(path, W, b, settings)
 
 
 def _are_regression(W, b):
@@ -321,15 +330,8 @@ def _are_regression(W, b):
     return shaped and W.dtype == b.dtype and W.dtype.name in FLOAT_TYPES
 
 
-def _regression(W, b):
-    """Make a logistic regression with these parameters."""
-    model = LogisticRegression(T.matrix("x"), *W.shape)
-    set_values(model.params, {"W": W, "b": b})
-    return model
-
-
 def _other_class(settings):
-    """Return the class that a file names if it is not `LogisticRegression`."""
+    """Return the class that a file names, unless it is `LogisticRegression`."""
     described = settings.get(MODEL)
     name = described.get("class") if isinstance(described, dict) else None
     other = isinstance(name, str) and name != LogisticRegression.__name__

@@ -115,9 +115,9 @@ def picture(found):
 
 
 def model(found):
-    W, b = found[0]
+    W, b = found.W, found.b
     assert W.shape[1:] == b.shape and np.isfinite(W).all() and np.isfinite(b).all()
-    assert type(found[1]) is dict
+    assert type(found.settings) is dict
 
 
 def checkpoint(found):

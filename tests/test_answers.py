@@ -81,7 +81,7 @@ def test_a_model_of_rows_refuses_pictures_in_one_line(save_model, predict, tmp_p
     save_pictures(tmp_path / "mine")
     done = predict("mine/a.png")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: model.npz: found a model of rows that are no pictures; ")
+    assert done.stderr.startswith("error: model.npz: found a model whose inputs are not pictures; ")
 
 
 HEADER = "pixel0,pixel1,pixel2,pixel3,pixel4,pixel5\n"

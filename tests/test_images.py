@@ -166,7 +166,7 @@ def test_values_reach_from_0_to_1_where_the_model_s_do(tmp_path):
 
 def test_a_model_of_rows_takes_no_pictures(tmp_path):
     draw_seven().save(tmp_path / "seven.png")
-    message = "description: found a model of rows that are no pictures; expected one of pictures;"
+    message = "description: found a model whose inputs are not pictures; expected one trained on"
     with pytest.raises(DataError, match=message):
         read_picture(tmp_path / "seven.png", Description())
 

@@ -993,7 +993,7 @@ SETTINGS = {
     "n_columns: found a figure of 500 pictures in 2 columns, 97866 pixels hi": (
         lambda: plot_digits(np.zeros((500, 4)), n_columns=2)
     ),
-    "initial_patience: found str; expected a finite number above 0": lambda: curves(
+    "initial_patience: found a value of type str; expected a finite number above 0": lambda: curves(
         initial_patience="a"
     ),
     "limit: found 0; expected a finite number": lambda: plot_weights(X, limit=0),

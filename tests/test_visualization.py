@@ -325,7 +325,7 @@ def test_what_needs_no_picture_is_drawn_anyway(small_run, figures, script, descr
     done = script("visualize.py", "run")
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()
-    assert first == "no digits, weights, mistakes, weights.gif: the model's inputs are no pictures"
+    assert first == "no digits, weights, mistakes, weights.gif: the model's inputs are not pictures"
     assert names(folder / "figures") == ["confusion_matrix.png", "learning_curves.png"]
     assert len(others) == 2
     (folder.parent / "small.npz").unlink()
@@ -340,7 +340,7 @@ def test_examples_are_counted_by_the_names_of_their_labels(small_run, figures, t
     np.savez(str(tmp_path / "others.npz"), x_test=x, y_test=y, **sets)
     folder, lines = small_run(description={**DESCRIBED, "labels": ["3", "8"]}), []
     found = dlt.visualize(folder, dataset="others.npz", log=lines.append).files
-    assert "left out 1 test examples: the model cannot give their labels" in lines
+    assert "left out 1 test examples: the model does not have their labels" in lines
     assert "1 errors in 3 test examples" in found.values()
     above = [text.get_text() for text in figures["mistakes.png"].axes[0].texts]
     assert [text.split(":")[0] for text in above] == ["predicted 8"]

@@ -1,34 +1,33 @@
-"""Checks of pictures and of the texts above them; all others are in `dlt.checks`."""
+"""Checks of pictures and of the text above them; all other checks are in `dlt.checks`."""
 
 import math
-import numbers
 
 import numpy as np
 
-from dlt.checks import inputs, positive_in, real_numbers, sequence
-from dlt.errors import DataError, SettingsError
+from dlt.checks import inputs, real_numbers, sequence
+from dlt.errors import DataError
 
 #: Most pictures in one figure, and most labels of a confusion matrix.
 MAX_PICTURES = 500
 
-#: Most pixels of all pictures in one figure, and most weights of a model that is drawn.
+#: Most pixels in one figure, all pictures together, and most weights of a model to draw.
 MAX_PIXELS = 1 << 24
 
-#: Most bytes of memory that drawing a model takes, besides its data set.
+#: Most memory, in bytes, that drawing a model takes besides its data set.
 MEMORY = 5 << 28
 
 
 def examples(name, x):
-    """Return pictures as they are: an array of shape (N, n_in) or (N, height, width)."""
+    """Return pictures in their own shape, (N, n_in) or (N, height, width)."""
     x = real_numbers(name, x)
     return inputs(name, x, ndim=3 if x.ndim > 2 else 2)
 
 
 def as_pictures(name, x):
-    """Return pictures as float64, shape (N, height, width); rows of pixels become squares."""
+    """Return pictures as float64, shape (N, height, width); rows become squares."""
     x = examples(name, x)
     if len(x) > MAX_PICTURES:
-        raise DataError(name, f"{len(x)} pictures", f"at most {MAX_PICTURES}", "choose some")
+        raise DataError(name, f"{len(x)} pictures", f"at most {MAX_PICTURES}", "take fewer")
     check_pixels(name, x.size)
     x = x.astype(np.float64)
     if x.ndim == 2:
@@ -38,7 +37,7 @@ def as_pictures(name, x):
 
 
 def check_pixels(name, n):
-    """Check that pictures are not too large to be drawn."""
+    """Check that pictures are not too large to draw."""
     if n > MAX_PIXELS:
         found, remedy = f"{n} pixels in all pictures", "take fewer or smaller ones"
         raise DataError(name, found, f"at most {MAX_PIXELS}", remedy)
@@ -63,7 +62,7 @@ def weight_pictures(name, W):
 
 
 def scale_end(name, weights):
-    """Return the largest absolute value, where a colour scale ends; 1.0 if all are 0."""
+    """Return where a colour scale ends: at the largest absolute value, or 1.0 if all are 0."""
     limit, float32 = float(np.abs(weights).max()), np.finfo(np.float32)
     if limit > float(float32.max):
         raise DataError(name, f"weights up to {limit:g}", "weights that fit into float32")
@@ -71,8 +70,8 @@ def scale_end(name, weights):
 
 
 def captions(name, values, n):
-    """Return n values as text."""
-    values = sequence(name, values)
+    """Return n values as text; None means their numbers."""
+    values = range(n) if values is None else sequence(name, values)
     check_length(name, values, n)
     for value in values:
         if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
@@ -85,11 +84,3 @@ def check_length(name, values, n):
     """Check that there are n values."""
     if len(values) != n:
         raise DataError(name, f"{len(values)} of them", n)
-
-
-def positive(name, value):
-    """Return a number above 0 that the caller chose."""
-    if not isinstance(value, numbers.Real):
-        raise SettingsError(name, type(value).__name__, "a finite number above 0, such as 1.0")
-    positive_in(name, value, "float32", example=", such as 1.0")
-    return float(value)

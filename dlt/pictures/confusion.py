@@ -1,4 +1,4 @@
-"""The confusion matrix: which label is taken for which.
+"""The confusion matrix: how often each label is taken for each other.
 
 Source: page "Getting Started", section "Plotting Intermediate Results".
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from dlt.checks import labels as label_numbers
 from dlt.checks import text, whole_number
@@ -21,7 +21,7 @@ from dlt.pictures.checks import MAX_PICTURES, captions, check_length
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_FITTING = 60  # characters of all names, side by side
+_FITTING = 60  # characters of all names that fit side by side
 _LONGEST = 1.2  # inches of a name
 
 
@@ -34,24 +34,24 @@ def plot_confusion_matrix(
 ) -> figures.Figure:
     """Show how often each label was taken for each other.
 
-    Only mistakes are coloured: on a scale that reached the right predictions, a hundred times as
-    many, they could not be seen.
+    Only mistakes have colours. There may be a hundred times as many right predictions, and on a
+    scale for these, mistakes would be invisible.
 
     Parameters
     ----------
     y, y_pred : array of int, shape (N,)
         The right labels (rows) and the predicted ones (columns), 0 to n_out - 1.
     n_out : int, optional
-        Number of labels, at most `MAX_PICTURES`; by default as many as occur.
+        Number of labels, at most `MAX_PICTURES`; by default the largest label and 1 more.
     what : str
-        What the examples are, for the title, such as "test examples".
+        What the title calls the examples, such as "test examples".
     labels : sequence of text, optional
-        What the labels are called, one for each of `n_out`; by default by their numbers.
+        The names of the `n_out` labels; by default their numbers.
 
     Returns
     -------
     Figure
-        With the counts in the cells where they fit, which up to 10 labels always do.
+        Cells show their counts if there is room, as there always is for up to 10 labels.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def plot_confusion_matrix(
     ['1', '1', '0', '2']
     """
     counts = _confusion(y, y_pred, n_out)
-    called = captions("labels", range(len(counts)) if labels is None else labels, len(counts))
+    called = captions("labels", labels, len(counts))
     n, n_errors = counts.sum(), int(counts.sum() - np.trace(counts))
     counted = "1 error" if n_errors == 1 else f"{n_errors} errors"
     title = f"{counted} in {n} {text('what', what)} ({100 * n_errors / n:.2f} %)"
@@ -78,13 +78,12 @@ def plot_confusion_matrix(
         for axis in (axes.xaxis, axes.yaxis):
             n_ticks = len(counts) if len(counts) <= 20 else 10
             axis.set_major_locator(MaxNLocator(n_ticks, integer=True, min_n_ticks=1))
-            axis.set_major_formatter(FuncFormatter(functools.partial(_name, called)))
+            axis.set_major_formatter(functools.partial(_name, called))
         if max(map(len, called)) * n_ticks > _FITTING:
             axes.tick_params("x", rotation=90)
-        bar = figure.colorbar(image, ax=axes, shrink=0.8)
-        bar.set_label("mistakes in a cell (grey: right predictions)")
-        bar.locator = MaxNLocator(8, steps=figures.STEPS, integer=True, min_n_ticks=1)
-        bar.update_ticks()
+        ticks = MaxNLocator(8, steps=figures.STEPS, integer=True, min_n_ticks=1)
+        label = "mistakes in a cell (grey: right predictions)"
+        figure.colorbar(image, ax=axes, shrink=0.8, ticks=ticks, label=label)
         if 7 * len(str(counts.max())) + 4 <= 430 / len(counts):  # pixels, of 600
             _write_counts(axes, counts, most)
         figures.settle(figure)
@@ -92,7 +91,7 @@ def plot_confusion_matrix(
 
 
 def _name(called, k, _):
-    """Return the name at a tick, cut to its room; there are ticks beside the matrix as well."""
+    """Return the name at a tick, cut to fit; some ticks lie outside the matrix."""
     inside = 0 <= k < len(called)
     return figures.fitting(called[round(k)], _LONGEST, figures.SMALL) if inside else ""
 
@@ -107,7 +106,7 @@ def _write_counts(axes, counts, most):
 
 
 def _confusion(y, y_pred, n_out):
-    """Count each pair of labels: int array, shape (n_out, n_out)."""
+    """Count the pairs of labels; return an int array of shape (n_out, n_out)."""
     most = MAX_PICTURES if n_out is None else whole_number("n_out", n_out, 1, MAX_PICTURES)
     y, y_pred = label_numbers("y", y, most), label_numbers("y_pred", y_pred, most)
     check_length("y_pred", y_pred, len(y))

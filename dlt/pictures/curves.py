@@ -1,4 +1,4 @@
-"""Learning curves: training loss, validation error, and where patience was extended.
+"""Learning curves: training loss, validation error, and extensions of patience.
 
 Source: page "Getting Started", section "Plotting Intermediate Results".
 """
@@ -12,13 +12,12 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dlt.checks import real_numbers, sequence, text
+from dlt.checks import positive_in, real_numbers, sequence, text
 from dlt.errors import DataError, SettingsError
 from dlt.pictures import figures
-from dlt.pictures.checks import positive
 from dlt.runs.history import History, HistoryRow
 
-_HUGE = 1e100  # a larger loss is as good as infinite, and axes cannot hold it
+_HUGE = 1e100  # larger values count as infinite: an axis cannot show them
 
 
 def plot_learning_curves(
@@ -33,31 +32,30 @@ def plot_learning_curves(
     Parameters
     ----------
     history : iterable of HistoryRow
-        One for each validation, at least one. The figure counts the losses and errors that are
-        not finite, and leaves them out.
+        One or more, each for a validation. Losses and errors that are not finite are left out;
+        the figure says how many.
     best_iteration : int, optional
-        Minibatch updates of the best model, one of the history's iterations; by default the
-        first with the lowest validation error.
+        Minibatch updates of the best model, one of the history's iterations; by default the first
+        with the lowest validation error.
     loss_label : str
-        What the loss is, and its unit. It is a negative log-likelihood (NLL) only without a
-        penalty.
+        The loss and its unit. A loss with a penalty is no longer a negative log-likelihood (NLL).
     initial_patience : float, minibatch updates, optional
         Patience before the first validation. Without it, no extension is shown at the first row.
     counted : bool
         True: validation errors are fractions of the examples, shown in percent. False: they are
-        measured (a squared distance, a negative log-likelihood), and shown as they are.
+        measured (a squared distance, a negative log-likelihood) and shown as they are.
 
     Returns
     -------
     Figure
-        A star marks the best model. Marks above the lower axes show where patience is larger
-        than in the row before. There is an axis of epochs where the history shows that each
-        validation ended one; where half the patience is shorter than an epoch, it does not.
+        A star marks the best model. Marks above the lower axes show where patience is larger than
+        in the row before. There is an axis of epochs if each validation ended an epoch, which is
+        not so if an epoch is longer than half the patience.
 
     Raises
     ------
     DataError
-        The history is empty, its iterations do not grow, or an error is not a fraction.
+        The history is empty, its iterations do not increase, or an error is not a fraction.
     SettingsError
         No row has `best_iteration`, or its validation error is NaN.
 
@@ -72,10 +70,9 @@ def plot_learning_curves(
     """
     iteration, epoch, loss, error, patience = _columns(history, counted)
     best = _best_row(iteration, error, best_iteration)
-    if initial_patience is None:
-        before = patience[0]
-    else:
-        before = positive("initial_patience", initial_patience)
+    before = patience[0] if initial_patience is None else initial_patience
+    if initial_patience is not None:
+        positive_in("initial_patience", initial_patience, "float32")
     extended = iteration[patience > np.append(before, patience[:-1])]
     shown, unit = (100 * error, " (%)") if counted else (error, "")
     with figures.style():
@@ -84,7 +81,7 @@ def plot_learning_curves(
         _draw_curve(upper, iteration, loss, figures.BLUE, "o")
         _draw_curve(lower, iteration, shown, figures.VERMILLION, "s")
         upper.set_ylabel(figures.wrapped(text("loss_label", loss_label), 2.1))
-        upper.yaxis.set_major_formatter(figures.plain_numbers())
+        upper.yaxis.set_major_formatter(figures.plain_number)
         lower.set(ylabel="validation error" + unit, xlabel="minibatch updates")
         lower.set_xlim(0, 1.03 * iteration[-1])
         lower.xaxis.set_major_locator(MaxNLocator(8, steps=figures.STEPS, integer=True))
@@ -93,16 +90,15 @@ def plot_learning_curves(
         _count_missing(lower, error)
         _add_epochs(upper, iteration, epoch, before)
         if len(extended):
-            heights = np.full(len(extended), 1.05)  # of the axes: here marks hide no curve
-            place = {"transform": lower.get_xaxis_transform(), "clip_on": False}
+            heights = [1.05] * len(extended)  # just above the axes, where marks hide no curve
             lower.plot(extended, heights, "|", color=figures.PURPLE, markersize=8,
-                       markeredgewidth=2, label="patience extended", **place)  # fmt: skip
+                       markeredgewidth=2, label="patience extended", clip_on=False,
+                       transform=lower.get_xaxis_transform())  # fmt: skip
         if best is not None:
             n, lowest = int(iteration[best]), shown[best]
             value = f"{lowest:.2f} %" if counted else f"{lowest:.4g}"
             label = f"best model: {value} after {n} update{'' if n == 1 else 's'}"
-            lower.plot(n, lowest, "*", color="black", markersize=10, markeredgecolor="white",
-                       markeredgewidth=0.4, clip_on=False, label=label)  # fmt: skip
+            figures.draw_star(lower, n, lowest, label)
         if lower.get_legend_handles_labels()[0]:
             below = -0.28 - 0.13 * lower.get_xlabel().count("\n")  # of the axes' height
             lower.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncol=2, frameon=False)
@@ -111,22 +107,21 @@ def plot_learning_curves(
 
 
 def _columns(history, counted):
-    """Check a history; return what is drawn of it as arrays, with NaN for what cannot be."""
+    """Check a history; return the columns to draw, with NaN for values that cannot be drawn."""
     if not isinstance(history, History):
         history = sequence("history", history)
         for row in history:
             if not isinstance(row, HistoryRow):
                 expected = "rows as read_history returns"
                 raise DataError("history", f"a {type(row).__name__}", expected)
-        for column in zip(*history):
-            real_numbers("history", column)
+        real_numbers("history", history)
         history = History(history)
     if not history:
         raise DataError("history", "no rows", "one for each validation")
     iteration, epoch, loss, error, patience, *_ = history.as_array().T
     steps = np.diff(iteration, prepend=0)
     if not ((steps > 0) & (steps < np.inf)).all():
-        raise DataError("history", "iterations that do not grow", "growing ones")
+        raise DataError("history", "iterations that do not increase", "increasing ones")
     wrong = error[(error < 0) | (error > 1)]
     if counted and len(wrong):
         raise DataError("history", f"a validation error of {wrong[0]:g}", "fractions, 0 to 1")
@@ -153,7 +148,7 @@ def _draw_curve(axes, x, y, color, marker):
 
 
 def _count_missing(axes, values):
-    """Write how many values cannot be drawn; without any that can, remove the ticks."""
+    """Write how many values are left out; if all of them are, remove the ticks."""
     n_missing = int(np.isnan(values).sum())
     if n_missing:
         what = f"{n_missing} of {len(values)} values are not finite, and not shown"
@@ -163,9 +158,9 @@ def _count_missing(axes, values):
 
 
 def _add_epochs(axes, iteration, epoch, patience):
-    """Add an axis of epochs, where the history shows how many updates make one."""
+    """Add an axis of epochs if the history shows how many updates make an epoch."""
     n_train_batches = iteration[0] / epoch[0] if epoch[0] > 0 else 0.0
-    # Half the patience may end a little before each epoch, and a single row may end anywhere.
+    # Validations every half patience can look like epochs, and a single row can be anywhere in one.
     whole_epochs = 1 <= n_train_batches <= patience / 2 - 1 and len(iteration) > 1
     if whole_epochs and np.array_equal(iteration, epoch * n_train_batches):
         factors = 1 / n_train_batches, n_train_batches

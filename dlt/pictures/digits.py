@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from dlt.checks import inputs, one_of, text, whole_number
+from dlt.checks import inputs, one_of, positive_in, text, whole_number
 from dlt.checks import labels as label_numbers
 from dlt.errors import DataError, SettingsError
 from dlt.pictures import checks, figures
@@ -27,7 +27,7 @@ _MARGIN = 0.1  # inches, as all lengths here
 _LARGEST_PICTURE = 1.8
 _LONGEST_NAME = 12  # characters of a label beside a probability
 _GROUNDS = ("dark", "light")
-_TALLEST = 65535  # pixels that older releases of matplotlib draw at most
+_TALLEST = 65535  # pixels: older releases of matplotlib draw no more
 
 
 def plot_digits(
@@ -42,20 +42,20 @@ def plot_digits(
     Parameters
     ----------
     x : array, shape (N, n_in) or (N, height, width)
-        Pixels from 0 to 1, of at most `MAX_PICTURES` pictures, which have at most `MAX_PIXELS`
-        in all. Rows become squares.
+        Pixels from 0 to 1, in at most `MAX_PICTURES` pictures, with at most `MAX_PIXELS` together.
+        Rows become squares.
     y : sequence of N labels, optional
         Numbers or text, shown above the pictures.
     n_columns : int
         Pictures in a row, 1 to 20.
     title : str, optional
     ground : {"dark", "light"}
-        Of the pixels: with a dark one, ink is what is near 1; with a light one, what is near 0.
+        The background: on a dark one, ink is near 1; on a light one, ink is near 0.
 
     Raises
     ------
     SettingsError
-        So few columns that the figure is too tall to be drawn.
+        There are so few columns that the figure is too tall to draw.
 
     Examples
     --------
@@ -79,19 +79,19 @@ def plot_weights(
 ) -> Figure:
     """Show the weights of each label as an image, all on one colour scale.
 
-    Ink on blue pixels speaks for the label, ink on red ones against it; white pixels do not
+    Ink on blue pixels speaks for the label, ink on red pixels against it; white pixels do not
     matter. On a light ground it is the other way round.
 
     Parameters
     ----------
     W : array, shape (n_in, n_out) or (height, width, n_out)
-        Weights of at most `MAX_PICTURES` labels, and at most `MAX_PIXELS` in all. Columns become
+        Weights of at most `MAX_PICTURES` labels, and at most `MAX_PIXELS` together. Columns become
         squares.
     labels : sequence of n_out labels, optional
         Shown above the images; 0 to n_out - 1 by default.
     limit : float, optional
-        The colour scale goes from ``-limit`` to `limit`; by default to the largest absolute
-        weight. Weights beyond have the colour of the scale's end.
+        The colour scale goes from ``-limit`` to `limit`, by default the largest absolute weight.
+        Weights beyond the scale get the colour of its end.
     title : str, optional
     ground : {"dark", "light"}
         Of the pictures; see `plot_digits`.
@@ -108,8 +108,10 @@ def plot_weights(
     side = "below" if ground == "light" else "above"
     pictures = checks.weight_pictures("W", W)
     n = len(pictures)
-    limit = checks.scale_end("W", pictures) if limit is None else checks.positive("limit", limit)
-    above = checks.captions("labels", range(n) if labels is None else labels, n)
+    if limit is None:
+        limit = checks.scale_end("W", pictures)
+    positive_in("limit", limit, "float32")
+    above = checks.captions("labels", labels, n)
     title = "Weights, one image for each label" if title is None else title
     n_columns = math.ceil(n / math.ceil(n / (5 if n <= 20 else 10)))  # rows of equal length
     scale = {"cmap": figures.DIVERGING, "vmin": -limit, "vmax": limit}
@@ -117,11 +119,10 @@ def plot_weights(
     with style():
         height = figure.get_figheight()
         place = figure.add_axes((0.2, 0.42 / height, 0.6, 0.1 / height))
-        bar = figure.colorbar(figure.axes[0].images[0], cax=place, orientation="horizontal")
+        image, plain = figure.axes[0].images[0], FuncFormatter(figures.plain_number)
+        ticks = MaxNLocator(6, steps=figures.STEPS, symmetric=True)
+        bar = figure.colorbar(image, place, orientation="horizontal", ticks=ticks, format=plain)
         bar.set_label(f"weight ({side} 0: ink there speaks for the label)")
-        bar.locator = MaxNLocator(6, steps=figures.STEPS, symmetric=True)
-        bar.formatter = figures.plain_numbers()
-        bar.update_ticks()
     return figure
 
 
@@ -134,12 +135,12 @@ def plot_mistakes(
     labels: Sequence | None = None,
     ground: str = "dark",
 ) -> Figure:
-    """Show the most confident of the wrong predictions, the highest probability first.
+    """Show the most confident wrong predictions, the highest probability first.
 
     Parameters
     ----------
     x : array, shape (N, n_in) or (N, height, width)
-        Pixels, as `plot_digits` takes them.
+        Pixels, as for `plot_digits`.
     y : array of int, shape (N,)
         The right labels, 0 to n_out - 1.
     p_y_given_x : array, shape (N, n_out)
@@ -147,16 +148,16 @@ def plot_mistakes(
     n_examples : int
         Most mistakes to show, 1 to `MAX_PICTURES`.
     what : str
-        What the examples are, for the title, such as "test examples".
+        What the title calls the examples, such as "test examples".
     labels : sequence of n_out labels, optional
-        What the labels are called; by default by their numbers.
+        The names of the labels; by default their numbers.
     ground : {"dark", "light"}
         See `plot_digits`.
 
     Returns
     -------
     Figure
-        If there are no mistakes, it says so.
+        Without mistakes, a sentence that says so.
 
     Examples
     --------
@@ -168,13 +169,13 @@ def plot_mistakes(
     n_examples = whole_number("n_examples", n_examples, 1, MAX_PICTURES)
     pixels, p = checks.examples("x", x), inputs("p_y_given_x", p_y_given_x, dtype="float64")
     checks.check_length("p_y_given_x", p, len(pixels))
-    if p.min() < 0 or p.max() > 1 + 1e-6:  # rounding can exceed 1
+    if p.min() < 0 or p.max() > 1 + 1e-6:  # softmax may round to more than 1
         found = f"values from {p.min():g} to {p.max():g}"
         raise DataError("p_y_given_x", found, "probabilities, 0 to 1", "apply softmax to scores")
     n_out = p.shape[1]
     right = label_numbers("y", y, n_out)
     checks.check_length("y", right, len(pixels))
-    called = checks.captions("labels", range(n_out) if labels is None else labels, n_out)
+    called = checks.captions("labels", labels, n_out)
     called = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…" for name in called]
     y_pred, p_pred = p.argmax(axis=1), p.max(axis=1)
     wrong = np.flatnonzero(y_pred != right)
@@ -191,12 +192,12 @@ def plot_mistakes(
     title += "\n(with the probability of the predicted label)"
     pictures = checks.as_pictures("x", pixels[shown])
     longest = max(map(len, called))
-    n_columns = 5 if longest == 1 else 4 if longest <= 4 else 3  # longer names need more room
+    n_columns = 5 if longest == 1 else 4 if longest <= 4 else 3  # long names need room
     return _sheet(pictures, above, n_columns, title, **_ink(pictures, ground))
 
 
 def _message(text):
-    """Return a figure of one sentence."""
+    """Return a figure that shows one sentence."""
     with style():
         figure = new_figure(1.0)
         axes = figure.add_axes((0, 0, 1, 1))  # IPython shows no figure without axes
@@ -206,16 +207,16 @@ def _message(text):
 
 
 def _ink(pictures, ground):
-    """Return the colour scale, from 0 to 1 or to the maximum, that makes ink dark on white."""
+    """Return a colour scale, from 0 to 1 or to the maximum, that makes ink dark on white."""
     one_of("ground", ground, _GROUNDS)
     cmap = "gray" if ground == "light" else "gray_r"
     return {"cmap": cmap, "vmin": 0.0, "vmax": max(1.0, float(pictures.max()))}
 
 
 def _sheet(pictures, above, n_columns, title, below=0.0, **scale):
-    """Draw pictures in rows, each with a caption above it, and leave room below."""
-    # One axes fills the figure. Its coordinates are inches from the top left corner, so that
-    # everything has an exact place, and hundreds of pictures are drawn in no time.
+    """Draw pictures in rows, each with a caption above it, and leave some inches below."""
+    # One axes fills the figure, with inches from the top left corner as its coordinates. So all
+    # places are exact, and hundreds of pictures are drawn quickly.
     if title is not None:
         title = wrapped(text("title", title), WIDTH)
     cell = (WIDTH - 2 * _MARGIN) / n_columns

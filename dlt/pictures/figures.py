@@ -1,9 +1,9 @@
-"""Figures: how they all look, and how they are saved.
+"""Figures: how they look, and how they are saved.
 
 A figure is 6 inches wide, and its smallest text is readable at 600 pixels. Colour-blind readers
-can tell its colours apart. pyplot is not used, so a figure needs no display.
+can tell its colours apart. Figures do not use pyplot, so they need no display.
 
-Source: the colours of lines are those of Okabe and Ito, "Color Universal Design" (2008).
+Source: line colours are from Okabe and Ito, "Color Universal Design" (2008).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import matplotlib.style
 import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter
 
 from dlt.checks import one_of
 from dlt.errors import SettingsError
@@ -35,8 +34,8 @@ SMALL = 8  # points: 11 pixels of 600, the smallest size used
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"  # Okabe and Ito's
 DIVERGING = "RdBu"  # blue for, red against, as on the drawing page
 SEQUENTIAL = "Blues"
-FAINT = "0.45"  # for what matters less; readable on white
-STEPS = [1, 2, 5, 10]  # between ticks, times any power of ten
+FAINT = "0.45"  # for less important text; readable on white
+STEPS = [1, 2, 5, 10]  # between ticks, times a power of ten
 
 _STYLE = {
     "font.size": TEXT,
@@ -47,7 +46,7 @@ _STYLE = {
     "legend.fontsize": TEXT,
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
-    "svg.hashsalt": "dlt",  # names inside an SVG are random without it
+    "svg.hashsalt": "dlt",  # without it, the names inside an SVG are random
 }
 _NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
@@ -56,30 +55,30 @@ _lock = threading.RLock()
 
 @contextlib.contextmanager
 def style():
-    """Make or draw a figure with our settings, whatever the user's are."""
-    # The settings belong to the process: one thread at a time changes them and puts them back.
+    """Make or draw a figure with our settings instead of the user's."""
+    # All threads share the settings, so only one at a time changes them and puts them back.
     with _lock, matplotlib.style.context(["default", _STYLE]):
         yield
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib Figure that shows itself in notebooks, with or without pyplot.
+    """A matplotlib Figure that notebooks show, with or without pyplot.
 
-    It looks the same everywhere: the user's matplotlibrc and style do not change it.
+    It looks the same everywhere: the user's matplotlibrc and style do not affect it.
     """
 
     def draw(self, renderer):
-        """Draw with the settings it was made with."""
+        """Draw with the settings that the figure was made with."""
         with style():
             super().draw(renderer)
 
     def savefig(self, *args, **kwargs):
-        """Save with the settings it was made with; see matplotlib."""
+        """Save with the settings that the figure was made with; see matplotlib."""
         with style():
             super().savefig(*args, **kwargs)
 
     def _repr_png_(self):
-        """Return a PNG for IPython, with twice the pixels shown, for sharp screens."""
+        """Return a PNG for IPython, with twice as many pixels as shown, for sharp screens."""
         png = io.BytesIO()
         self.savefig(png, format="png", dpi=2 * self.dpi, metadata=_NO_DATES["png"])
         width, height = (round(float(n)) for n in self.get_size_inches() * self.dpi)
@@ -88,54 +87,56 @@ class Figure(matplotlib.figure.Figure):
 
 def new_figure(height, **kwargs):
     """Return an empty figure, a whole number of pixels high in every release of matplotlib."""
-    # Some cut off what others round: 4.6 inches of 100 pixels are 459.99999999999994.
+    # 4.6 inches of 100 pixels are 459.99999999999994: some releases round that, others cut it off.
     height = float(np.nextafter(round(height * DPI) / DPI, math.inf))
     return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", **kwargs)
 
 
 def settle(figure):
-    """Lay a figure out once and for all: laid out at each drawing, no two would be equal."""
-    for _ in range(2):  # the first time moves what the second time measures
+    """Fix a figure's layout; a new layout for each drawing would make each a little different."""
+    for _ in range(2):  # the first pass moves what the second one measures
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
 def draw_grid(axes):
-    """Draw a faint grid behind everything, and no frame above and on the right."""
+    """Draw a faint grid behind everything, without a frame at the top and on the right."""
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def plain_numbers():
-    """Return a formatter of ticks that has no factor such as 1e-6 in a place of its own."""
-    return FuncFormatter(_plain_number)
+def draw_star(axes, x, y, label):
+    """Mark the best of several points."""
+    axes.plot(x, y, "*", color="black", markersize=10, markeredgecolor="white",
+              markeredgewidth=0.4, clip_on=False, label=label)  # fmt: skip
 
 
-def _plain_number(value, _):
+def plain_number(value, _):
+    """Return the label of a tick, complete: without a factor, such as 1e-6, beside the axis."""
     return f"{value:.10g}".replace("-", "\N{MINUS SIGN}")
 
 
 def wrapped(text, width):
-    """Return a text of the usual size in lines of a width in inches; a $ begins no formula."""
-    # Not by matplotlib, which before 3.8 lays figures out as if the text were not wrapped.
+    """Break text of the usual size into lines of a width in inches; escape each $."""
+    # matplotlib could wrap it, but before 3.8 it lays figures out as if it had not.
     lines = [textwrap.fill(line, int(13 * width)) for line in text.split("\n")]
     return fitting("\n".join(lines), width, TEXT)
 
 
 def fitting(text, width, size):
-    """Cut the lines of a text to a width in inches; a $ begins no formula."""
+    """Cut the lines of a text to a width in inches; escape each $, which would begin a formula."""
     lines = [_shortened(line, width, size) for line in text.split("\n")]
     return "\n".join(lines).replace("$", r"\$")
 
 
 def _shortened(line, width, size):
-    """Cut a line to as many characters as fit, with an ellipsis for the rest."""
+    """Cut a line to the characters that fit, with an ellipsis for the rest."""
     font = FontProperties(size=size)
 
     def fits(text):
         points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-        return 1.05 * points / 72 + 0.05 <= width  # few pixels set letters wider than this
+        return 1.05 * points / 72 + 0.05 <= width  # with few pixels, letters come out wider
 
     if fits(line):
         return line
@@ -147,7 +148,7 @@ def _shortened(line, width, size):
 
 
 def save_figure(path: str | os.PathLike, figure: matplotlib.figure.Figure) -> None:
-    """Save a figure, whole or not at all; the same figure gives the same bytes.
+    """Save a figure to a file, completely or not at all; the same figure gives the same bytes.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Pictures made like those of a training set: scaled to their shape, or as MNIST's makers did.
+"""Make pictures like those of a training set, by scaling or as the makers of MNIST did.
 
-They scaled each digit in proportion to fit a box of 20 x 20 pixels, and placed its centre of mass
-at the centre of a black field of 28 x 28.
+The makers of MNIST scaled each digit in proportion to fit a box of 20 x 20 pixels, and placed its
+centre of mass at the centre of a black field of 28 x 28.
 
 Source: LeCun, Cortes and Burges, the MNIST page, "THE MNIST DATABASE".
 """
@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from dlt.pictures.reading import box_of
 
-_DARK = 32  # a border darker than this is MNIST's black
-_MIN_CONTRAST = 32  # less than this between ink and ground, of 255, is a blank sheet
+_DARK = 32  # of 255: a darker border counts as black, like MNIST's
+_MIN_CONTRAST = 32  # of 255: with less between ink and ground, a picture is blank
 
 
 class Blank(Exception):
@@ -21,7 +21,7 @@ class Blank(Exception):
 
 
 def prepared(grey, description):
-    """Return a picture as those are that a description describes.
+    """Make a picture like those of a training set.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def prepared(grey, description):
 
 
 def _scaled(grey, description):
-    """Return a picture in the size, and on the ground, that is described; and what was done."""
+    """Give a picture the described size and ground; return it, and the steps."""
     if int(np.max(grey)) - int(np.min(grey)) < _MIN_CONTRAST:
         raise Blank
     steps, size = [], (description.width, description.height)
@@ -59,14 +59,14 @@ def _scaled(grey, description):
 
 
 def _is_on_other_ground(pixels, ground):
-    """Return whether most of the border is dark, where the ground should be light, or light."""
-    # Most of it, as pictures of a scene have no ground: only their median is on one side.
+    """Return whether most of the border is dark but the ground should be light, or vice versa."""
+    # The median of the border is not enough: a scene has no ground, but it has a median.
     low, high = np.percentile(_border(pixels), (25, 75))
     return high < 128 if ground == "light" else ground == "dark" and low > 127
 
 
 def _as_mnist(grey, description):
-    """Return a picture as MNIST's makers would have made it, and what was done."""
+    """Make a picture as the makers of MNIST would have; return it, and the steps."""
     side, to_light = description.height, description.ground == "light"
     pixels = np.asarray(grey)
     bright = 255 - pixels if to_light else pixels
@@ -80,23 +80,23 @@ def _as_mnist(grey, description):
 
 
 def _resized(grey, width, height):
-    # First across, then down: in one call the order depends on the shape and on Pillow's version,
-    # and so do the greys, as each step cuts off what is beyond black and white.
+    # First across, then down. In one call, the order would depend on the shape and on Pillow's
+    # version, and so would the grey values, because each step clips them to 0 to 255.
     across = grey.resize((width, grey.height), Image.Resampling.LANCZOS)
     return across.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _normalized(grey, side):
-    """Return bright ink on a dark ground as MNIST's makers would have made it, and the steps."""
+    """Do for bright ink on a dark ground what `_as_mnist` does."""
     shrunk = grey.reduce(-(-max(grey.size) // (40 * side)))  # for speed, and against noise
     smooth = _without_grain(shrunk, 2 * side)
     ink, had_specks = _ink_without_specks(np.asarray(smooth))
     ink = _cropped(ink)
     height, width = (max(1, round(n * box_of(side) / max(ink.shape))) for n in ink.shape)
     ink = np.asarray(_resized(Image.fromarray(ink), width, height))
-    if not ink.any():  # specks so small and far apart that scaling dissolves them
+    if not ink.any():  # scaling can dissolve specks that are small and far apart
         raise Blank
-    ink = np.rint(ink * (255 / ink.max())).astype(np.uint8)  # a thin pen fades when scaled down
+    ink = np.rint(ink * (255 / ink.max())).astype(np.uint8)  # thin lines fade when scaled down
     steps = {"grain averaged out": smooth.size != shrunk.size, "specks left out": had_specks}
     done = [step for step, was_done in steps.items() if was_done]
     return _centred(ink, side), [*done, f"cropped, scaled to {width} x {height}, centred"]
@@ -107,7 +107,7 @@ def _is_dark_on_light(grey):
     ground = _ground(grey)
     if not 64 <= ground <= 191:
         return bool(ground > 127)
-    # A middling grey could be badly lit paper or a pale blackboard: the ink is what differs more.
+    # A medium grey is badly lit paper or a pale blackboard: the ink is what differs more from it.
     darkest, brightest = np.percentile(grey, (0.5, 99.5))
     return bool(ground - darkest > brightest - ground)
 
@@ -117,14 +117,14 @@ def _border(grey):
 
 
 def _ground(grey):
-    """Return the background's grey value: the median of the border."""
+    """Return the grey value of the background, which is the median of the border."""
     return float(np.median(_border(grey)))
 
 
 def _without_grain(grey, shortest):
-    """Average a picture down until its paper is smooth, or its longest side is near `shortest`."""
-    # The mean of n x n pixels has an n-th of their grain. A sixteenth of the ink is smooth enough:
-    # the soft edges of ink, clear from a quarter on, do not fray. Without grain nothing changes.
+    """Average a picture down until its paper is smooth, or its longer side is near `shortest`."""
+    # The mean of n x n pixels has an n-th of their grain. A sixteenth of the ink's contrast is
+    # smooth enough: clear ink starts at a quarter, so its edges do not fray.
     for factor in range(1, max(1, max(grey.size) // shortest) + 1):
         smooth = grey.reduce(factor)
         pixels = np.asarray(smooth)
@@ -134,7 +134,7 @@ def _without_grain(grey, shortest):
 
 
 def _grain(grey):
-    """Return how much the border's greys differ over a short way: four fifths do by less.
+    """Return the 80th percentile of differences in grey over a short distance along the border.
 
     Examples
     --------
@@ -142,12 +142,12 @@ def _grain(grey):
     >>> [float(_grain(np.tile(line, (100, 1)))) for line in (uneven, grainy)]
     [2.0, 40.0]
     """
-    # The way is 1 % of the side: longer than the blobs of grain, too short for uneven light to
-    # matter. The last fifth is for the edges of ink that reaches the border. (The median would be
-    # near 0 on overexposed paper, half of which is plain 255.)
+    # The distance is 1 % of a side: longer than the blobs of grain, too short for uneven light to
+    # matter. The other 20 % are for the edges of ink on the border. (The median would be near 0 on
+    # overexposed paper, half of which is plain 255.)
     border = _border(grey).astype(np.int16)
-    way = 1 + len(border) // 400
-    return np.percentile(np.abs(border[way:] - border[:-way]), 80)
+    distance = 1 + len(border) // 400
+    return np.percentile(np.abs(border[distance:] - border[:-distance]), 80)
 
 
 def _check_contrast(grey):
@@ -156,12 +156,12 @@ def _check_contrast(grey):
 
 
 def _ink(grey):
-    """Return (h, w) uint8: the background at 0, the brightest ink at 255."""
+    """Return the ink as uint8, shape (height, width): background 0, brightest ink 255."""
     _check_contrast(grey)
     ground = _ground(grey)
     peak = float(grey.max()) - ground
-    # Everything under the floor is background. It lies above most of the border, whose unevenness
-    # shows how bad the light is; a digit may cover up to 30 % of the border without raising it.
+    # Everything below the floor is background. The floor is above most of the border, whose
+    # unevenness shows how bad the light is. Ink on up to 30 % of the border does not raise it.
     unevenness = np.percentile(np.abs(_border(grey) - ground), 70)
     floor = min(max(0.1 * peak, 1.3 * unevenness), 0.6 * peak)
     ink = (grey.astype(np.float32) - (ground + floor)) * (255 / (peak - floor))
@@ -170,8 +170,8 @@ def _ink(grey):
 
 def _ink_without_specks(grey):
     """Return the ink without specks, and whether there were any."""
-    # A speck can be darker than a pale pencil. Without that peak, fainter specks show: the ink is
-    # measured again, and two rounds find both.
+    # A speck can be stronger than a pale pencil. Without it, fainter specks become visible, so a
+    # second round finds these.
     ink, had_specks = _ink(grey), False
     for _ in range(2):
         specks = _specks(ink)
@@ -184,7 +184,7 @@ def _ink_without_specks(grey):
 
 
 def _specks(ink):
-    """Return where the ink is dust: pieces smaller than a square of half the pen's width.
+    """Return where the ink is dust: in pieces smaller than a square of half the pen's width.
 
     Examples
     --------
@@ -195,8 +195,8 @@ def _specks(ink):
     >>> [bool(_specks(ink)[place]) for place in ((30, 4), (6, 13), (15, 13))]
     [False, False, True]
     """
-    # No pen leaves a mark smaller than its point: a dot has pi times that area, a dash more. The
-    # pen's width is the largest piece's mean width, so a pen of 2 pixels loses nothing at all.
+    # A pen leaves no mark smaller than its point: a dot has pi times that area, and a dash more.
+    # The pen's width is the mean width of the largest piece. With a pen of 2 pixels, all ink stays.
     pieces, _ = ndimage.label(ink > 0, structure=np.ones((3, 3)))  # corners connect as well
     areas = np.bincount(pieces.ravel())
     areas[0] = 0  # the background
@@ -206,21 +206,21 @@ def _specks(ink):
 
 
 def _mean_width(piece):
-    """Return how wide a stroke is, a 2-d bool array: twice its area by its perimeter."""
+    """Return the mean width of a stroke, a 2-d bool array: twice its area over its perimeter."""
     framed = np.pad(piece, 1)
     perimeter = sum(np.count_nonzero(np.diff(framed, axis=axis)) for axis in (0, 1))
     return float(2 * np.count_nonzero(piece) / perimeter)
 
 
 def _cropped(ink):
-    """Cut to the rows and columns with clear ink: a quarter of the peak, so that haze is out."""
+    """Cut to the rows and columns with clear ink, a quarter of the peak or more."""
     return ink[ndimage.find_objects((ink >= 64).astype(np.int8))[0]]
 
 
 def _centred(box, side):
-    """Place `box` in a black field, its centre of mass at the field's centre, all of it inside."""
-    # The centre is pixel side / 2 counted from 0: in MNIST's files, every digit's centre of mass
-    # is in [13.5, 14.5), both down and across.
+    """Place a box in a black field, its centre of mass as near the field's centre as it fits."""
+    # The centre is pixel side / 2, counted from 0: in MNIST's files, the centre of mass of each
+    # digit is in [13.5, 14.5), down and across.
     field = np.zeros((side, side), dtype=np.uint8)
     top, left = (
         int(np.clip(np.ceil(side / 2 - 0.5 - centre), 0, side - size))

@@ -1,7 +1,7 @@
-"""Pictures to rows: your own picture, prepared the way a model's training pictures were.
+"""Pictures to rows: your own picture, prepared like a model's training pictures.
 
-A model trained on MNIST knows nothing but digits of one size, centred, bright on black
-(`dlt.pictures.normalizing`), so a photograph or a drawing has to become such a digit first.
+A model trained on MNIST knows only digits of one size, centred, bright on black, so a photograph or
+a drawing has to become such a digit first (`dlt.pictures.normalizing`).
 """
 
 from __future__ import annotations
@@ -23,48 +23,44 @@ def read_picture(
 ) -> tuple[np.ndarray, str]:
     """Read one picture as the row that a model expects.
 
-    It is made grey, and inverted if the model's pictures are on a light ground
-    and this one is on a dark one, or the other way round.
+    It becomes grey, and is inverted if it is on a dark ground and the model's pictures are on a
+    light one, or the other way round.
 
-    For a model of pictures that are centred in a margin, as MNIST's are, the
-    background, its grain and specks of dust are removed. The ink is cropped,
-    scaled in proportion until its longest side is 20/28 of the field's side,
-    and placed with its centre of mass at the centre of the field (or as near
-    as the field's edges allow). A picture that has the field's size and ground
-    is taken as it is. For any other model, the whole picture is scaled to the
-    size of the model's.
+    If the model's pictures are centred in a margin, as MNIST's are, the background, its grain and
+    specks of dust are removed. The ink is cropped, scaled in proportion until its longer side is
+    20/28 of the field's side, and placed with its centre of mass at the centre of the field, or as
+    close as the edges allow. A picture that already has the field's size and ground is left as it
+    is. For any other model, the whole picture is scaled to the size of the model's pictures.
 
-    Transparent parts count as white; of an animation the first frame is taken;
-    a camera's orientation mark is obeyed.
+    Transparent parts count as white. Of an animation, the first frame counts. A camera's
+    orientation mark is obeyed.
 
     Parameters
     ----------
     path : str or os.PathLike
         A PNG, JPEG, BMP, GIF or WebP file; see `dlt.files.grey`.
     description : Description
-        Of the model's training data, as `dlt.Predictor` has it.
+        Of the model's training data, such as that of a `dlt.Predictor`.
 
     Returns
     -------
     row : ndarray, float32, shape (height * width,)
-        From 0, black, to white: greys divided by 256, as in MNIST; or by 255, where the model's
-        scale is 1.
+        Grey values, black is 0, divided by 256 as in MNIST, or by 255 if the model's scale is 1.
     note : str
         What was done, in one phrase.
 
     Raises
     ------
     DataError
-        The file is missing, not a picture, damaged, too large or blank; or the description is not
-        of pictures.
+        The file is missing, not a picture, damaged, too large or blank, or the model's data are
+        not pictures.
 
     Notes
     -----
-    A speck is a piece that touches no other ink and is smaller than a square of
-    half the pen's width, so dots and broken strokes stay. Whatever is larger
-    counts as ink: the shadow of a hand over part of the paper, the table around
-    it, a frame, the rules of ruled paper, corners that the lens left dark. So
-    crop a photograph to the paper around the digit, and light it evenly.
+    A speck is a piece that touches no other ink and is smaller than a square of half the pen's
+    width, so dots and broken strokes stay. Everything larger counts as ink: the shadow of a hand on
+    the paper, the table around it, a frame, the lines of ruled paper, dark corners from the lens.
+    So crop a photograph to the paper around the digit, and light it evenly.
 
     Examples
     --------
@@ -95,7 +91,7 @@ def read_picture(
 
 
 def white_of(description: Description) -> int:
-    """Return what greys are divided by, to be on the scale of training data."""
+    """Return what to divide grey values by, for the scale of the training data."""
     return 255 if description.scale == 1 else 256
 
 
@@ -107,23 +103,22 @@ def check_pictures(what: str | os.PathLike, description: Description) -> None:
     >>> check_pictures("iris.npz", Description())
     Traceback (most recent call last):
         ...
-    dlt.errors.DataError: iris.npz: found a model of rows that are no pictures; expected one of \
-pictures; train it on pictures, or give it rows: predict.py --dataset
+    dlt.errors.DataError: iris.npz: found a model whose inputs are not pictures; expected one \
+trained on pictures; for rows of numbers, use predict.py --dataset
     """
     if description.height is None:
-        found, remedy = "a model of rows that are no pictures", "give it rows: predict.py --dataset"
-        raise DataError(what, found, "one of pictures", f"train it on pictures, or {remedy}")
+        remedy = "for rows of numbers, use predict.py --dataset"
+        found = "a model whose inputs are not pictures"
+        raise DataError(what, found, "one trained on pictures", remedy)
 
 
 def pictures_in(path: str | os.PathLike) -> list[str]:
-    """Return the pictures in a folder and its sub-folders, in order of their names.
-
-    A file is returned as it is.
+    """Return the pictures in a folder and its subfolders, by name; return a file as it is.
 
     Raises
     ------
     DataError
-        There is none.
+        The folder has no pictures.
     """
     path = os.fspath(path)
     if not os.path.isdir(path):
@@ -141,7 +136,7 @@ def pictures_in(path: str | os.PathLike) -> list[str]:
 
 
 def box_of(side):
-    """Return the side of the box that a digit is scaled to fill, in a field of `side` pixels.
+    """Return the side of the box for a digit, in pixels, in a field of `side` pixels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The figure of a search: validation error against each setting.
+"""A search as a figure: validation error against each setting.
 
 Source: page "Getting Started", section "Testing".
 """
@@ -20,32 +20,33 @@ from dlt.runs.folder import SEED
 from dlt.significance import wilson
 
 _MOST_COLUMNS = 3
-_LETTERS = 30  # of the name of a value
-_MANY = 30  # candidates, which are faint then, or values, which no line joins
-_PANEL, _LINE, _LEGEND = 2.3, 0.18, 0.35  # inches high, as all lengths here
-_UPRIGHT = 0.8  # the longest name that stands upright
-_APART = 0.15  # two such names
+_LETTERS = 30  # most characters of the name of a value
+_MANY = 30  # more candidates are faint, and no line joins more values
+# Lengths are in inches.
+_PANEL, _LINE, _LEGEND = 2.3, 0.18, 0.35  # heights
+_UPRIGHT = 0.8  # height of the longest upright name
+_APART = 0.15  # least distance between upright names
 
 
 def plot_selection(outcomes: Iterable[Any]) -> figures.Figure:
     """Show the validation errors of candidates against each setting.
 
     Each setting with more than one value has a panel. Positive numbers that span more than a
-    factor of 10 are on a logarithmic axis. Seeds, and values with 0, text, truth values or None
-    among them, are evenly spaced. A setting that a candidate does not have is "default".
+    factor of 10 have a logarithmic axis. Seeds are evenly spaced, and so are values that include 0,
+    text, truth values or None. A setting that a candidate does not have is called "default".
 
     Parameters
     ----------
     outcomes : iterable of Outcome
-        Such as those of a `Selection`: each has ``settings``, a dict, and ``validation``, a
-        `Score` or None. The figure counts those without a score, and leaves them out.
+        Such as those of a `Selection`: each has ``settings``, a dict, and ``validation``, a `Score`
+        or None. Those without a score are left out; the figure says how many.
 
     Returns
     -------
     Figure
-        A line joins the best of each value, up to 30 of them. A star marks the winner, the first
-        with the lowest error. If errors are counted, a band is its 95 % Wilson interval:
-        candidates inside can hardly be told from the winner.
+        A line joins the best candidates for each value, up to 30 values. A star marks the winner,
+        the first with the lowest error. If errors are counted, a band shows its 95 % Wilson
+        interval: the winner is hardly better than other candidates inside.
 
     Raises
     ------
@@ -74,11 +75,11 @@ def plot_selection(outcomes: Iterable[Any]) -> figures.Figure:
     if not shown:
         found = f"{len(outcomes)} candidates, none with a score"
         raise SettingsError("outcomes", found, "one or more with a score")
-    winner = min(shown, key=lambda outcome: outcome.validation.fraction)
-    counted = isinstance(winner.validation.n_errors, int)
+    counted = isinstance(shown[0].validation.n_errors, int)
     factor, unit = (100, " (%)") if counted else (1, "")
     errors = [factor * outcome.validation.fraction for outcome in shown]
-    best = shown.index(winner)
+    best = errors.index(min(errors))
+    winner = shown[best]
     lowest = f"{errors[best]:.2f} %" if counted else f"{errors[best]:.4g}"
     title = _title(lowest, winner.settings, len(outcomes) - len(shown), len(outcomes))
     panels = _panels([outcome.settings for outcome in shown])
@@ -100,18 +101,18 @@ def plot_selection(outcomes: Iterable[Any]) -> figures.Figure:
         for axes in grid[:, 0]:
             axes.set_ylabel("validation error" + unit)
         grid[0, 0].yaxis.set_major_locator(MaxNLocator(6, steps=figures.STEPS))
-        grid[0, 0].yaxis.set_major_formatter(figures.plain_numbers())
+        grid[0, 0].yaxis.set_major_formatter(figures.plain_number)
         for axes in grid.flat[len(panels) :]:
             axes.remove()
         described = [axes.get_legend_handles_labels() for axes in figure.axes]
-        most = max(described, key=lambda found: len(found[0]))  # a panel may have no line
+        most = max(described, key=lambda found: len(found[0]))  # some panels have no line
         figure.legend(*most, loc="lower center", ncol=4, frameon=False)
         figures.settle(figure)
     return figure
 
 
 def _title(lowest, settings, n_failed, n):
-    """Name the winner, and count the candidates that are not shown."""
+    """Return a title with the winner, and how many candidates are not shown."""
     named = ", ".join(f"{name}={_name(value)}" for name, value in settings.items())
     title = figures.wrapped(f"Winner: {lowest}{' with ' if named else ''}{named}", 5.6)
     if n_failed:
@@ -120,7 +121,7 @@ def _title(lowest, settings, n_failed, n):
 
 
 def _panels(candidates):
-    """Return the values of each setting that varies, or of one that does not; seeds come last."""
+    """Return the values of each setting that varies, or of one if none does; seeds come last."""
     names = [name for name in dict.fromkeys(itertools.chain(*candidates)) if name != SEED]
     panels = {
         name: [_plain(settings.get(name, "default")) for settings in candidates]
@@ -131,7 +132,7 @@ def _panels(candidates):
 
 
 def _plain(value):
-    """Return a number as it is, and all else as text."""
+    """Return a number as it is, and anything else as text."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     return value if is_number else str(value)
 
@@ -157,15 +158,14 @@ def _draw_panel(axes, setting, values, errors, best, width):
     if 1 < len(ordered) <= _MANY:
         axes.plot([*places.values()], [lowest[value] for value in ordered],
                   color=figures.VERMILLION, label="best of each value")  # fmt: skip
-    axes.plot(x[best], errors[best], "*", color="black", markersize=10, markeredgecolor="white",
-              markeredgewidth=0.4, label="winner")  # fmt: skip
+    figures.draw_star(axes, x[best], errors[best], "winner")
     axes.set_xlabel(figures.wrapped(setting, width))
     figures.draw_grid(axes)
     _name_places(axes, [*places.values()], [_name(v) for v in ordered], x[best], width)
 
 
 def _name_places(axes, x, names, first, width):
-    """Name places on an axis: one of them first, and as many more as there is room for."""
+    """Name places on an axis: first one of them, then as many others as fit."""
     scale = axes.xaxis.get_transform()
     at = scale.transform(np.array(x, float))
     pitch = 1 / max(1, len(x) - 1)  # of a span of 1

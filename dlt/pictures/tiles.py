@@ -18,8 +18,7 @@ from PIL import Image
 from dlt.checks import inputs, one_of, real_numbers, sequence, whole_number
 from dlt.errors import DataError, SettingsError
 from dlt.files.writing import write_atomically
-from dlt.pictures.checks import captions as checked_captions
-from dlt.pictures.checks import scale_end, side_of, weight_pictures
+from dlt.pictures import checks
 from dlt.pictures.digits import plot_weights
 from dlt.pictures.figures import ending
 
@@ -37,21 +36,21 @@ def tile_images(
     spacing: int = 1,
     scale_rows: bool = False,
 ) -> Image.Image:
-    """Put pictures, one in each row of a matrix, side by side into one grey image.
+    """Put the pictures in the rows of a matrix side by side into one grey image.
 
     Parameters
     ----------
     rows : array, shape (N, n_in)
-        Pixels from 0, black, to 1, white: k/256 becomes the grey value k.
+        Pixels from 0 (black) to 1 (white); k/256 becomes the grey value k.
     image_shape : (int, int), optional
         Height and width of a picture; by default it is square.
     tile_shape : (int, int), optional
-        Rows and columns of pictures; by default about as many rows as columns. Places without
-        a picture are black.
+        Rows and columns of pictures; by default about as many rows as columns. Empty places are
+        black.
     spacing : int
-        Black pixels between pictures, 0 or more.
+        Black pixels between pictures, 0 to 1000.
     scale_rows : bool
-        Stretch each row, such as weights, so that its least value is black and its greatest
+        Stretch each row, such as weights, so that its lowest value is black and its highest is
         white. A row of equal values is black.
 
     Returns
@@ -73,7 +72,7 @@ def tile_images(
     pixels = inputs("rows", rows, dtype="float64")
     n, n_in = pixels.shape
     if image_shape is None:
-        height = width = side_of(n_in, "rows")
+        height = width = checks.side_of(n_in, "rows")
     else:
         height, width = _pair("image_shape", image_shape)
     if height * width != n_in:
@@ -89,11 +88,10 @@ def tile_images(
         raise SettingsError("tile_shape", found, f"room for {n} pictures")
     spacing = whole_number("spacing", spacing, 0, 1000)
     down, across = height + spacing, width + spacing
-    tiles = np.zeros((n_down * n_across, down, across), np.uint8)
-    tiles[:n, :height, :width] = _grey(pixels, scale_rows).reshape(n, height, width)
-    rows_of_tiles = tiles.reshape(n_down, n_across, down, across).swapaxes(1, 2)
-    paper = rows_of_tiles.reshape(n_down * down, n_across * across)
-    return Image.fromarray(paper[: n_down * down - spacing, : n_across * across - spacing])
+    tiles = Image.new("L", (n_across * across - spacing, n_down * down - spacing))
+    for i, picture in enumerate(_grey(pixels, scale_rows).reshape(n, height, width)):
+        tiles.paste(Image.fromarray(picture), (i % n_across * across, i // n_across * down))
+    return tiles
 
 
 def animate_weights(
@@ -102,12 +100,12 @@ def animate_weights(
     labels: Sequence | None = None,
     ground: str = "dark",
 ) -> list[Image.Image]:
-    """Draw the weights of a model at several moments, all on one colour scale.
+    """Draw the weights of a model at several times, all on one colour scale.
 
     Parameters
     ----------
     weights : iterable of arrays, each of shape (n_in, n_out) or (height, width, n_out)
-        As `plot_weights` takes them; such as those of the snapshots of a run.
+        As for `plot_weights`, such as those of the snapshots of a run.
     captions : sequence of str
         The title of each frame.
     labels, ground
@@ -125,13 +123,14 @@ def animate_weights(
     [('RGB', 600), ('RGB', 600)]
     """
     arrays = [real_numbers("weights", W) for W in sequence("weights", weights)]
-    titles = checked_captions("captions", captions, len(arrays))
+    titles = checks.captions("captions", captions, len(arrays))
     if not arrays:
         raise DataError("weights", "none", "one W for each frame")
     shapes = sorted({W.shape for W in arrays})
     if len(shapes) > 1:
         raise DataError("weights", f"the shapes {shapes[0]} and {shapes[1]}", "one shape")
-    limit = scale_end("weights", [np.abs(weight_pictures("weights", W)).max() for W in arrays])
+    peaks = [np.abs(checks.weight_pictures("weights", W)).max() for W in arrays]
+    limit = checks.scale_end("weights", peaks)
     return [
         _frame(plot_weights(W, labels, limit, title, ground)) for W, title in zip(arrays, titles)
     ]
@@ -143,18 +142,20 @@ def save_animation(
     milliseconds: int = 200,
     last_milliseconds: int = 2000,
 ) -> None:
-    """Save frames as a GIF that runs for ever, whole or not at all, with the same bytes each time.
+    """Save frames as a GIF that repeats for ever, completely or not at all.
+
+    The same frames give the same bytes.
 
     Parameters
     ----------
     path : str or os.PathLike
         Ends in ``.gif``.
     frames : iterable of PIL.Image.Image
-        At least one, all of one size, 1 to 65535 pixels each way. They share 255 colours. Equal
-        frames in a row become one, shown for their time together.
+        One or more, all of the same size, 1 to 65535 pixels each way. They share 255 colours. Equal
+        frames in a row become one, which is shown for as long as all of them.
     milliseconds, last_milliseconds : int
-        How long each frame is shown, and the last one: 20 to 60000, in steps of 10, and at most
-        655350 in all, as a GIF shows no picture longer.
+        How long to show each frame, and the last one: 20 to 60000 in steps of 10, and at most
+        655350 together, the longest that a GIF can show a frame.
 
     Examples
     --------
@@ -174,8 +175,8 @@ def save_animation(
     if each * (n - 1) + last > _LONGEST_SHOWN:
         found = f"{each} for each of {n} frames and {last} for the last"
         raise SettingsError("milliseconds", found, f"at most {_LONGEST_SHOWN} in all")
-    # All frames together get their colours, so that none flickers: 255 of them, as Pillow marks
-    # what is as in the frame before with one more, which makes the file a third as large.
+    # One palette for all frames, so that none flickers. It has 255 colours: Pillow needs one more,
+    # for pixels that are as in the frame before, which makes the file a third as large.
     strip = Image.new("RGB", (width, n * height))
     for i, image in enumerate(images):
         strip.paste(image.convert("RGB"), (0, i * height))

@@ -1,6 +1,6 @@
 // The drawing: strokes on a canvas. The ink is black on nothing; the paper is the page's.
 
-/** Width of the pen, as a part of the paper's shorter side: digits of usual size get strokes like MNIST's. */
+/** Width of the pen, as a part of the paper's shorter side: gives digits strokes like MNIST's. */
 const PEN = 0.08;
 
 /** Most pixels along a side of the canvas; read_picture averages larger pictures down first. */
@@ -73,7 +73,7 @@ class Drawing {
       const [{ x: left, y: top }] = stroke;
       context.beginPath();
       if (stroke.every(({ x, y }) => x === left && y === top)) {
-        // not every browser draws the round ends of a line without length
+        // some browsers draw nothing for a line without length
         context.arc(left * width, top * height, context.lineWidth / 2, 0, 2 * Math.PI);
         context.fill();
       } else {

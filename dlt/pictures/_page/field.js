@@ -1,11 +1,11 @@
 // From a drawing to the field that the model sees: the steps of dlt.read_picture, rounded where
-// it rounds. The search for background, grain and specks is left out, as the page knows what is
-// ink. (So ink along most of the paper's edge, and a dot that the edge cuts off, stay ink here.)
+// it rounds. It does not look for background, grain and specks, because the page knows what is ink.
+// (So ink along most of the paper's edge stays ink, and so does a dot that the edge cuts off.)
 
-/** Fainter drawings count as none, of 255. */
+/** Drawings fainter than this, of 255, count as empty. */
 const MIN_CONTRAST = 32;
 
-/** Pillow resizes with whole numbers, 22 bits after the point. */
+/** Pillow resizes with whole numbers that have 22 bits after the point. */
 const PRECISION = 2 ** 22;
 
 /** A grey picture. @typedef {{grey: Uint8Array, width: number, height: number}} Picture */
@@ -83,7 +83,7 @@ function lanczos(x) {
  */
 function shares(from, to) {
   const scale = from / to;
-  const stretch = Math.max(scale, 1); // scaled down, a pixel is made of more than its neighbours
+  const stretch = Math.max(scale, 1); // when scaled down, a pixel is made of more pixels
   return Array.from({ length: to }, (_, i) => {
     const centre = (i + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - 3 * stretch + 0.5));

@@ -29,7 +29,7 @@ class KeyboardPen {
   /** @param {KeyboardEvent} event */
   press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) {
-      this.held.clear(); // a Mac does not report keys that are released now
+      this.held.clear(); // a Mac does not report when keys are released now
       return;
     }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -10,14 +10,14 @@ const pen = new KeyboardPen(byId("pen"), drawing, say);
 let frame = null;
 let quiet = null;
 
-/** Give paper and pen their size: 22 rem for the longer side, where there is room. */
+/** Set the size of paper and pen: 22 rem for the longer side, if there is room. */
 function fitPaper() {
   const share = drawing.width / Math.max(drawing.width, drawing.height);
   byId("paper").parentElement.style.maxWidth = `${22 * share}rem`;
   byId("pen").style.width = `${(100 * PEN * Math.min(drawing.width, drawing.height)) / drawing.width}%`;
 }
 
-/** Read a line out, to users of screen readers. @param {string} line */
+/** Say a line to users of screen readers. @param {string} line */
 function say(line) {
   byId("status").textContent = line;
 }

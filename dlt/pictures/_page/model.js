@@ -47,7 +47,7 @@ class Model {
     this.b = decodeFloats(saved.b);
     this.nOut = this.b.length;
     this.nIn = this.W.length / this.nOut;
-    /** 99 of 100 weights are smaller: the end of one scale of colours for all labels. */
+    /** The end of the colour scale, the same for all labels: 99 % of the weights are smaller. */
     this.limit = this.W.map(Math.abs).sort()[Math.floor(0.99 * (this.W.length - 1))];
   }
 

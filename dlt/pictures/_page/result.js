@@ -1,9 +1,9 @@
 // What the page shows: probabilities, the field, the weights and their votes.
 
 const EMPTY = "Nothing is drawn yet.";
-const TOO_LARGE = "No answer: its numbers are too large.";
+const TOO_LARGE = "No answer: the model's numbers are too large.";
 
-/** A label of more characters is shown in smaller letters. */
+/** Labels with more characters get smaller letters. */
 const LONG = 3;
 
 /** @param {string} id @returns {HTMLElement} */
@@ -146,7 +146,7 @@ class Result {
 }
 
 /**
- * Explain the score, in numbers that add up as they are written.
+ * Explain the score in numbers that add up as shown.
  * @param {string} label
  * @param {number} score
  * @param {number} bias
