@@ -244,7 +244,7 @@ def _draw_snapshots(run_folder, history, predictor, log):
 
 
 def _draw_examples(predictor, dataset, examples, log):
-    """Return figures that need the data, by name, with what they show; and why there are none."""
+    """Return the figures that need data, by name, with what they show; or why there are none."""
     try:
         train_set, x, y = _load_examples(predictor, dataset, examples, log)
     except DltError as error:

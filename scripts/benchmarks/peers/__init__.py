@@ -112,11 +112,3 @@ def check_loss(total):
     """Check the sum of an epoch's losses, which every competitor therefore has to compute."""
     if not math.isfinite(total):
         raise FloatingPointError(f"training diverged: the sum of the losses is {total}")
-
-
-def demand_jax_gpu():
-    """Raise `Unavailable` unless JAX computes on a GPU."""
-    import jax
-
-    if jax.default_backend() != "gpu":
-        raise Unavailable("JAX found no GPU")

@@ -2,15 +2,16 @@
 
 import functools
 
-from peers import LEARNING_RATE, check_loss, demand_jax_gpu, sizes, whole_minibatches
+from peers import LEARNING_RATE, Unavailable, check_loss, sizes, whole_minibatches
 
 
 def prepare(datasets, batch_size, device):
     """Return a function that trains one epoch and returns the number of validation errors."""
+    import jax
     import jax.numpy as jnp
 
-    if device == "gpu":
-        demand_jax_gpu()
+    if device == "gpu" and jax.default_backend() != "gpu":
+        raise Unavailable("JAX found no GPU")
     train_set, valid_set = datasets
     n_in, n_out = sizes(train_set)
     train_epoch, count_errors = _compiled()

@@ -27,7 +27,9 @@ def prepare_with(update, datasets, batch_size, device, requires_grad):
     import torch
     from torch.nn.functional import linear
 
-    where = _device(device)
+    if device == "gpu" and not torch.cuda.is_available():
+        raise Unavailable("PyTorch found no GPU")
+    where = "cuda" if device == "gpu" else "cpu"
     train_set, valid_set = datasets
     n_in, n_out = sizes(train_set)
     batches_x, batches_y = _tensors(whole_minibatches(train_set, batch_size), where)
@@ -45,14 +47,6 @@ def prepare_with(update, datasets, batch_size, device, requires_grad):
         return n_errors
 
     return epoch
-
-
-def _device(device):
-    import torch
-
-    if device == "gpu" and not torch.cuda.is_available():
-        raise Unavailable("PyTorch found no GPU")
-    return torch.device("cuda" if device == "gpu" else "cpu")
 
 
 def _tensors(pair, where):
