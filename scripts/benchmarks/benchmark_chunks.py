@@ -1,10 +1,11 @@
 #!/usr/bin/env python
 """Measure training on data in chunks: its speed compared with data in memory, and its memory."""
 
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import statistics
-import subprocess
 import sys
 import time
 
@@ -30,7 +31,6 @@ def parse(argv):
     add("--chunk-mb", type=positive_int, default=32, metavar="MB", help="size of a chunk")
     add("--output-dir", default=os.path.join("runs", "chunks"), metavar="FOLDER",
         help="where the generated data and chunks.json go")
-    add("--worker", help="used by the benchmark itself")
     return parser.parse_args(argv)
 # fmt: on
 
@@ -38,8 +38,6 @@ def parse(argv):
 @script
 def main(argv=None):
     args = parse(argv)
-    if args.worker:
-        return work(json.loads(args.worker))
     from dlt.files.writing import prepare_output_dir, write_text
 
     prepare_output_dir(args.output_dir, "the data")
@@ -53,7 +51,7 @@ def main(argv=None):
             for kind in kinds:
                 task = dict(paths, kind=kind, chunk_bytes=args.chunk_mb << 20, n=n,
                             n_epochs=EPOCHS.get(n, 3))  # fmt: skip
-                rounds[kind].append(run_worker(task))
+                rounds[kind].append(in_own_process(task))
         found.append(summary(n, rounds, sequential_rate(paths["x"]), args.chunk_mb))
         print(json.dumps(found[-1]))
         os.unlink(paths["x"])
@@ -79,14 +77,14 @@ def generate(folder, n):
     return paths
 
 
-def run_worker(task):
-    command = [sys.executable, os.path.abspath(__file__), "--worker", json.dumps(task)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def in_own_process(task):
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+        return pool.submit(work, task).result()
 
 
 def work(task):
-    """Train in this process; print the seconds and the peak of memory of each epoch."""
+    """Train in this process; return the seconds and the peak of memory of each epoch."""
     import numpy as np
 
     import dlt
@@ -124,7 +122,7 @@ def work(task):
     trainer.run(n_epochs=task["n_epochs"], patience=patience, on_validation=note)
     seconds = [after - before for before, after in zip([0, *times], times)]
     above = [(peak - start) / (1 << 20) for peak in peaks]
-    print(json.dumps({"seconds": seconds, "peak_above_start_mb": above}))
+    return {"seconds": seconds, "peak_above_start_mb": above}
 
 
 def evict(path):
