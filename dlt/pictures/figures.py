@@ -163,8 +163,7 @@ def save_figure(path: str | os.PathLike, figure: matplotlib.figure.Figure) -> No
     >>> path = os.path.join(tempfile.mkdtemp(), "weights.png")
     >>> save_figure(path, plot_weights(np.eye(4)))
     """
-    kind = ending(path)
-    one_of(os.fspath(path), kind, FORMATS)
+    kind = ending(path, FORMATS)
     if not isinstance(figure, matplotlib.figure.Figure):
         expected = "a matplotlib Figure, such as plot_weights returns"
         raise SettingsError("figure", type(figure).__name__, expected)
@@ -175,6 +174,8 @@ def save_figure(path: str | os.PathLike, figure: matplotlib.figure.Figure) -> No
     write_atomically(path, lambda file: file.write(content.getvalue()))
 
 
-def ending(path):
-    """Return the ending of a file's name in lower case, without the dot."""
-    return os.path.splitext(os.fspath(path))[1].lower()[1:]
+def ending(path, allowed):
+    """Check the ending of a file's name; return it in lower case, without the dot."""
+    found = os.path.splitext(os.fspath(path))[1].lower()[1:]
+    one_of(os.fspath(path), found, allowed)
+    return found

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from dlt.checks import inputs, one_of, real_numbers, sequence, whole_number
+from dlt.checks import inputs, real_numbers, sequence, whole_number
 from dlt.errors import DataError, SettingsError
 from dlt.files.writing import write_atomically
 from dlt.pictures import checks
@@ -166,7 +166,7 @@ def save_animation(
     ...     animation.n_frames
     3
     """
-    one_of(os.fspath(path), ending(path), ("gif",))
+    ending(path, ["gif"])
     images = sequence("frames", frames)
     width, height = _size_of(images)
     each = whole_number("milliseconds", milliseconds, 20, 60000)
