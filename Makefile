@@ -1,23 +1,23 @@
-# make train : train on MNIST, or on the embedded digits where MNIST cannot be had
-# make test  : lint, tests, doctests and every script as a process, on up to four cores
-# make test-quick : the same without what is long by nature, such as the browser and the soak
-# make test-engines : the tests on every Python found here, or on ONLY="newest oldest" or ONLY=3.12
+# make train : train on MNIST, or on the digits that come with dlt if MNIST cannot be downloaded
+# make test  : lint, tests, doctests and every script, on up to four cores
+# make test-quick : the same without the slow tests
+# make test-engines : the tests on every Python found, or on ONLY="newest oldest" or ONLY=3.12
 # make docs  : run the tutorial and build the HTML pages, including the API reference
-# make notebook : run docs/getting_started.md and keep its results in docs/getting_started.ipynb
+# make notebook : run docs/getting_started.md and store the result as docs/getting_started.ipynb
 # make bench : time dlt and its peers on the same work (docs/performance.md)
-# make fuzz  : look for files that a reader cannot stand, SECONDS=60 for each reader
+# make fuzz  : look for files that break a reader, for SECONDS=60 each
 # make soak  : kill, starve and confuse 200 runs, and count what is lost (docs/reliability.md)
-# make data  : fetch MNIST into data/
-# Each makes the virtual environment it needs, .venv. One that is there, from make or from uv, is
-# used as it is, unless PYTHON=python3.12 asks for another version: then it is made anew.
+# make data  : download MNIST into data/
+# Each uses the virtual environment in .venv, whether make or uv made it, and creates it if needed.
+# PYTHON=python3.12 replaces it if it has another version of Python.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# pip's warnings are left out: it has one for every editable installation.
+# Quiet, because pip warns about every editable installation.
 INSTALL = $(BIN)/python -m pip install -qq
 ARGS ?=
-# The tests of one file stay together: they share what is slow to make.
+# The tests of one file stay in one process: they share fixtures that are slow to make.
 PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 SECONDS ?= 60
 
@@ -26,7 +26,7 @@ SUPPORTED = 3.8.% 3.9.% 3.10.% 3.11.% 3.12.% 3.13.% 3.14.%
 HERE := $(call version,$(BIN)/python)
 WANTED := $(if $(and $(HERE),$(filter file,$(origin PYTHON))),$(HERE),$(call version,$(PYTHON)))
 
-# `uv sync` removes what it did not install: a mark without its module does not count.
+# `uv sync` removes what it did not install, so a mark only counts if its module is there.
 gone = $(if $(wildcard $(VENV)/lib/python*/site-packages/$(2)),,$(shell rm -f $(VENV)/$(1)))
 $(call gone,created,pip)
 $(call gone,installed-test,pytest)
@@ -86,7 +86,7 @@ $(VENV)/created: $(if $(filter $(WANTED),$(HERE)),,anew)
 	$(if $(filter $(WANTED),$(HERE)),,@echo "making a virtual environment in $(VENV) ..." && \
 		$(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV))
 	@$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null
-	$(INSTALL) --upgrade pip # that of Python 3.8 may try out versions for ever
+	$(INSTALL) --upgrade pip # the pip of Python 3.8 may try versions forever
 	touch $@
 
 $(VENV)/installed: pyproject.toml setup.py $(VENV)/created

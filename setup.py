@@ -4,12 +4,12 @@ import sys
 
 from setuptools import find_packages, setup
 
-# An installation carries two folders of the clone inside the package. An editable installation is
-# the clone itself; its package_dir makes it a single path, which type checkers follow too.
+# A wheel has the folders data/ and scripts/ inside the package. An editable installation uses those
+# of the clone; with one package_dir it is a single path, which type checkers can follow.
 inside = {} if "editable_wheel" in sys.argv else {"dlt._data": "data", "dlt._scripts": "scripts"}
 
 setup(
-    # setuptools for Python 3.8 refuses the string in [project], and later ones refuse the table.
+    # In [project], setuptools for Python 3.8 refuses a string, and later ones refuse a table.
     license="BSD-3-Clause",
     packages=[*find_packages(include=["dlt", "dlt.*"]), "dlt.pictures._page", *inside],
     package_dir={"": ".", **inside},

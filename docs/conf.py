@@ -1,7 +1,6 @@
-"""How the HTML pages are built (`make docs`): Sphinx, MyST-NB, furo.
+"""Configure Sphinx, with MyST-NB and furo, to build the HTML pages (`make docs`).
 
-The pages need no network, neither to build nor to read: formulas are MathML, which browsers draw
-themselves.
+Neither building nor reading the pages needs a network: browsers draw MathML themselves.
 """
 
 import logging
@@ -24,7 +23,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 import dlt  # noqa: E402
 
-# A package of furo's turns on the log of every library; these would fill the screen.
+# A dependency of furo turns on every library's log; these would fill the screen.
 for name in ("matplotlib", "pytensor", "traitlets"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -51,9 +50,9 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_render_markdown_format = "gfm"  # with tables
-nb_code_prompt_show = "Show the solution"  # only solutions are folded
+nb_code_prompt_show = "Show the solution"  # only solutions are hidden
 nb_code_prompt_hide = "Hide the solution"
-nb_output_stderr = "remove"  # progress bars, and what compilers say
+nb_output_stderr = "remove"  # progress bars and compiler messages
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"

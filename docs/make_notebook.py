@@ -1,4 +1,4 @@
-"""Make docs/getting_started.ipynb from its text: run every cell and keep the outputs."""
+"""Run docs/getting_started.md and store it with its outputs as docs/getting_started.ipynb."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ TEXT, NOTEBOOK = DOCS / "getting_started.md", DOCS / "getting_started.ipynb"
 
 
 def read_text():
-    """Return the text as a notebook without outputs; solutions are folded."""
+    """Return the text as a notebook without outputs, with its solutions hidden."""
     notebook = jupytext.read(TEXT)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
@@ -25,13 +25,13 @@ def read_text():
 
 
 def run(notebook):
-    """Run all cells with the `dlt` of this checkout; an exception in one of them is raised."""
+    """Run all cells with the `dlt` of this checkout; raise the exception of one that fails."""
     path = [str(DOCS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(path))
     client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True)
     client.execute(cwd=str(DOCS), env=env)
     for cell in notebook.cells:
-        if cell.cell_type == "code":  # what compilers and progress bars write
+        if cell.cell_type == "code":  # compiler messages and progress bars
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
 
 
@@ -40,7 +40,7 @@ def shrink_pictures(notebook):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            data.pop("image/jpeg", None)  # Pillow gives both
+            data.pop("image/jpeg", None)  # Pillow makes both
             if "image/png" in data:
                 picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
                 png = io.BytesIO()
