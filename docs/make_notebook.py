@@ -31,7 +31,7 @@ def run(notebook):
     client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True)
     client.execute(cwd=str(DOCS), env=env)
     for cell in notebook.cells:
-        if cell.cell_type == "code":  # compiler messages and progress bars
+        if cell.cell_type == "code":  # what compilers and progress bars write
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
 
 
@@ -40,7 +40,7 @@ def shrink_pictures(notebook):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            data.pop("image/jpeg", None)  # Pillow makes both
+            data.pop("image/jpeg", None)  # Pillow gives both
             if "image/png" in data:
                 picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
                 png = io.BytesIO()
