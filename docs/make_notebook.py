@@ -30,14 +30,13 @@ def run(notebook):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(path))
     client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True)
     client.execute(cwd=str(DOCS), env=env)
+
+
+def shrink(notebook):
+    """Keep no stderr, and 256 colours of each picture: half the bytes, and they look the same."""
     for cell in notebook.cells:
         if cell.cell_type == "code":  # what compilers and progress bars write
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
-
-
-def shrink_pictures(notebook):
-    """Keep 256 colours of each picture: half the bytes, and no difference to the eye."""
-    for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             data.pop("image/jpeg", None)  # Pillow gives both
@@ -51,6 +50,6 @@ def shrink_pictures(notebook):
 if __name__ == "__main__":
     notebook = read_text()
     run(notebook)
-    shrink_pictures(notebook)
+    shrink(notebook)
     nbformat.write(notebook, NOTEBOOK)
     print(f"wrote {NOTEBOOK}")

@@ -101,7 +101,9 @@ def floatX(request):
 
 
 LINKERS = [
-    name if name == engine.linker() else pytest.param(name, marks=pytest.mark.slow)
+    name
+    if name == engine.linker()
+    else pytest.param(name, marks=[pytest.mark.slow, pytest.mark.once])
     for name in engine.LINKERS
 ]
 

@@ -164,6 +164,7 @@ WORST = {
 }  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 @pytest.mark.parametrize("make, small, large, call, most", WORST.values(), ids=WORST)
 def test_the_worst_take_no_more_memory_than_is_promised(tmp_path, make, small, large, call, most):
@@ -410,6 +411,7 @@ WRITERS = ["a new run", "a run over an old one", "a run that goes on", "figures"
            "a new search", "a search that goes on", "stored data"]  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.name != "posix", reason="links")
 @pytest.mark.parametrize("writer", WRITERS)
 def test_no_link_in_a_folder_is_followed(writers, writer, tmp_path):

@@ -15,6 +15,8 @@ from dlt import engine
 from dlt.datasets import load_data
 from dlt.examples import Examples
 
+pytestmark = pytest.mark.once
+
 # dlt, numpy, and what the engine's own users write
 THREE = {
     "PyTensor": ("dlt_jax", "numpy_by_hand", "jax_scan"),

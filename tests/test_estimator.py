@@ -63,8 +63,7 @@ def by_hand(X, y, n_classes, valid_set, batch_size, n_epochs, patience, seed):
     return model, result
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("n_classes, early_stopping", [(2, True), (3, False)])
 def test_it_is_the_trainer_to_the_bit(floatX, blobs, n_classes, early_stopping):
     X, y = (values[blobs[0][1] < n_classes] for values in blobs[0])
     options = {"early_stopping": early_stopping, "validation_fraction": 0.25, "patience": 60}

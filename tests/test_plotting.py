@@ -653,6 +653,7 @@ ODD = {"font.size": 30, "axes.facecolor": "black", "lines.linewidth": 20, "savef
        "xtick.labelsize": 3, "svg.hashsalt": "salt", "figure.facecolor": "red"}  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_figure_gives_the_same_file_every_time_whatever_the_user_s_settings(
     saved, examples, name

@@ -62,9 +62,7 @@ def found(result):
 
 @pytest.mark.once
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "section", ["A model of your own", "Momentum", "Adagrad", "Shuffled examples"]
-)
+@pytest.mark.parametrize("section", ["A model of your own", "Momentum", "Shuffled examples"])
 def test_a_program_killed_and_stopped_goes_on_to_the_same_bits(section, tmp_path, monkeypatch):
     drawn, folder = random.Random(section), RunFolder(tmp_path)
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

@@ -419,6 +419,7 @@ print(os.WEXITSTATUS(os.waitpid(pid, 0)[1]))
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="terminals of POSIX")
 def test_a_terminal_that_closes_saves_and_exits_129(tmp_path):
     done = run_python("-c", CLOSE, *TRAINING, *LONG, "--output-dir", tmp_path, **MODE_FLAGS)
@@ -427,6 +428,7 @@ def test_a_terminal_that_closes_saves_and_exits_129(tmp_path):
     assert n_updates // 60 == len(read_history(tmp_path / "history.csv")) >= 3
 
 
+@pytest.mark.once
 def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
     variable = "NPROC" if "NPROC" in engine.machine() else "OPENBLAS_NUM_THREADS"
     if variable != "NPROC" and engine.cores() < 2:
@@ -447,6 +449,7 @@ def test_another_machine_goes_on_only_if_that_is_allowed(tmp_path):
     assert [(m["first"], m["parts"][variable]) for m in machines] == [(1, "1"), (61, "2")]
 
 
+@pytest.mark.once
 def test_a_signal_that_a_background_job_ignores_does_not_stop_it(tmp_path):
     training = shlex.join([*TRAINING, *LONG, "--output-dir", str(tmp_path / "run")])
     process = start("bash", "-c", f"trap '' INT HUP; exec {training}")

@@ -130,23 +130,30 @@ def wait_for_checkpoint(folder, process):
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a search that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run_script("select_model.py", *GRID, "--n-epochs", "300", "--output-dir", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.mark.once
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_search_that_is_stopped_or_killed_goes_on_to_the_same_table(tmp_path, jobs):
-    whole = run_script(
-        "select_model.py", *GRID, "--n-epochs", "300", "--output-dir", tmp_path / "whole"
-    )
-    assert (whole.returncode, whole.stderr) == (0, "")
+@pytest.mark.parametrize("jobs, number", [("1", signal.SIGTERM), ("2", signal.SIGINT)])
+def test_a_search_that_is_stopped_or_killed_goes_on_to_the_same_table(
+    whole, tmp_path, jobs, number
+):
     folder = tmp_path / "parts"
-    for number in (signal.SIGINT, signal.SIGTERM):
-        process = start(folder, "--jobs", jobs)
-        wait_for_checkpoint(folder, process)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, without_warnings(err)) == (128 + number, "")
-        said, _, command = out.splitlines()[-1].partition("; continue with: ")
-        assert re.fullmatch("stopped after [0-3] of 4 candidates", said)
-        assert shlex.split(command) == process.args
+    process = start(folder, "--jobs", jobs)
+    wait_for_checkpoint(folder, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, without_warnings(err)) == (128 + number, "")
+    said, _, command = out.splitlines()[-1].partition("; continue with: ")
+    assert re.fullmatch("stopped after [0-3] of 4 candidates", said)
+    assert shlex.split(command) == process.args
     process = start(folder, "--jobs", jobs)
     wait_for_checkpoint(folder, process)
     process.kill()
@@ -154,9 +161,9 @@ def test_a_search_that_is_stopped_or_killed_goes_on_to_the_same_table(tmp_path, 
     out, err = start(folder, "--jobs", jobs).communicate(timeout=300)
     assert without_warnings(err) == ""
 
-    tables = [read_table(path) for path in (folder, tmp_path / "whole")]
+    tables = [read_table(path) for path in (folder, whole)]
     for row in [row for table in tables for row in table]:
         del row["seconds"]
     assert tables[0] == tables[1]
-    for path in (tmp_path / "whole").glob("*/best_params.npz"):
+    for path in whole.glob("*/best_params.npz"):
         assert path.read_bytes() == (folder / path.parent.name / path.name).read_bytes()

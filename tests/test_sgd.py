@@ -237,8 +237,9 @@ def regression(n_in, n_hidden, n_out):
 CUTS = [[1] * 24, [2] * 12, [1, 23], [23, 1], [3, 13, 1, 7], [0, 24]]
 
 
-@pytest.mark.parametrize("batch_size, n_examples", [(5, 31), (600, 1800)])
-@pytest.mark.parametrize("make_model", [regression, perceptron])
+@pytest.mark.parametrize(
+    "make_model, batch_size, n_examples", [(regression, 600, 1800), (perceptron, 5, 31)]
+)
 def test_the_cut_into_stretches_does_not_show(linker, floatX, make_model, batch_size, n_examples):
     rng = np.random.default_rng(1)
     train_set = shared_dataset((rng.random((n_examples, 50)), rng.integers(0, 10, n_examples)))
