@@ -161,6 +161,7 @@ def test_nothing_is_printed_or_written_and_no_signal_is_handled(
     assert os.listdir(str(tmp_path)) == []
 
 
+@pytest.mark.once
 def test_a_search_in_processes_finds_what_one_process_finds(points):
     grid = {"softmaxregression__learning_rate": [0.01, 0.3], "softmaxregression__l2": [0, 0.1]}
     model = make_pipeline(StandardScaler(), SoftmaxRegression(max_iter=5, random_state=1))
@@ -277,6 +278,7 @@ finally:
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no forks")
 def test_a_fork_while_a_thread_fits_does_not_wait_for_it(linker):
     done = run_python("-W", "ignore", "-c", FORKING, linker, timeout=600)
