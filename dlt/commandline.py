@@ -312,10 +312,10 @@ def _known(error):
     if isinstance(error, ImportError) and not (error.name or "").startswith("dlt"):
         found = f"{sys.executable}, which cannot import a package ({error})"
         remedy = "start it with .venv/bin/python, which make train makes, or pip install ."
-        return DltError("Python", found, "one with all that dlt needs", remedy)
+        return DltError("Python", found, "one with the packages that dlt needs", remedy)
     if isinstance(error, MemoryError):
         remedy = "free some" + (IN_CHUNKS if in_chunks else "")
-        return DltError("memory", f"too little ({error or 'no more to be had'})", remedy=remedy)
+        return DltError("memory", f"too little ({error or 'none left'})", remedy=remedy)
     if not isinstance(error, DltError) and "dlt.engine" in sys.modules:
         from dlt.engine.failures import explained
 

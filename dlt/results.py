@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ENDS = {
     "patience": "stopped by patience",
-    "n_epochs": "ended with the last epoch asked for",
+    "n_epochs": "ended after the last epoch",
     "divergence": "stopped by divergence",
     "request": "stopped on request",
 }
@@ -62,7 +62,7 @@ class TrainingResult(NamedTuple):
     >>> result = train(model, y, NLL, [data] * 3, batch_size=10, n_epochs=3)
     >>> shown = repr(result._replace(seconds=0.5))
     >>> print(shown.rpartition("\\n")[0])  # all but the last line, which depends on floatX
-    ended with the last epoch asked for: 3 epochs, 6 updates, 0.5 s
+    ended after the last epoch: 3 epochs, 6 updates, 0.5 s
       best validation error  0.000000 %  0 of 20, after 2 updates
       test error             0.000000 %  0 of 20
     """

@@ -136,10 +136,10 @@ def report(result, valid_y, output_dir):
           f"{result.stopped_by}")  # fmt: skip
     constant = constant_score(valid_y)
     if result.best_params is not None and result.best_validation.fraction >= constant.fraction:
-        print(f"nothing was learned: always giving the most frequent label has {constant} too; "
-              "usual causes are a --learning-rate that is too large or too small, too few epochs, "
-              "labels that do not belong to their rows, and sorted examples "
-              "(--shuffle 1)")  # fmt: skip
+        print("nothing was learned: always predicting the most frequent label gives "
+              f"{constant} as well; usual causes are a --learning-rate that is too large or too "
+              "small, too few epochs, labels that do not belong to their rows, and sorted "
+              "examples (--shuffle 1)")  # fmt: skip
     if result.diverged_at is None:
         return 0
     found = f"the loss of minibatch update {result.diverged_at} was not a finite number"

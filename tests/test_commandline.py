@@ -189,8 +189,8 @@ def test_a_python_without_packages_is_named_with_what_to_start(tmp_path):
     (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('No numpy', name='numpy')")
     done = run_python("-m", "dlt", "predict", PYTHONPATH=tmp_path)
     assert (done.returncode, done.stderr) == (2, f"error: Python: found {sys.executable}, which "
-        "cannot import a package (No numpy); expected one with all that dlt needs; start it with "
-        ".venv/bin/python, which make train makes, or pip install .\n")  # fmt: skip
+        "cannot import a package (No numpy); expected one with the packages that dlt needs; "
+        "start it with .venv/bin/python, which make train makes, or pip install .\n")  # fmt: skip
     (tmp_path / "numpy.py").write_text("raise ImportError('a bug', name='dlt.checks')")
     done = run_python("-m", "dlt", "predict", PYTHONPATH=tmp_path)
     assert done.returncode == 1 and done.stderr.startswith("Traceback")

@@ -101,7 +101,7 @@ def test_a_notebook_shows_the_result_and_one_bar_or_one_line_that_changes():
     widgets = client.widget_state.values()
     (bar,) = [w for w in widgets if w["_model_name"] == "FloatProgressModel"]
     assert bar["value"] == bar["max"] == 240 and bar["bar_style"] != "danger"
-    assert result["text/html"].startswith("<table><caption>ended with the last epoch asked for")
+    assert result["text/html"].startswith("<table><caption>ended after the last epoch")
 
     *line, result = without
     assert {(part.output_type, part.name) for part in line} == {("stream", "stderr")}

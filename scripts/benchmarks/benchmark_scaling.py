@@ -97,7 +97,7 @@ def draw(rows):
         for marker, color, label in zip("os", (figures.BLUE, figures.VERMILLION), kinds):
             x, y = map(work, kinds[label]), [row["seconds"] for row in kinds[label]]
             axes.plot([*x], y, marker, color=color, label=label, fillstyle="none", markersize=8)
-        axes.set(xlabel="examples x inputs x labels", ylabel="seconds an epoch")
+        axes.set(xlabel="examples x inputs x labels", ylabel="seconds per epoch")
         axes.legend(frameon=False)
     return figure
 

@@ -149,7 +149,7 @@ def draw(facts, folder):
         panels = figure.subplots(len(results), squeeze=False, height_ratios=heights)[:, 0]
         for panel, result in zip(panels, results):
             _draw_panel(panel, result)
-        panels[-1].set_xlabel("milliseconds an epoch, validation included (less is better)")
+        panels[-1].set_xlabel("milliseconds per epoch, validation included (less is better)")
         shown = {kind(c["name"]) for result in results for c in result["competitors"]}
         handles = [Patch(color=COLOURS[k], label=LEGEND[k]) for k in COLOURS if k in shown]
         figure.legend(handles=handles, loc="lower center", ncol=3, frameon=False)
