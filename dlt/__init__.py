@@ -71,9 +71,9 @@ if TYPE_CHECKING:
     from dlt import (  # noqa: F401, I001
         answers, arrays, checks, chunks, commandline, datasets, describing, early_stopping, engine,
         errors, estimator, evaluation, examples, fetching, files, fingerprint, formats, losses,
-        models, order, parameters, pictures, prediction, preparing, progress, regularization,
-        results, runs, score, selection, sgd, shared, significance, splitting, stored, trainer,
-        training,
+        models, order, parameters, pictures, prediction, preparing, program, progress,
+        regularization, results, runs, score, selection, sgd, shared, significance, splitting,
+        stored, trainer, training,
     )  # fmt: skip
     from dlt.chunks import ChunkedDataSet as ChunkedDataSet
     from dlt.chunks import open_data as open_data

@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import threading
 from typing import Any, Callable, Literal, Mapping, Sequence
 
 import numpy as np
 
-from dlt.checks import real_numbers, rows_alike, whole_number
+from dlt.checks import rows_alike, whole_number
 from dlt.early_stopping import Patience
-from dlt.engine import (
-    describe,
-    leaves,
-    machine,
-    refuse_draws,
-    shared_copy,
-    substitute,
-    theano,
-    turns,
-)
-from dlt.engine.graphs import describe_graph
-from dlt.errors import DataError, SettingsError
+from dlt.engine import describe, machine, theano, turns
+from dlt.errors import SettingsError
 from dlt.evaluation import error_counter
 from dlt.examples import Description
 from dlt.losses import zero_one_loss
 from dlt.models import describe_model, row_shape
-from dlt.parameters import check_values, names_of
+from dlt.program import Program, shown
 from dlt.progress import Progress, silent
 from dlt.results import TrainingResult, counted
 from dlt.runs.checkpoint import Checkpoint, check_run
@@ -43,7 +32,7 @@ from dlt.runs.saving import Saver
 from dlt.runs.state import Machine, State
 from dlt.score import Score
 from dlt.sgd import gradient_updates, minibatch_stretch, update_pairs
-from dlt.shared import as_data_set, default_batch_size, n_minibatches
+from dlt.shared import as_data_set, default_batch_size
 from dlt.significance import mcnemar
 from dlt.training import expected_end, stopped_by, training_loop
 
@@ -51,26 +40,27 @@ from dlt.training import expected_end, stopped_by, training_loop
 class Trainer:
     """Trains a model by minibatch updates, with the page's early stopping.
 
-    What the updates change is copied when the trainer is made: every run starts from these
-    copies, and none changes the model. Other shared variables, such as a learning rate, are read
-    as they are then. Functions are compiled when they are first needed, and serve all runs.
+    The trainer copies what the updates change when it is made. Every run starts from these
+    copies, and no run changes the model. Each run reads other shared variables, such as a
+    learning rate, as they are at that time. Functions are compiled when they are first needed,
+    and all runs share them.
 
     Parameters
     ----------
     classifier : object
-        With ``input`` (the symbolic inputs) and ``params`` (shared variables: all that makes up
-        the model); for the default `errors`, with ``p_y_given_x`` (probabilities, shape (B, L))
+        It has ``input`` (the symbolic inputs) and ``params`` (shared variables: all that makes up
+        the model); for the default `errors`, also ``p_y_given_x`` (probabilities, shape (B, L))
         and ``n_out`` (L). See `dlt.models`.
     y : Theano variable
         The symbolic labels or targets.
     loss : Theano scalar
         What the updates lower: an expression of ``classifier.input`` and `y`.
     train_set, valid_set : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
-        Without a validation set, all epochs are made, and the last parameters are the best.
+        Without a validation set, a run makes all epochs, and the last parameters are the best.
     batch_size : int, optional
         Examples in a minibatch, 1..N of the training set; by default
-        `dlt.shared.default_batch_size`. Training uses whole minibatches only: in turn, the last
-        N % batch_size examples take no part.
+        `dlt.shared.default_batch_size`. Training uses whole minibatches only: in turn, it leaves
+        out the last N % batch_size examples.
     updates : list of (shared variable, Theano expression), or dict, optional
         What every minibatch changes, as in ``theano.function(..., updates=updates)``. State of
         their own (velocities, counters, a schedule) is checkpointed with the parameters.
@@ -117,15 +107,14 @@ class Trainer:
         self._symbols, self._drop_last = (classifier.input, y), drop_last
         self._n_out = classifier.n_out if errors is None else None  # labels are below it
         train_set = as_data_set("training set", train_set, *self._symbols)
-        of_set, of_model = train_set.row_shape, row_shape(classifier)
-        self._rows = (
-            of_model or of_set,
-            f"the {'model' if of_model else 'training set'} has",
-        )
-        n, what = train_set.n_examples, "the number of training examples"
+        of_model = row_shape(classifier)
+        whose = f"the {'model' if of_model else 'training set'} has"
+        self._rows = of_model or train_set.row_shape, whose
+        n = train_set.n_examples
         batch_size = default_batch_size(n) if batch_size is None else batch_size
+        what = "the number of training examples"
         self._batch_size = whole_number("batch_size", batch_size, 1, n, what)
-        self._n_train_batches = n_minibatches(n, self._batch_size)
+        self._n_train_batches = n // self._batch_size
         self._train_set = self._checked("training set", train_set)
         self._valid_set = None
         if valid_set is not None:
@@ -134,25 +123,14 @@ class Trainer:
             updates = gradient_updates(loss, classifier.params, 0.13)
         if errors is None:
             errors = zero_one_loss(classifier.p_y_given_x, y, reduction="none")
+        self._noted = {MODEL: describe_model(classifier)}  # settings for the files of a run
         changes = dict(update_pairs(updates))
-        refuse_draws([loss, errors, *changes.values()])
-        self._model = describe_model(classifier)
-        self._variables = variables = _Variables(classifier.params, changes)
-        self._expressions = {"loss": loss, "errors": errors}
-        for variable, expression in changes.items():
-            self._expressions["update of " + variables.names[variable]] = expression
-        self._fixed = _checked_leaves(self._expressions, variables, self._symbols)
-        loss, self._errors, *after = substitute(list(self._expressions.values()), variables.copies)
-        values = dict(zip(changes, after))
-        # A parameter that nothing updates goes along, so that all are kept in one place.
-        pairs = [(copy, values.get(v, copy)) for v, copy in variables.copies.items()]
-        self._stretch = minibatch_stretch(
-            loss, pairs, *self._symbols, self._train_set, self._batch_size
-        )
-        self._counter = functools.lru_cache(maxsize=1)(self._compiled_counter)  # of a test set
-        self._validator = functools.lru_cache(maxsize=1)(
-            lambda: self._compiled_counter(self._valid_set)
-        )
+        self._program = Program(classifier.params, self._symbols, loss, errors, changes)
+        computed = self._program.loss, self._program.updates, *self._symbols
+        self._stretch = minibatch_stretch(*computed, self._train_set, self._batch_size)
+        # Each keeps what it compiled last; the second is for the validation set.
+        self._counter = functools.lru_cache(maxsize=1)(self._compiled_counter)
+        self._validator = functools.lru_cache(maxsize=1)(self._compiled_counter)
         self._running = turns(threading.Lock)
 
     def run(
@@ -181,30 +159,30 @@ class Trainer:
         patience : Patience
             The stopping rule; the page's numbers by default. Not used without a validation set.
         order : Shuffled, optional
-            The order in which examples are taken; in turn by default, as on the page.
+            The order in which training takes the examples; in turn by default, as on the page.
         folder : RunFolder, optional
             Where to keep the best parameters, the history and a checkpoint.
         resume : {False, True, "auto"}
-            Go on from the checkpoint in `folder`: True demands one, "auto" starts anew where
-            there is none. Data, settings, loss, updates, order, engine and machine must be those
-            of the checkpoint; `n_epochs` may be larger. The result, and every file but for the
-            seconds in it, equals that of a run that was never stopped.
+            Go on from the checkpoint in `folder`. True requires one; "auto" starts afresh if
+            there is none. Data, settings, loss, updates, order, engine and machine must be the
+            checkpoint's; `n_epochs` may be larger. The result and every file equal those of a run
+            that never stopped, apart from the seconds.
         allow_other_machine : bool
-            Resume on a machine with another number of threads, other instructions or flags. The
-            last bits are others from there on; the column ``machine`` of the history counts them.
+            Resume on a machine with another number of threads, other instructions or other flags.
+            The last bits differ from there on; the column ``machine`` of the history shows where.
         params : dict of str to ndarray, optional
-            Values to start from, for parameters and for other state of the updates. What else
-            the updates change starts as it was when the trainer was made.
+            Values to start from, for parameters and for other state of the updates. The rest
+            starts as it was when the trainer was made.
         on_validation : callable, optional
             Called with the `dlt.HistoryRow` of each validation, before it is saved. An exception
-            ends the run, after what was found is saved.
+            ends the run, after its results so far are saved.
         log : callable, optional
             Takes each line of the report, such as `print`.
         progress : bool, optional
             Show a progress bar; by default only on a terminal and in a notebook.
         should_stop : callable, optional
-            Asked before the loop and after every stretch, which takes about half a second. Once
-            it returns True, the run is saved and ends; see `dlt.runs.signals`.
+            Called before the loop and after every stretch of about half a second. Once it
+            returns True, the run is saved and ends; see `dlt.runs.signals`.
 
         Returns
         -------
@@ -213,8 +191,9 @@ class Trainer:
         Raises
         ------
         SettingsError
-            A setting is out of its range or not the checkpoint's; the folder cannot be written
-            to, is another run's, or has no checkpoint to resume from; this trainer is running.
+            A setting is out of range or differs from the checkpoint's; the folder cannot be
+            written to, belongs to another run, or has no checkpoint to resume from; this trainer
+            is running already.
         DataError
             The checkpoint cannot be read, or `params` do not fit.
         """
@@ -224,40 +203,26 @@ class Trainer:
             _expect("order", order, "permutation", "dlt.Shuffled(seed=1)")
         if folder is not None or resume:
             _expect("folder", folder, "snapshot_every", "dlt.RunFolder('runs/first')")
-        n_iterations = n_epochs * self._n_train_batches
         rule = patience if self._valid_set else None
         _check_length(n_epochs, self._n_train_batches, rule)
-        tested = rule is not None and rule.improvement_test == "mcnemar"
-        if tested and (self._errors.ndim != 1 or self._errors.dtype.startswith("float")):
-            expected = "an error of 0 or 1 for each example"
-            remedy = "use the threshold, or errors such as dlt.zero_one_loss"
-            raise SettingsError(
-                "patience", f"McNemar's test of {_kind(self._errors)}", expected, remedy
-            )
+        if rule:
+            _check_test(rule, self._program.errors)
         dropped = self._dropped(order)
-        start = State.first(*self._variables.start(params or {}))
+        n_iterations, should_stop = n_epochs * self._n_train_batches, should_stop or bool
+        ending = functools.partial(stopped_by, n_iterations=n_iterations, patience=rule)
+        start = State.first(*self._program.start(params or {}))
         with self._alone(), contextlib.ExitStack() as stack:
             saver = None
             if folder is not None:
                 given = self._checkpoint(start, n_epochs, patience, order, folder)
                 saver = Saver(folder, given, resume, log, allow_other_machine)
-                stack.enter_context(saver)
-                start = saver.begin(lambda state: stopped_by(state, n_iterations, rule))
-            should_stop = should_stop or bool
-            ended = stopped_by(start, n_iterations, rule)
-            if ended:  # before: there is nothing to compile
+                start = stack.enter_context(saver).begin(ending)
+            if ending(start):  # a finished run that is resumed: there is nothing to compile
                 if saver:
-                    saver.end(start, ended)
-                return _result(start, ended, self._n_train_batches, patience)
+                    saver.end(start, ending(start))
+                return _result(start, ending(start), self._n_train_batches, patience)
             log("compiling ...")
-            self._variables.put(start.params, start.update_state)
-            with np.errstate(all="ignore"):  # constants may overflow: divergence is said below
-                self._stretch(start.iteration, 0, order)
-            count_errors: Any = self._validator() if rule else None
-            for reader in filter(None, (self._stretch, count_errors)):
-                stack.callback(reader.pause)
-            if tested:
-                count_errors.each()
+            count_errors = self._compiled(start, order, rule, stack)
             log(_plan(n_epochs, self._n_train_batches, rule))
             if dropped:
                 log(dropped)
@@ -265,20 +230,6 @@ class Trainer:
             bar = stack.enter_context(
                 Progress(total, "minibatch", progress, log, done=start.iteration)
             )
-
-            def train(first, n):
-                losses = self._stretch(first, n, order, should_stop)
-                return (losses, *self._variables.values())
-
-            validate = count_errors and functools.partial(count_errors, should_stop)
-
-            def p_value(best_params):
-                now = self._variables.values()
-                errors = count_errors.each(should_stop)
-                self._variables.put(best_params, now[1])
-                of_best = count_errors.each(should_stop)
-                self._variables.put(*now)
-                return mcnemar(errors, of_best)
 
             def take(state):
                 bar.move(state.iteration, expected_end(state, n_iterations, rule))
@@ -289,16 +240,20 @@ class Trainer:
                 if saver:
                     saver.take(state)
 
-            def end(state):
+            state = start
+            try:
+                if not should_stop():
+                    loop = self._loop(start, n_epochs, patience, order, count_errors, should_stop)
+                    for state in loop:
+                        take(state)
+                        if should_stop() and state.can_go_on:
+                            break
+            except KeyboardInterrupt:
+                pass
+            finally:
                 if saver:
-                    saver.end(state, stopped_by(state, n_iterations, rule))
-
-            loop = training_loop(
-                start, train, validate, self._n_train_batches, n_epochs, patience, p_value
-            )
-            state = _follow(loop, start, take, end, should_stop)
-        ended = stopped_by(state, n_iterations, rule) or "request"
-        return _result(state, ended, self._n_train_batches, patience)
+                    saver.end(state, ending(state))
+        return _result(state, ending(state) or "request", self._n_train_batches, patience)
 
     def score(self, data_set, params: Mapping[str, np.ndarray]) -> Score:
         """Count the errors that some parameters make on a data set, such as the test set.
@@ -332,51 +287,84 @@ class Trainer:
         Returns
         -------
         ndarray, shape (N,)
-            1 where the most probable label is wrong, else 0; or what `errors` says.
+            1 where the most probable label is wrong, else 0; or the values of the expression
+            `errors`.
 
         Raises
         ------
         SettingsError, DataError
-            See `score`; or `errors` is a mean over a minibatch.
+            See `score`; or the expression `errors` is a mean over a minibatch.
         """
-        if self._errors.ndim == 0:
-            raise SettingsError(
-                "errors", _kind(self._errors), "a vector, one value for each example"
-            )
+        errors = self._program.errors
+        if errors.ndim == 0:
+            raise SettingsError("errors", _kind(errors), "a vector, one value for each example")
         with self._counting(data_set, params) as count_errors:
             return count_errors.each()
 
+    def _compiled(self, state, order, rule, stack):
+        """Compile all functions before the clock starts; return the one that counts errors."""
+        self._program.put(state.params, state.update_state)
+        with np.errstate(all="ignore"):  # constants may overflow; the loop reports divergence
+            self._stretch(state.iteration, 0, order)
+        stack.callback(self._stretch.pause)
+        if rule is None:
+            return None
+        count_errors = self._validator(self._valid_set)
+        stack.callback(count_errors.pause)
+        if rule.improvement_test == "mcnemar":
+            count_errors.each()
+        return count_errors
+
+    def _loop(self, start, n_epochs, patience, order, count_errors, should_stop):
+        """Return an iterator that trains, and yields the state after each stretch."""
+
+        def train(first, n):
+            losses = self._stretch(first, n, order, should_stop)
+            return (losses, *self._program.values())
+
+        def p_value(best_params):
+            params, update_state = self._program.values()
+            errors = count_errors.each(should_stop)
+            self._program.put(best_params, update_state)
+            of_best = count_errors.each(should_stop)
+            self._program.put(params, update_state)
+            return mcnemar(errors, of_best)
+
+        validate = count_errors and functools.partial(count_errors, should_stop)
+        n_train_batches = self._n_train_batches
+        return training_loop(start, train, validate, n_train_batches, n_epochs, patience, p_value)
+
     @contextlib.contextmanager
     def _counting(self, data_set, params):
+        """Put parameters in place, and yield the function that counts their errors."""
         _expect("params", params, "keys", "result.best_params")
         data_set = self._checked("test set", data_set)
+        counter = self._validator if data_set == self._valid_set else self._counter
         with self._alone():
-            self._variables.put(*self._variables.start(params, all_params=True))
-            is_valid_set = data_set == self._valid_set
-            count_errors = self._validator() if is_valid_set else self._counter(data_set)
+            self._program.put(*self._program.start(params, all_params=True))
+            count_errors = counter(data_set)
             try:
                 yield count_errors
             finally:
                 count_errors.pause()
 
     def _checked(self, name, data_xy):
-        """Store a data set where it is not stored yet, and check that it fits."""
+        """Return a data set that the engine can read, after checking that it fits."""
         data_set = as_data_set(name, data_xy, *self._symbols)
         data_set.check(name, *self._symbols, self._n_out)
         rows_alike(name + ", x", data_set.row_shape, *self._rows)
         if self._drop_last and self._batch_size > data_set.n_examples:
-            raise SettingsError(
-                "batch_size",
-                f"{self._batch_size}, more than the {data_set.n_examples} examples of the {name}",
-                "at most that with drop_last",
-                "choose smaller minibatches or count every example",
+            found = (
+                f"{self._batch_size}, more than the {data_set.n_examples} examples of the {name}"
             )
+            remedy = "choose smaller minibatches or count every example"
+            raise SettingsError("batch_size", found, "at most that with drop_last", remedy)
         return data_set
 
     def _dropped(self, order):
-        """Say which training examples take no part, if they are more than one in a hundred.
+        """Return a line on the training examples that take no part, if they are over 1 %.
 
-        In turn they are the same in every epoch: then no label may be among them only.
+        In turn they are the same in every epoch: then they must not be all there is of a label.
         """
         n, size = self._train_set.n_examples, self._batch_size
         n_dropped = n % size
@@ -399,36 +387,29 @@ class Trainer:
 
     def _compiled_counter(self, data_set):
         return error_counter(
-            *self._symbols, self._errors, data_set, self._batch_size, self._drop_last
+            *self._symbols, self._program.errors, data_set, self._batch_size, self._drop_last
         )
 
     @contextlib.contextmanager
     def _alone(self):
-        """Refuse a second run, which would change the first one's parameters."""
+        """Refuse a second run at the same time, which would change the first one's parameters."""
         running = self._running()
         if not running.acquire(blocking=False):
-            raise SettingsError(
-                "trainer",
-                "a run at work",
-                "one run at a time",
-                "wait until that has ended, or make another Trainer",
-            )
+            remedy = "wait until that has ended, or make another Trainer"
+            raise SettingsError("trainer", "a run at work", "one run at a time", remedy)
         try:
             yield
         finally:
             running.release()
 
     def _checkpoint(self, start, n_epochs, patience, order, folder):
-        """Return the start of a run with everything that it was given, for its folder."""
+        """Return the checkpoint of the start of a run, with all that the run is given."""
         if " at 0x" in repr(order):
-            raise SettingsError(
-                "order",
-                f"{order!r}, which a resumed run could not know again",
-                "a __repr__ that names its seed",
-            )
+            found = f"{order!r}, which a resumed run could not know again"
+            raise SettingsError("order", found, "a __repr__ that names its seed")
         given = dict(
             patience.settings(),
-            **{MODEL: self._model},
+            **self._noted,
             batch_size=self._batch_size,
             n_epochs=n_epochs,
             drop_last=self._drop_last,
@@ -436,85 +417,27 @@ class Trainer:
             floatX=theano.config.floatX,
             engine=describe(),
         )
-        description = self._train_set.description
+        description, fixed = self._train_set.description, self._program.fixed_values()
         if description is not None:
             given[DESCRIPTION] = description._asdict()
-        fixed = dict(zip(self._fixed, names_of(self._fixed)))
         if fixed:
-            given["shared"] = {name: _shown(variable) for variable, name in fixed.items()}
-        settings = _with_more(given, folder.settings)
-        start = start._replace(machines=(Machine(1, machine()),))
+            given["shared"] = fixed
+        hidden = sorted(set(folder.settings) & {*given, MACHINES})
+        if hidden:
+            found = f"{', '.join(hidden)}, which dlt notes itself"
+            raise SettingsError("settings", found, "other names")
         sets = [data_set for data_set in (self._train_set, self._valid_set) if data_set]
-        data = [data_set.fingerprint() for data_set in sets]
-        roles = {**fixed, **self._variables.names, **dict(zip(self._symbols, "xy"))}
-        program = {name: describe_graph(e, roles) for name, e in self._expressions.items()}
-        given = Checkpoint(start, None, (), settings, engine_versions(), data, program)
-        check_run(given)
-        return given
-
-
-class _Variables:
-    """What a trainer changes: copies of a model's parameters, and of what else is updated.
-
-    Parameters
-    ----------
-    params : sequence of shared variables
-    updates : dict of shared variable to Theano expression
-
-    Attributes
-    ----------
-    names : dict of shared variable to str
-        The parameters first.
-    copies : dict of shared variable to shared variable
-    """
-
-    def __init__(self, params, updates):
-        variables = list(dict.fromkeys([*params, *updates]))
-        self.names = dict(zip(variables, names_of(variables)))
-        self.copies = {variable: shared_copy(variable) for variable in variables}
-        self._n_params = len(set(params))
-        self._initial = {v: np.array(v.get_value(borrow=True)) for v in updates}
-
-    def start(self, given, all_params=False):
-        """Return the parameters that a run starts from, and the rest of its values.
-
-        What nothing updates is read as it is now. `all_params`: each has to be given.
-        """
-        unknown = sorted(set(given) - set(self.names.values()))
-        if unknown:
-            found, expected = (", ".join(map(str, n)) for n in (unknown, self.names.values()))
-            raise DataError("params", f"the names {found}", f"some of {expected}")
-        values = {
-            name: self._initial[v] if v in self._initial else np.array(v.get_value(borrow=True))
-            for v, name in self.names.items()
-        }
-        given = {name: np.array(real_numbers(name, value)) for name, value in given.items()}
-        required = list(values)[: self._n_params] if all_params else []
-        expected = {name: v for name, v in values.items() if name in given or name in required}
-        check_values("params", expected, given)
-        return self._divided({**values, **given})
-
-    def put(self, params, update_state):
-        """Set the copies."""
-        values = {**params, **update_state}
-        for variable, name in self.names.items():
-            self.copies[variable].set_value(values[name])
-
-    def values(self):
-        """Copy the present parameters, and the rest, each in its own dtype."""
-        found = {}
-        for variable, name in self.names.items():
-            value = self.copies[variable].get_value(borrow=True)
-            found[name] = np.array(value, dtype=variable.dtype)  # JAX may hold fewer bits
-        return self._divided(found)
-
-    def is_param(self, variable):
-        """Return whether a variable is one of the model's parameters."""
-        return variable in list(self.names)[: self._n_params]
-
-    def _divided(self, values):
-        items = list(values.items())
-        return dict(items[: self._n_params]), dict(items[self._n_params :])
+        checkpoint = Checkpoint(
+            state=start._replace(machines=(Machine(1, machine()),)),
+            ended=None,
+            snapshots=(),
+            settings={**given, **folder.settings},
+            engine=engine_versions(),
+            data=[data_set.fingerprint() for data_set in sets],
+            program=self._program.describe(),
+        )
+        check_run(checkpoint)
+        return checkpoint
 
 
 def train(
@@ -529,15 +452,15 @@ def train(
 ) -> TrainingResult:
     """Train a classifier by minibatch SGD with early stopping, and test the best parameters.
 
-    The simple case of `Trainer`. The classifier itself stays as it is.
+    This is the simple case of `Trainer`. It does not change the classifier.
 
     Parameters
     ----------
     classifier, y, loss, batch_size, drop_last
         As `Trainer` takes them.
     datasets : two or three data sets
-        Training and validation set, and a test set, on which the best parameters are scored once,
-        when the run has ended by itself.
+        Training and validation set, and perhaps a test set. The best parameters are scored on it
+        once, when the run has ended by itself.
     learning_rate : float or Theano scalar
         Positive.
     **options
@@ -565,21 +488,15 @@ def train(
     ('0.000000 %', 3)
     """
     if len(datasets) not in (2, 3):
-        raise SettingsError(
-            "datasets",
-            f"{len(datasets)} of them",
-            "a training and a validation set, and perhaps a test set",
-        )
+        expected = "a training and a validation set, and perhaps a test set"
+        raise SettingsError("datasets", f"{len(datasets)} of them", expected)
     train_set, valid_set, *test_sets = datasets
     updates = gradient_updates(loss, classifier.params, learning_rate)
     trainer = Trainer(
         classifier, y, loss, train_set, valid_set, batch_size, updates, drop_last=drop_last
     )
+    trainer._noted["learning_rate"] = shown(learning_rate)
     test_sets = [trainer._checked("test set", data_set) for data_set in test_sets]
-    if options.get("folder") is not None:
-        _expect("folder", options["folder"], "snapshot_every", "dlt.RunFolder('runs/first')")
-        folder, noted = options["folder"], {"learning_rate": _shown(learning_rate)}
-        options["folder"] = folder._replace(settings=_with_more(noted, folder.settings))
     result = trainer.run(**options)
     if not test_sets or result.best_params is None or result.stopped_by == "request":
         return result
@@ -587,73 +504,25 @@ def train(
 
 
 def _expect(name, value, attribute, example):
-    """Refuse a value that is not of the kind of an example."""
+    """Refuse a value that lacks an attribute of its kind."""
     if isinstance(value, type) or not hasattr(value, attribute):
         raise SettingsError(name, repr(value), f"one such as {example}")
-
-
-def _follow(loop, state, take, end, should_stop):
-    """Take in the states of a loop; however it ends, what was found is saved."""
-    try:
-        if not should_stop():
-            for state in loop:
-                take(state)
-                if should_stop() and state.can_go_on:
-                    break
-    except KeyboardInterrupt:
-        pass
-    finally:
-        end(state)
-    return state
 
 
 def _kind(errors):
     return f"errors of rank {errors.ndim} and dtype {errors.dtype}"
 
 
-def _checked_leaves(expressions, variables, symbols):
-    """Check what expressions depend on; return the shared variables that no update changes."""
-    fixed = []
-    for name, expression in expressions.items():
-        for leaf in leaves([expression]):
-            if not hasattr(leaf, "container") and leaf not in symbols:
-                raise SettingsError(
-                    name, f"the input {leaf}", "classifier.input, y and shared variables only"
-                )
-            if name == "errors" and leaf in variables.names and not variables.is_param(leaf):
-                raise SettingsError(
-                    "errors",
-                    f"{variables.names[leaf]}, which the updates change and which is no parameter",
-                    "it in classifier.params, whose best values are kept",
-                )
-            if hasattr(leaf, "container") and leaf not in [*variables.names, *fixed]:
-                fixed.append(leaf)
-    return fixed
-
-
-def _with_more(given, settings):
-    """Add the caller's settings, none of which may hide one of dlt's own."""
-    hidden = sorted(set(settings) & {*given, MACHINES})
-    if hidden:
-        raise SettingsError(
-            "settings", f"{', '.join(hidden)}, which dlt notes itself", "other names"
-        )
-    return {**given, **settings}
-
-
-def _shown(value):
-    """Describe a number, or the present value of a shared variable, in what JSON can hold."""
-    if not hasattr(value, "get_value"):
-        return float(value) if hasattr(value, "__float__") else str(value)
-    value = np.ascontiguousarray(value.get_value(borrow=True))
-    if value.size == 1:
-        return value.item()
-    digest = hashlib.sha256(value).hexdigest()
-    return f"{value.dtype} {value.shape} sha256 {digest[:16]}"
+def _check_test(rule, errors):
+    """Refuse McNemar's test where errors cannot be counted one by one."""
+    if rule.improvement_test == "mcnemar" and (errors.ndim != 1 or "float" in errors.dtype):
+        expected = "an error of 0 or 1 for each example"
+        remedy = "use the threshold, or errors such as dlt.zero_one_loss"
+        raise SettingsError("patience", f"McNemar's test of {_kind(errors)}", expected, remedy)
 
 
 def _check_length(n_epochs, n_train_batches, rule):
-    """Refuse a run that could validate more often than a history has rows."""
+    """Refuse a run that could validate more often than a history can record."""
     each = rule.validation_frequency(n_train_batches) if rule else n_train_batches
     if n_epochs * n_train_batches // each > MAX_ROWS:
         more = f", or a patience of {2 * n_train_batches}" if each < n_train_batches else ""
@@ -666,7 +535,7 @@ def _check_length(n_epochs, n_train_batches, rule):
 
 
 def _plan(n_epochs, n_train_batches, rule):
-    """Describe what a run is going to do."""
+    """Return a line on the length of a run."""
     plan = "training, at most {} of {} ..."
     if rule is None:
         plan = "training, {} of {}, as there is no validation set ..."
@@ -674,24 +543,24 @@ def _plan(n_epochs, n_train_batches, rule):
 
 
 def _report(state, n_train_batches, bar):
-    """Report what a validation found."""
+    """Report a validation."""
     row, best = state.history[-1], state.best_score
     found = f"training loss {row.train_loss:f}"
     if best is not None:
         n_errors = row.validation_error * best.n_examples
-        counted = isinstance(best.n_errors, int)
-        score = Score(round(n_errors) if counted else n_errors, best.n_examples)
-        found = f"validation error {score}"
+        if isinstance(best.n_errors, int):
+            n_errors = round(n_errors)
+        found = f"validation error {Score(n_errors, best.n_examples)}"
     bar.note(found)
     index = (row.iteration - 1) % n_train_batches
     bar.say(f"epoch {row.epoch}, minibatch {index + 1}/{n_train_batches}, {found}")
 
 
 def _result(state, ended, n_train_batches, patience):
-    """Sum up a run."""
+    """Return the result of a run."""
     best = state.history.best
-    if state.best_score is None and best is not None:
-        best = state.history[-1]  # nothing was validated
+    if best and state.best_score is None:  # without a validation set the last one is the best
+        best = state.history[-1]
     n_iterations = state.diverged_at or state.iteration
     return TrainingResult(
         best_params=state.best_params,

@@ -24,7 +24,7 @@ LAYERS = [
     },
     {"fetching", "stored", "preparing"},
     {"datasets", "parameters", "shared", "losses", "regularization", "models"},
-    {"sgd", "evaluation", "chunks", "significance"},
+    {"sgd", "evaluation", "chunks", "significance", "program"},
     {"runs"},
     {"training", "prediction"},
     {"pictures"},
