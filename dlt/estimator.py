@@ -1,6 +1,6 @@
-"""A scikit-learn estimator: softmax regression, trained by `dlt.Trainer`.
+"""Estimator: softmax regression for scikit-learn, trained by `dlt.Trainer`.
 
-It needs scikit-learn 1.6 or newer, so it is no attribute of `dlt` itself.
+It needs scikit-learn 1.6 or newer, so the class is not an attribute of `dlt` itself.
 
 Source: page "Classifying MNIST digits using Logistic Regression", which follows
 "Getting Started".
@@ -24,7 +24,7 @@ from dlt.engine import T, describe, shared_resident, theano, turns
 from dlt.errors import EngineError, SettingsError
 from dlt.order import Shuffled
 from dlt.selection.recipes import logistic_regression
-from dlt.shared import DataSet, default_batch_size
+from dlt.shared import DataSet
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -34,14 +34,12 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise EngineError(
-        "dlt.estimator",
-        f"no scikit-learn that it can use ({error})",
-        "scikit-learn 1.6 or newer, which needs Python 3.9",
-        "install it with: pip install '.[sklearn]'",
-    ) from error
+    found = f"no scikit-learn that it can use ({error})"
+    expected = "scikit-learn 1.6 or newer, which needs Python 3.9"
+    remedy = "install it with: pip install '.[sklearn]'"
+    raise EngineError("dlt.estimator", found, expected, remedy) from error
 
-# Compiled trainers that are kept, each for one shape of data: some megabytes each.
+# Number of compiled trainers to keep, one for each shape of data; each takes some megabytes.
 _KEPT = 16
 _training = turns()
 
@@ -49,48 +47,48 @@ _training = turns()
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     r"""Softmax regression by minibatch SGD, as a scikit-learn classifier.
 
-    It gives the parameters of `dlt.Trainer` on the same data in the same order, bit for bit.
-    Fits of the same shape share what is compiled, whatever their other parameters; those in
-    threads take turns.
+    It finds the same parameters as `dlt.Trainer` on the same data in the same order, bit for bit.
+    Fits to data of the same shape share their compiled functions, whatever their other
+    parameters; fits in several threads take turns.
 
     Parameters
     ----------
     learning_rate : float
         Step size, above 0.
     batch_size : int or "auto"
-        Examples in a minibatch, 1..N. ``"auto"``: `dlt.default_batch_size`. Only whole minibatches
-        are used: the last N % batch_size examples of each epoch's order take no part in it.
+        Examples in a minibatch, 1..N. ``"auto"``: `dlt.default_batch_size`. Training uses whole
+        minibatches only: each epoch leaves out the last N % batch_size examples of its order.
     max_iter : int
-        Epochs, 1 or more: all of them are made unless `early_stopping` ends training before.
+        Epochs, 1 or more. Training makes all of them unless `early_stopping` ends it sooner.
     l1, l2 : float
         Weights in the loss of the sum of absolute values and of the sum of squares of the weights,
         0 or more; see `dlt.regularized_loss`.
     early_stopping : bool
         Set examples aside for validation, end training by the page's rule (`dlt.Patience`), and
-        take the parameters with the fewest validation errors.
+        keep the parameters with the fewest validation errors.
     validation_fraction : float
-        Share of the examples set aside, above 0 and below 1; of each class alike.
+        Share of the examples set aside, above 0 and below 1, the same for each class.
     patience : int
-        Minibatch updates made at least with `early_stopping`, 2 or more; it grows with success.
+        Fewest minibatch updates with `early_stopping`, 2 or more; it grows with success.
     random_state : int, RandomState instance or None
-        Draws the examples set aside and the order of the others, anew in each epoch.
+        Draws the examples set aside, and a new order of the others for each epoch.
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
         The labels, sorted.
     coef_ : ndarray, floatX, shape (n_classes, n_features), or (1, n_features)
-        Weights; of two classes, those of the second less those of the first.
+        Weights; for two classes, those of the second minus those of the first.
     intercept_ : ndarray, floatX, shape (n_classes,), or (1,)
         Biases, likewise.
     n_iter_ : int
         Epochs begun.
     loss_curve_ : list of float
-        Mean training loss, penalties included, of each epoch; or from one validation to the next,
-        if `patience` is shorter than two epochs.
+        Mean training loss of each epoch, penalties included; or between validations, if
+        `patience` is shorter than two epochs.
     n_features_in_ : int
     feature_names_in_ : ndarray, shape (n_features,)
-        Only if X had names.
+        Only if the columns of X have names.
 
     Examples
     --------
@@ -129,7 +127,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array, shape (N, n_features)
-            Finite numbers; SGD wants them of a size of about 1.
+            Finite numbers. SGD works best if their size is about 1.
         y : array, shape (N,)
             Labels of two classes or more.
 
@@ -139,8 +137,6 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             A parameter or the data cannot be used, or training diverged.
         """
         max_iter = whole_number("max_iter", self.max_iter, low=1)
-        for name in ("learning_rate", "l1", "l2"):
-            check_scalar(getattr(self, name), name, numbers.Real)
         unmasked("X", X)
         unmasked("y", y)
         X, y = validate_data(self, X, y, dtype=theano.config.floatX)
@@ -153,31 +149,27 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         pairs = [(X, y)]
         if self.early_stopping:
             pairs = self._split(X, y, random_state)
-        n = len(pairs[0][0])
-        batch_size = default_batch_size(n) if self.batch_size == "auto" else self.batch_size
-        batch_size = whole_number("batch_size", batch_size, 1, n, "the number of examples")
+        batch_size = None
+        if self.batch_size != "auto":
+            n, what = len(pairs[0][0]), "the number of examples"
+            batch_size = whole_number("batch_size", self.batch_size, 1, n, what)
         order, patience = Shuffled(random_state.randint(2**31 - 1)), Patience(self.patience)
         with _training():
-            key = os.getpid(), describe()
-            sizes = X.shape[1], n_classes, batch_size, *(len(X) for X, _ in pairs)
-            prepared, variables = _compiled(key, *sizes)
-            params = prepared.start(self.learning_rate, self.l1, self.l2)
+            key, sizes = (os.getpid(), describe()), [len(X) for X, _ in pairs]
+            (trainer, start), sets = _compiled(key, X.shape[1], n_classes, batch_size, *sizes)
+            params = start(self.learning_rate, self.l1, self.l2)
             try:
-                _put(variables, pairs)
-                result = prepared.trainer.run(
-                    max_iter, patience, order, params=params, progress=False
-                )
+                _put(sets, pairs)
+                result = trainer.run(max_iter, patience, order, params=params, progress=False)
             finally:
-                _put(variables, [(X[:0].copy(), y[:0]) for X, y in pairs])  # data is not kept
+                _put(sets, [(X[:0].copy(), y[:0]) for X, y in pairs])  # keep no data
         if result.stopped_by == "request":
             raise KeyboardInterrupt
         if result.diverged_at is not None:
-            raise SettingsError(
-                "learning_rate",
-                f"{self.learning_rate}, with which training diverged in epoch {result.n_epochs}",
-                "a finite loss",
-                "scale X, for example with StandardScaler, or choose a smaller rate",
-            )
+            epoch = result.n_epochs
+            found = f"{self.learning_rate}, with which training diverged in epoch {epoch}"
+            remedy = "scale X, for example with StandardScaler, or choose a smaller rate"
+            raise SettingsError("learning_rate", found, "a finite loss", remedy)
         if self.early_stopping and result.stopped_by == "n_epochs":
             text = f"patience did not run out within max_iter={max_iter} epochs"
             warnings.warn(text, ConvergenceWarning, stacklevel=2)
@@ -192,7 +184,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> np.ndarray:
         """Return a score for each class, shape (N, n_classes).
 
-        Of two classes: that of the second less that of the first, shape (N,).
+        For two classes: the score of the second minus that of the first, shape (N,).
         """
         check_is_fitted(self)
         unmasked("X", X)
@@ -214,41 +206,32 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     def _split(self, X, y, random_state):
         """Set examples aside for validation."""
-        name = "validation_fraction"
+        fraction, limits = self.validation_fraction, {"min_val": 0, "max_val": 1}
         check_scalar(
-            self.validation_fraction,
-            name,
-            numbers.Real,
-            min_val=0,
-            max_val=1,
-            include_boundaries="neither",
+            fraction, "validation_fraction", numbers.Real, **limits, include_boundaries="neither"
         )
         X, X_valid, y, y_valid = train_test_split(
-            X, y, test_size=self.validation_fraction, random_state=random_state, stratify=y
+            X, y, test_size=fraction, random_state=random_state, stratify=y
         )
         return [(X, y), (X_valid, y_valid)]
 
 
 @functools.lru_cache(maxsize=_KEPT)
 def _compiled(key, n_in, n_classes, batch_size, *sizes):
-    """Return a trainer with its start, and the shared variables that its data is put into.
+    """Return a trainer with its start, and the one or two data sets of these sizes that it reads.
 
-    There are one or two sets, of these sizes. `key` is the process and the engine.
+    `key` is the process and the engine.
     """
-    floatX = theano.config.floatX
-    variables = [
-        (
-            shared_resident(np.zeros((n, n_in), floatX)),
-            shared_resident(np.arange(n, dtype=floatX) % n_classes),
-        )
-        for n in sizes
-    ]
-    sets = [DataSet(x, T.cast(y, "int32")) for x, y in variables]
-    return logistic_regression(*(*sets, None)[:2], batch_size), variables
+    floatX, sets = theano.config.floatX, []
+    for n in sizes:
+        x = shared_resident(np.zeros((n, n_in), floatX))
+        y = shared_resident(np.arange(n, dtype=floatX) % n_classes)
+        sets.append(DataSet(x, T.cast(y, "int32")))
+    return logistic_regression(*(*sets, None)[:2], batch_size), sets
 
 
-def _put(variables, pairs):
-    """Replace the data that a trainer reads."""
-    for shared_pair, pair in zip(variables, pairs):
-        for shared, values in zip(shared_pair, pair):
+def _put(sets, pairs):
+    """Replace the numbers in data sets."""
+    for (shared_x, y), pair in zip(sets, pairs):
+        for shared, values in zip((shared_x, y.owner.inputs[0]), pair):
             shared.set_value(aligned(np.asarray(values, shared.dtype)), borrow=True)

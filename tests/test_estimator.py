@@ -192,7 +192,7 @@ def test_frames_and_their_names(points):
 @pytest.mark.parametrize(
     "params, error, message",
     [
-        ({"learning_rate": "adaptive"}, TypeError, "learning_rate must be an instance of float"),
+        ({"learning_rate": "adaptive"}, ValueError, "found a value of type str; expected a finite"),
         ({"learning_rate": 0}, ValueError, "learning_rate: found 0; expected a finite number abov"),
         ({"l2": -1.0}, ValueError, "l2: found -1.0; expected a finite number, 0 or more, in float"),
         ({"max_iter": 0}, ValueError, "max_iter: found 0; expected a whole number, 1 or more"),
