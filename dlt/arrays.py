@@ -1,4 +1,4 @@
-"""Arrays as an engine reads them fastest: at an aligned address, and pixels as bytes.
+"""Arrays in the form that an engine reads fastest: at an aligned address, and pixels as bytes.
 
 Source: measured (docs/performance.md).
 """
@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
-# XLA takes a numpy array without copying it only from an address like this.
+# XLA uses a numpy array without a copy only if its address is a multiple of this.
 ALIGNMENT = 64  # bytes
 
-_ROWS = 1000  # converted at a time, to keep temporary arrays small
+_ROWS = 1000  # to convert at a time, so that temporary arrays stay small
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
-    """Return the array, or a copy in C order if it does not begin on a 64-byte boundary."""
+    """Return the array if it is in C order and starts on a 64-byte boundary, else such a copy."""
     if array.flags.c_contiguous and not array.ctypes.data % ALIGNMENT:
         return array
     return aligned_copy(array)
 
 
 def aligned_copy(array: np.ndarray) -> np.ndarray:
-    """Return a copy in C order that begins on a 64-byte boundary.
+    """Return a copy in C order that starts on a 64-byte boundary.
 
     Examples
     --------

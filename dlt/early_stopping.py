@@ -18,11 +18,8 @@ from typing import Any, Sequence
 from dlt.checks import one_of
 from dlt.errors import SettingsError
 
-#: The largest patience to begin with, in minibatch updates.
+#: The largest initial patience, in minibatch updates.
 MOST_PATIENCE = 1e15
-
-#: What decides whether an improvement is clear.
-IMPROVEMENT_TESTS = ("threshold", "mcnemar")
 
 
 class Patience(
@@ -35,22 +32,22 @@ class Patience(
 
     Training makes at least `patience` minibatch updates. Whenever the validation error improves
     clearly on the best one so far, patience rises to `patience_increase` times the updates made
-    until then.
+    so far.
 
     Parameters
     ----------
     patience : int
-        2 to 1e15; the first validation must come before patience can run out.
+        2 to 1e15: the first validation must come before patience can run out.
     patience_increase : float
         1 to 1e6.
     improvement_threshold : float
         In (0, 1]. The page's test: an improvement is clear if the error is below this times the
         best one.
     improvement_test : {"threshold", "mcnemar"}
-        With "mcnemar" an improvement is clear if the model is better than the best one by the
-        exact McNemar test (`dlt.mcnemar`) on the validation set; the threshold is not used.
+        With "mcnemar", an improvement is clear if the exact McNemar test (`dlt.mcnemar`) on the
+        validation set finds the model better than the best one; the threshold is not used.
     alpha : float
-        In (0, 1). Largest p-value that counts as clear.
+        In (0, 1). The largest p-value that counts as clear.
 
     Raises
     ------
@@ -88,12 +85,12 @@ class Patience(
         _check("patience_increase", patience_increase, "a number from 1 to 1e6", 1, 1e6)
         expected = "a number above 0, and at most 1"
         _check("improvement_threshold", improvement_threshold, expected, sys.float_info.min, 1)
-        one_of("improvement_test", improvement_test, IMPROVEMENT_TESTS)
+        one_of("improvement_test", improvement_test, ("threshold", "mcnemar"))
         least, most = sys.float_info.min, 1 - sys.float_info.epsilon
         _check("alpha", alpha, "a number above 0 and below 1, such as 0.05", least, most)
         values = (patience, patience_increase, improvement_threshold, improvement_test, alpha)
-        # numpy's numbers become Python's, which JSON can hold
-        return super().__new__(cls, *(getattr(n, "item", lambda n=n: n)() for n in values))
+        # JSON can hold Python's numbers, but not numpy's
+        return super().__new__(cls, *(n.item() if hasattr(n, "item") else n for n in values))
 
     def settings(self) -> dict[str, Any]:
         """Return the fields that the rule uses, by name."""
@@ -105,12 +102,12 @@ class Patience(
     def validation_frequency(self, n_train_batches: int) -> int:
         """Return the number of minibatch updates from one validation to the next.
 
-        Once an epoch, but at least twice within the initial patience.
+        Validations come once an epoch, but at least twice within the initial patience.
         """
         return int(min(n_train_batches, self.patience // 2))
 
     def limit(self, history: Sequence[Any]) -> float:
-        """Return the iteration at which patience runs out, as of the end of `history`."""
+        """Return the iteration at which patience runs out after the validations in `history`."""
         return history[-1].patience if history else self.patience
 
     def extended(
@@ -130,7 +127,7 @@ class Patience(
         validation_error : float
             Less is better; NaN never counts as better.
         p_value : callable, optional
-            Compares the model with the best one so far; for McNemar's test only.
+            Returns the p-value of McNemar's test of the model and the best one so far.
         """
         lowest = history.best.validation_error if history else math.inf
         if self.improvement_test == "threshold":
@@ -151,6 +148,6 @@ class Patience(
 
 
 def _check(name, found, expected, low, high):
-    # NaN fits no comparison, so it is refused with the rest
+    # NaN fails every comparison, so it is refused too
     if not isinstance(found, numbers.Real) or not low <= found <= high:
         raise SettingsError(name, found, expected)

@@ -1,7 +1,7 @@
 """Testing: count a model's errors on a data set.
 
-Errors are counted as whole numbers and divided once, so the same count prints as the same digits
-on every engine and in every floatX.
+Errors are counted as whole numbers and divided once, so that the same count prints the same
+digits on every engine and in every floatX.
 
 Source: page "Getting Started", sections "Zero-One Loss" and "Testing".
 """
@@ -16,13 +16,14 @@ from dlt.errors import SettingsError
 from dlt.score import Score
 from dlt.shared import as_data_set, n_minibatches
 
-# Examples evaluated at once. Of a larger set, each piece is copied first, at twice the time.
+# Most examples to evaluate at once. Reading a larger set in pieces copies each piece first, which
+# takes twice the time.
 _CHUNK = 10000
 _CHUNK_BYTES = 1 << 26
 
 
 def constant_score(y: np.ndarray) -> Score:
-    """Return the score of always giving the most frequent of some labels.
+    """Return the score of a model that always answers with the most frequent label.
 
     Examples
     --------
@@ -52,10 +53,10 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     Returns
     -------
     callable
-        Takes nothing, returns a `Score` for the parameters as they are then. Its errors are an
-        int where `errors` is a vector of integers or truth values. Where `errors` is a vector,
-        its attribute ``each`` returns the error of every example instead, shape (N,). Threads may
-        share it.
+        It takes no arguments and returns a `Score` for the present parameters. Its errors are an
+        int if `errors` is a vector of integers or truth values. If `errors` is a vector, calling
+        the attribute ``each`` returns the error of every example instead, shape (N,). Threads may
+        share the callable.
 
     Raises
     ------
@@ -74,11 +75,8 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     Score(n_errors=1, n_examples=3)
     """
     if errors.ndim > 1:
-        raise SettingsError(
-            "errors",
-            f"rank {errors.ndim}",
-            "a vector, one value for each example, or a scalar, their mean",
-        )
+        expected = "a vector, one value for each example, or a scalar, their mean"
+        raise SettingsError("errors", f"rank {errors.ndim}", expected)
     data_set = as_data_set("data_set", data_set, x, y)
     n = data_set.n_examples
     if drop_last:
@@ -87,42 +85,37 @@ def error_counter(x, y, errors, data_set, batch_size=1, drop_last=False):
     row_bytes = np.dtype(theano.config.floatX).itemsize * math.prod(data_set.row_shape)
     most = max(batch_size, min(_CHUNK, _CHUNK_BYTES // row_bytes))
     chunk = min(n, most if of_each else batch_size)
-    feed, n_whole = data_set.feed(chunk, n), n - n % chunk
-
-    def counted(n_rows):
-        def count(start):
-            total = T.sum(errors) if of_each else errors * n_rows
-            return substitute([total], feed.givens(x, y, start, n_rows))
-
-        return index_loop(count)
-
+    feed, n_whole, turn = data_set.feed(chunk, n), n - n % chunk, turns()
     passes = [(0, n_whole, chunk), (n_whole, n, n - n_whole)]
-    passes = [(counted(size), first, stop, size) for first, stop, size in passes if size]
+    passes = [(first, stop, size) for first, stop, size in passes if size]
 
-    turn = turns()
+    def pieces(should_stop):
+        """Yield the size of pieces, and an array of the places where they start."""
+        for first, stop, size in passes:
+            for starts in feed.starts(first, stop, size, should_stop=should_stop):
+                yield size, starts
+
+    def adder(size):
+        """Compile a function that adds up the errors in each of several pieces."""
+        total = T.sum(errors) if of_each else errors * size
+        return index_loop(lambda start: substitute([total], feed.givens(x, y, start, size)))
+
+    adders = {size: adder(size) for _, _, size in passes}
 
     def score(should_stop=bool):
         with turn():
-            found = [
-                count(starts)
-                for count, *places in passes
-                for starts in feed.starts(*places, should_stop=should_stop)
-            ]
+            found = [adders[size](starts) for size, starts in pieces(should_stop)]
         return Score(sum(np.concatenate(found).tolist()), n)
 
     @functools.lru_cache(maxsize=None)
-    def listed(n_rows):
+    def lister(size):
+        """Return a function that lists the errors in one piece."""
         start = T.lscalar("start")
-        return Compiled([start], *substitute([errors], feed.givens(x, y, start, n_rows)))
+        return Compiled([start], *substitute([errors], feed.givens(x, y, start, size)))
 
     def each(should_stop=bool):
         with turn():
-            found = [
-                listed(places[-1])(start)
-                for _, *places in passes
-                for starts in feed.starts(*places, should_stop=should_stop)
-                for start in starts
-            ]
+            found = [lister(size)(k) for size, starts in pieces(should_stop) for k in starts]
         return np.concatenate(found)
 
     score.pause, score.each = feed.pause, each

@@ -11,28 +11,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Flat rows are pictures if they are the square of such a side, or of a longer one.
+# Rows of n numbers are taken for square pictures if their side is this or more, in pixels.
 _SMALLEST = 8
 
 
 class Description(NamedTuple):
-    """What is known of a data set besides its numbers; saved with a model.
+    """Facts about a data set besides its numbers; saved with a model. None means unknown.
 
     Attributes
     ----------
     scale : int or None
-        256 for bytes that were divided by 256, 1 for values from 0 to 1 that were taken as they
-        were; None for numbers of which nothing is known.
+        256 for bytes that were divided by 256; 1 for values from 0 to 1, which stay as they are.
     height, width : int or None
-        Of the pictures in the rows, in pixels.
+        Size of the pictures in the rows, in pixels.
     labels : tuple of str or None
-        What the labels 0, 1, ... are called.
+        Names of the labels 0, 1, ...
     split : str or None
         Where the validation set comes from.
     ground : {"dark", "light"} or None
-        What the pictures are drawn on.
+        Background of the pictures.
     centred : bool or None
-        Whether they are scaled and centred in a margin as MNIST's are.
+        Whether the pictures are scaled and centred within a margin, as in MNIST.
     """
 
     scale: int | None = None
@@ -45,10 +44,10 @@ class Description(NamedTuple):
 
     @classmethod
     def of_rows(cls, shape: tuple[int, ...]) -> Description:
-        """Return the description of rows of a shape.
+        """Return the description of rows of this shape.
 
-        They are pictures where it has two sides, besides those of 1, or is the square of a side
-        of 8 or more.
+        The rows are pictures if they have two dimensions, apart from those of length 1, or if
+        their length is the square of 8 or more.
         """
         sides = [n for n in shape if n > 1]
         if len(sides) == 1 and math.isqrt(sides[0]) ** 2 == sides[0] >= _SMALLEST**2:
@@ -57,7 +56,7 @@ class Description(NamedTuple):
         return cls(height=height, width=width)
 
     def name_of(self, label: int) -> str:
-        """Return what a label is called: its number, if it has no name.
+        """Return the name of a label, or its number if it has no name.
 
         Examples
         --------
@@ -69,7 +68,7 @@ class Description(NamedTuple):
 
 
 class Examples(collections.namedtuple("Examples", "x y")):
-    """One data set as arrays; it unpacks as the page's pair.
+    """A data set as arrays; it unpacks as a pair, as on the page.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ class Examples(collections.namedtuple("Examples", "x y")):
 
     @property
     def n_labels(self):
-        """Number of labels: of those that have a name, or the largest one and 1 more."""
+        """Number of labels: of the names, or else the largest label plus 1."""
         named = self.description and self.description.labels
         return len(named) if named else int(self.y.max()) + 1
 
@@ -123,17 +122,17 @@ class Examples(collections.namedtuple("Examples", "x y")):
 
 
 class OpenSet(NamedTuple):
-    """One data set whose rows are where a reader found them: in a file, or in memory.
+    """A data set whose rows stay where a reader found them, in a file or in memory.
 
     Attributes
     ----------
     x : ndarray, or object with ``shape``, ``dtype`` and slices
-        Bytes, if ``description.scale`` is 256, are still to be divided by it.
+        Bytes are not yet divided by ``description.scale``.
     y : ndarray, or such an object, shape (N,)
         Labels 0..L-1.
     description : Description
     digests : (str, str) or None
-        What `dlt.fingerprint.digest` returns for x and y, where it is known.
+        The `dlt.fingerprint.digest` of x and y, if it is known.
     """
 
     x: Any

@@ -18,13 +18,13 @@ def negative_log_likelihood(p_y_given_x, y, reduction: str = "sum"):
     Parameters
     ----------
     p_y_given_x : Theano matrix, floatX, shape (B, L)
-        Probabilities. The logarithm of a softmax is computed from its scores, so that loss and
-        gradient are finite and right for scores of +-10000.
+        Probabilities. The logarithm of a softmax is computed from its scores, so that the loss
+        and its gradient are finite and correct even for scores of +-10000.
     y : Theano vector, integer, shape (B,)
         Right labels, 0..L-1.
     reduction : {"sum", "mean", "none"}
         The sum over the B examples (the page's definition), their mean (what its training
-        script minimizes), or the vector of shape (B,). The learning rate depends on it.
+        script minimizes), or the vector of shape (B,). A suitable learning rate depends on it.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def zero_one_loss(p_y_given_x, y, reduction: str = "sum"):
     .. math:: \ell_{0,1} = \sum_{i=0}^{|D|-1} I_{f(x^{(i)}) \ne y^{(i)}},
        \quad f(x) = \arg\max_k P(Y = k | x, \theta)
 
-    It has no useful gradient: minimize the negative log-likelihood instead.
+    This loss has no useful gradient: minimize the negative log-likelihood instead.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def zero_one_loss(p_y_given_x, y, reduction: str = "sum"):
     >>> int(errors(p, np.asarray([0, 0], dtype="int32")))
     1
 
-    Source: section "Zero-One Loss", where ``axis=1`` is missing: ``argmax`` is then a position in
-    the whole matrix.
+    Source: section "Zero-One Loss". The page leaves out ``axis=1``, which makes ``argmax`` a
+    position in the whole matrix.
     """
     p_y_given_x, y = _checked(p_y_given_x, y)
     wrong = T.cast(T.neq(T.argmax(p_y_given_x, axis=1), y), "int64")  # (B,)
@@ -85,7 +85,7 @@ def zero_one_loss(p_y_given_x, y, reduction: str = "sum"):
 
 
 def _checked(p_y_given_x, y):
-    """Make both symbolic and check their ranks and the dtype of y."""
+    """Return both as symbolic variables, after checking their ranks and the dtype of y."""
     p_y_given_x, y = T.as_tensor_variable(p_y_given_x), T.as_tensor_variable(y)
     if p_y_given_x.ndim != 2:
         expected = "rank 2, one row of probabilities for each example"

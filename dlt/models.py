@@ -15,7 +15,7 @@ import numpy as np
 from dlt.checks import whole_number
 from dlt.engine import T, shared_resident, softmax, theano
 
-#: Most labels, each of which may have a name.
+#: Most labels that a model may have.
 MAX_LABELS = 1 << 20
 
 
@@ -34,7 +34,7 @@ class LogisticRegression:
         Number of labels, 2 to `MAX_LABELS` (MNIST: 10).
     rng : numpy.random.Generator, optional
         Draws the initial weights, uniform within :math:`\pm\sqrt{6 / (n_{in} + n_{out})}`.
-        Without it they are 0, as on the page: the loss is convex, so any start will do.
+        Without it they are 0, as on the page: the loss is convex, so any start works.
 
     Attributes
     ----------
@@ -74,13 +74,13 @@ class LogisticRegression:
 
 
 def row_shape(model: Any) -> tuple[int, ...] | None:
-    """Return the shape of one of a model's inputs, ``(n_in,)``, or None if it is unknown."""
+    """Return the shape of one input of a model, ``(n_in,)``, or None if it is unknown."""
     n_in = describe_model(model).get("n_in")
     return None if n_in is None or model.input.ndim != 2 else (n_in,)
 
 
 def describe_model(model: Any) -> dict[str, Any]:
-    """Return a model's class, and `n_in` and `n_out` if they are whole numbers.
+    """Return the class of a model, and its `n_in` and `n_out` if they are whole numbers.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Order: the sequence in which training takes the examples.
 
-Without an order they come in turn, as on the page. An order is any object with
-``permutation(epoch, n)``; it must be a pure function, so that a resumed run meets the same
-examples again and nothing more has to be saved. A resumed run knows an order by its ``repr``.
+Without an order, training takes them in turn, as on the page. An order is any object with
+``permutation(epoch, n)``. That must be a pure function, so that a resumed run takes the same
+examples again without saving anything more. A resumed run recognizes an order by its ``repr``.
 
 Source: none on the page; Bottou, "Stochastic Gradient Descent Tricks" (2012), section 3.
 """
@@ -18,7 +18,7 @@ from dlt.errors import SettingsError
 
 
 class Shuffled(collections.namedtuple("Shuffled", "seed block")):
-    """Every epoch takes the examples in a random order of its own.
+    """Takes the examples in a new random order in each epoch.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ class Shuffled(collections.namedtuple("Shuffled", "seed block")):
         0 to 2**32 - 1. The same seed gives the same orders.
     block : int, optional
         Shuffle blocks of this many consecutive examples, and the examples within each block,
-        instead of all examples alike: random rows of a file are slow to read. Some thousands mix
-        well.
+        because single rows of a file are slow to read in random order. A few thousand mix well.
+        Default: shuffle all examples alike.
 
     Raises
     ------
@@ -53,17 +53,17 @@ class Shuffled(collections.namedtuple("Shuffled", "seed block")):
         return f"Shuffled(seed={self.seed}{'' if self.block is None else f', block={self.block}'})"
 
     def permutation(self, epoch: int, n: int) -> np.ndarray:
-        """Return the rows 0..n-1 in the order of an epoch (from 0), shape (n,)."""
+        """Return the rows 0..n-1 in the order of an epoch, counted from 0; shape (n,)."""
         return self.rows(epoch, n, 0, n)
 
     def rows(self, epoch: int, n: int, first: int, stop: int) -> np.ndarray:
-        """Return ``permutation(epoch, n)[first:stop]``; with blocks, without making the rest."""
-        # numpy keeps the stream of RandomState the same in every version
+        """Return ``permutation(epoch, n)[first:stop]``; with blocks, do not compute the rest."""
+        # numpy guarantees that RandomState draws the same numbers in every version
         if self.block is None:
             return np.random.RandomState([self.seed, epoch]).permutation(n)[first:stop]
         n_blocks = -(-n // self.block)
         blocks = np.random.RandomState([self.seed, epoch]).permutation(n_blocks)
-        lengths = np.minimum(self.block, n - blocks * self.block)  # the last one may be shorter
+        lengths = np.minimum(self.block, n - blocks * self.block)  # the rest may be shorter
         ends = np.cumsum(lengths)
         touched = slice(np.searchsorted(ends, first, "right"), np.searchsorted(ends, stop) + 1)
         found = [
@@ -82,18 +82,18 @@ def rows_in_order(order, epoch: int, n: int, first: int, stop: int) -> np.ndarra
     SettingsError
         See `permuted`.
     """
-    if type(order) is Shuffled:  # others are checked whole
+    if type(order) is Shuffled:  # any other order is checked as a whole
         return order.rows(epoch, n, first, stop)
     return permuted(order, epoch, n)[first:stop]
 
 
 def permuted(order, epoch, n):
-    """Return the rows of an epoch as the engine takes them, int32, and check that they are rows.
+    """Return the rows of an epoch in an order, int32, shape (n,).
 
     Raises
     ------
     SettingsError
-        The order gives something else than a permutation: the engine would not notice.
+        The order does not return a permutation, which the engine would not notice.
 
     Examples
     --------
@@ -103,14 +103,10 @@ def permuted(order, epoch, n):
     try:
         rows = np.asarray(order.permutation(epoch, n))
     except TypeError as error:  # such as numpy's generators, whose permutation takes one argument
-        raise SettingsError(
-            "order",
-            f"{order!r}, whose permutation(epoch, n) fails ({error})",
-            "an order such as dlt.Shuffled(seed=1)",
-        ) from error
+        found = f"{order!r}, whose permutation(epoch, n) fails ({error})"
+        raise SettingsError("order", found, "an order such as dlt.Shuffled(seed=1)") from error
     in_range = rows.shape == (n,) and rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n
     if not in_range or (np.bincount(rows, minlength=n) != 1).any():
-        raise SettingsError(
-            "order", f"no permutation of {n} rows in epoch {epoch} from {order!r}", "each row once"
-        )
+        found = f"no permutation of {n} rows in epoch {epoch} from {order!r}"
+        raise SettingsError("order", found, "each row once")
     return rows.astype("int32")

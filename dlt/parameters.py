@@ -1,4 +1,4 @@
-"""Parameters: a model's arrays, copied, put back, and saved to a file.
+"""Parameters: copy a model's arrays, put them back, and save them to a file.
 
 `dlt.files.described` describes the formats of the files.
 
@@ -18,7 +18,7 @@ from dlt.files.described import read_described, with_ending, write_described
 
 
 def names_of(variables: Sequence[Any]) -> list[str]:
-    """Return a name for each shared variable: its own, made unique if stacked layers share one."""
+    """Return a name for each shared variable: its own, with a number if another has the same."""
     names: list[str] = []
     for place, variable in enumerate(variables):
         own = name = variable.name or f"param_{place}"
@@ -33,7 +33,7 @@ def names_of(variables: Sequence[Any]) -> list[str]:
 def get_values(params: Sequence[Any]) -> dict[str, np.ndarray]:
     """Copy the values of shared variables, by name: the page's ``copy.deepcopy(params)``.
 
-    Of two variables called ``W``, the second becomes ``W_2``.
+    If two variables are called ``W``, the second becomes ``W_2``.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def set_values(params: Sequence[Any], values: dict[str, np.ndarray]) -> None:
     Raises
     ------
     DataError
-        A name, shape or dtype differs; the error lists every difference, and nothing is changed.
+        A name, shape or dtype differs. The error lists every difference, and no parameter changes.
     """
     _set_values("values", params, {name: real_numbers(name, v) for name, v in values.items()})
 
@@ -61,7 +61,7 @@ def save_params(
     params: Sequence[Any] | dict[str, np.ndarray],
     settings: dict[str, Any] | None = None,
 ) -> None:
-    """Save parameters, whole or not at all.
+    """Save parameters to a file, completely or not at all.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def save_params(
         Ends in ``.npz`` (the default) or ``.pkl``. An existing file is replaced.
     params : sequence of shared variables, or dict of str to ndarray
     settings : dict, optional
-        How the parameters came about: anything JSON can hold.
+        How the parameters were made: anything that JSON can hold.
 
     Raises
     ------
     DataError, SettingsError
-        An array, a name or a setting is none that `read_params` gives back, see
-        `dlt.files.described.check_saveable`; or the file cannot be written. An existing one stays
-        as it is.
+        `read_params` could not read back an array, a name or a setting (see
+        `dlt.files.described.check_saveable`), or the file cannot be written. An existing file
+        stays as it is.
 
     Examples
     --------
@@ -98,15 +98,15 @@ def read_params(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
     Parameters
     ----------
     path : str or os.PathLike
-        A ``.npz`` or ``.pkl`` file. It may come from a stranger: nothing in it is run.
+        A ``.npz`` or ``.pkl`` file. It may come from a stranger: no code in it is run.
 
     Returns
     -------
     arrays : dict of str to ndarray
-        In the order they were saved. In a ``.pkl`` without a description they are called
-        ``param_0``, ``param_1``, ...
+        In the order in which they were saved. Those in a ``.pkl`` file without a description are
+        called ``param_0``, ``param_1``, ...
     settings : dict
-        What `save_params` was given, or empty.
+        As `save_params` received them; empty if there are none.
     """
     return read_described(*with_ending(path))
 
@@ -114,19 +114,20 @@ def read_params(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
 def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any]:
     """Load a file into a model's parameters, and return the settings stored with them.
 
-    Floats of the other floatX are cast, as `dlt.Predictor` does.
+    Floats of another dtype are cast, as in `dlt.Predictor`.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file written by `save_params`, or as the page shows (then order counts, not names).
+        A file written by `save_params`, or as the page shows. In the latter the order of the
+        arrays counts, as they have no names.
     params : sequence of shared variables
 
     Raises
     ------
     DataError
         The file cannot be read, holds numbers too large for floatX, or does not fit the model, as
-        for `set_values`.
+        in `set_values`.
 
     Examples
     --------
@@ -141,23 +142,23 @@ def load_params(path: str | os.PathLike, params: Sequence[Any]) -> dict[str, Any
     [1.0, 1.0]
     """
     arrays, settings = read_params(path)
+    names = names_of(params)
     if list(arrays) == [f"param_{i}" for i in range(len(params))]:
-        arrays = dict(zip(names_of(params), arrays.values()))
-    dtypes = {name: param.dtype for name, param in zip(names_of(params), params)}
-    for name in set(arrays) & set(dtypes):
-        if arrays[name].dtype.kind == np.dtype(dtypes[name]).kind == "f":
-            arrays[name] = cast_floats(path, arrays[name], dtypes[name])
+        arrays = dict(zip(names, arrays.values()))
+    for name, param in zip(names, params):
+        if name in arrays and arrays[name].dtype.kind == np.dtype(param.dtype).kind == "f":
+            arrays[name] = cast_floats(path, arrays[name], param.dtype)
     _set_values(path, params, arrays)
     return settings
 
 
 def cast_floats(path: str | os.PathLike, array: np.ndarray, dtype: str) -> np.ndarray:
-    """Return floats in a dtype.
+    """Return an array of floats in another float dtype.
 
     Raises
     ------
     DataError
-        A finite number is too large for it.
+        A finite number is too large for that dtype.
     """
     if array.dtype == dtype:
         return array
@@ -179,7 +180,7 @@ def check_values(
     what : str or os.PathLike
         Where the arrays come from, for the message.
     values, arrays : dict of str to ndarray
-        The model's, and those to check.
+        The values of the model, and the arrays to check.
     """
     wanted, found = (
         {name: (array.shape, array.dtype.name) for name, array in group.items()}

@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal and in a notebook, plain lines everywhere else."""
+"""Progress: a bar on a terminal or in a notebook, and plain lines everywhere else."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, Callable
 
 
 def silent(line: str) -> None:
-    """Report nothing: the default for every `log`."""
+    """Do nothing with a line: the default of every `log`."""
 
 
 class Progress:
-    """A tqdm bar that lets lines be printed above it: on stderr, or a widget in a notebook.
+    """A tqdm bar on stderr, or a widget in a notebook, with lines of text above it.
 
     Parameters
     ----------
     total : int
-        Steps in all, if nothing ends the work sooner.
+        Number of steps, if nothing ends the work sooner.
     unit : str
-        What a step is.
+        Name of a step.
     show : bool, optional
         By default only on a terminal and in a notebook.
     log : callable, optional
         Takes a line of text, such as `print`.
     done : int
-        Steps made before.
+        Number of steps that are done already.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Progress:
             total=total,
             unit=unit,
             initial=done,
-            # A process without a console has no stderr; with None tqdm asks if it is a terminal.
+            # A process without a console has no stderr. None shows the bar only on a terminal.
             disable=sys.stderr is None or (None if show is None else not show),
             file=sys.stderr,
             leave=False,
@@ -61,7 +61,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: type | None, *exception: object) -> None:
-        if kind is None:  # a notebook's bar that ends short of its total turns red
+        if kind is None:  # in a notebook, a bar that ends before its total turns red
             self._expect(self._bar.n)
         self._bar.close()
 
@@ -75,7 +75,7 @@ class Progress:
         self._bar.update(n)
 
     def note(self, text: str) -> None:
-        """Show a few words at the end of the bar."""
+        """Show a short text at the end of the bar."""
         self._bar.set_postfix_str(text, refresh=False)
 
     def say(self, line: str) -> None:
@@ -85,19 +85,19 @@ class Progress:
 
     def _expect(self, total):
         self._bar.total = total
-        if hasattr(self._bar, "container"):  # a widget, which has a maximum of its own
+        if hasattr(self._bar, "container"):  # a widget, which has its own maximum
             self._bar.container.children[1].max = total
 
 
 def _in_notebook():
-    """Return whether a Jupyter kernel runs this: not a terminal, but a bar can be updated there."""
+    """Return whether this runs in a Jupyter kernel: no terminal, but it can update a bar."""
     ipython = sys.modules.get("IPython")
     return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
 
 
 def _tqdm():
-    """Return tqdm's class for a terminal or for a notebook."""
+    """Return tqdm's class for a terminal or a notebook."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a notebook without ipywidgets: its text bar is fine
+        warnings.simplefilter("ignore")  # without ipywidgets a notebook gets a text bar
         from tqdm.auto import tqdm
     return tqdm

@@ -53,9 +53,9 @@ def regularized_loss(loss, params: Sequence, lambda_1=0.0, lambda_2=0.0):
     loss : Theano scalar
         Usually a negative log-likelihood.
     params : list of Theano variables
-        What to penalize: usually the weight matrices and not the biases.
+        What to penalize: usually the weight matrices, without the biases.
     lambda_1, lambda_2 : float or Theano scalar
-        Weights of `l1` and of `l2_sqr`, 0 or more. With the number 0, the penalty is left out.
+        Weights of `l1` and of `l2_sqr`, 0 or more. The number 0 leaves the penalty out.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def regularized_loss(loss, params: Sequence, lambda_1=0.0, lambda_2=0.0):
 
 
 def _checked(params):
-    """Refuse a lone parameter: a loop over a matrix would take its rows for parameters."""
+    """Refuse a single parameter: a loop over a matrix would take its rows for parameters."""
     if not isinstance(params, (list, tuple)) or not params:
         found = "an empty list" if isinstance(params, (list, tuple)) else type(params).__name__
         raise SettingsError("params", found, "a list, such as [W]")

@@ -32,9 +32,9 @@ class TrainingResult(NamedTuple):
     ------
     best_params : dict of str to ndarray, or None
         The parameters with the fewest validation errors; without a validation set, those at the
-        end of the last epoch. None if training diverged, or was stopped, before there were any.
+        end of the last epoch. None if training diverged or was stopped before there were any.
     best_iteration : int or None
-        Minibatch updates made by then.
+        Minibatch updates made to reach them.
     best_validation, test : Score or None
         Their errors on the validation set, and on the test set if `dlt.train` had one.
     history : History
@@ -42,11 +42,11 @@ class TrainingResult(NamedTuple):
     n_iterations : int
         Minibatch updates made, including the one at which training diverged.
     n_epochs : int
-        Epochs begun; patience may cut the last one short.
+        Epochs started; patience may cut the last one short.
     seconds : float
-        Time in the loop, without compiling; a resumed run counts on.
+        Time in the loop, without compiling; a resumed run adds to it.
     stopped_by : {"patience", "n_epochs", "divergence", "request"}
-        ``"request"``: `should_stop`, or Ctrl-C. Nothing was tested then, as the run may go on.
+        ``"request"``: `should_stop` or Ctrl-C. Then nothing is tested, as the run may go on.
     diverged_at : int or None
         Number (from 1) of the update whose loss was NaN or infinite.
     initial_patience : float
@@ -81,7 +81,7 @@ class TrainingResult(NamedTuple):
 
     @property
     def epochs_per_second(self) -> float:
-        """Speed of the loop, compiling aside; NaN if it took no time that a clock can tell."""
+        """Speed of the loop, without compiling; NaN if the loop took no measurable time."""
         return self.n_epochs / self.seconds if self.seconds else math.nan
 
     def plot(self, loss_label: str = "training loss") -> Figure:
@@ -90,7 +90,7 @@ class TrainingResult(NamedTuple):
         Parameters
         ----------
         loss_label : str
-            What the loss is, and its unit, such as "training NLL (nats per example)".
+            Name and unit of the loss, such as "training NLL (nats per example)".
         """
         from dlt.pictures.curves import plot_learning_curves
 
@@ -121,7 +121,7 @@ class TrainingResult(NamedTuple):
         return f"{_ENDS[self.stopped_by]}: {epochs}, {updates}, {self.seconds:.1f} s"
 
     def _rows(self):
-        """Return what is known as a list of (name, figure, remark), all text."""
+        """Return the lines of the table as (name, figure, remark), all text."""
         rows = []
         if self.best_validation is not None:
             after = f", after {counted(self.best_iteration, 'update')}"
@@ -144,7 +144,7 @@ def _of(score):
 
 
 def counted(n: int, thing: str) -> str:
-    """Return a number of things in words.
+    """Return a number with its noun, in the plural where needed.
 
     Examples
     --------

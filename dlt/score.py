@@ -1,4 +1,4 @@
-"""Score: how many errors in how many examples.
+"""Score: a number of errors in a number of examples.
 
 Source: page "Getting Started", section "Testing".
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """A number of errors in a number of examples.
+    """The number of errors that a model makes, and the number of examples.
 
     Fields
     ------
@@ -29,7 +29,7 @@ class Score(NamedTuple):
 
     @property
     def fraction(self) -> float:
-        """Errors for each example, 0..1 if they are counted."""
+        """Errors per example, 0..1 if they are counted."""
         return self.n_errors / self.n_examples
 
     def __str__(self) -> str:

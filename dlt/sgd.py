@@ -1,8 +1,8 @@
 r"""Gradient descent, the page's three ways: the whole set, one example, or one minibatch a step.
 
-Each function compiles one *step*: a call moves every parameter by ``-learning_rate`` times the
-gradient of the loss, and returns the loss from before the move. Any symbolic scalar and any
-shared variables will do.
+Each function compiles a *step*. A call moves every parameter by ``-learning_rate`` times the
+gradient of the loss, and returns the loss from before the move. The loss can be any symbolic
+scalar, and the parameters any shared variables.
 
 ========================================  =================  ==========================
 function                                  a step is called   examples in a step
@@ -10,7 +10,7 @@ function                                  a step is called   examples in a step
 `gradient_descent`                        ``step()``         all
 `stochastic_gradient_descent`             ``step(i)``        number i
 `minibatch_gradient_descent`              ``step(index)``    minibatch number index
-`minibatch_step`                          ``MSGD(x, y)``     those it is given
+`minibatch_step`                          ``MSGD(x, y)``     those in its arguments
 `minibatch_stretch`                       ``run(first, n)``  n minibatches in turn
 ========================================  =================  ==========================
 
@@ -24,14 +24,7 @@ import functools
 import numpy as np
 
 from dlt.checks import positive_in
-from dlt.engine import (
-    T,
-    as_scalar,
-    function,
-    index_loop,
-    substitute,
-    theano,
-)
+from dlt.engine import T, as_scalar, function, index_loop, substitute, theano
 from dlt.errors import DataError, SettingsError
 from dlt.shared import DataSet, as_data_set, minibatch, n_minibatches
 
@@ -75,7 +68,7 @@ def gradient_updates(loss, params, learning_rate):
 
 
 def gradient_descent(loss, params, learning_rate, x, y, train_set):
-    """Compile ordinary gradient descent: every step uses the whole training set.
+    """Compile ordinary gradient descent, whose every step uses the whole training set.
 
     Parameters
     ----------
@@ -110,14 +103,14 @@ def gradient_descent(loss, params, learning_rate, x, y, train_set):
 def stochastic_gradient_descent(loss, params, learning_rate, x, y, train_set):
     """Compile SGD with one example in each step.
 
-    Takes what `gradient_descent` takes; ``step(i)``, i in 0..N-1, returns the loss of example i
-    before the step.
+    The parameters are those of `gradient_descent`. ``step(i)``, i in 0..N-1, returns the loss of
+    example i before the step.
     """
     return minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, batch_size=1)
 
 
 def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, batch_size: int):
-    """Compile minibatch SGD over shared variables: only the index is sent.
+    """Compile minibatch SGD over shared variables: each call sends only an index.
 
     Parameters
     ----------
@@ -144,20 +137,20 @@ def minibatch_gradient_descent(loss, params, learning_rate, x, y, train_set, bat
 
 
 def minibatch_step(loss, params, learning_rate, inputs):
-    """Compile the page's ``MSGD``: every step uses the arrays it is given.
+    """Compile the page's ``MSGD``, whose every step uses the arrays in its arguments.
 
     Parameters
     ----------
     loss, params, learning_rate
         See `gradient_updates`.
     inputs : list of Theano variables
-        What `loss` is an expression of, usually ``[x, y]``.
+        The variables of `loss`, usually ``[x, y]``.
 
     Returns
     -------
     callable
-        ``MSGD(x_batch, y_batch)`` returns the loss before the step. The JAX linker compiles once
-        for each size of batch.
+        ``MSGD(x_batch, y_batch)`` returns the loss before the step. The JAX linker compiles it
+        again for each new batch size.
     """
     return function(inputs, loss, updates=gradient_updates(loss, params, learning_rate))
 
@@ -165,7 +158,7 @@ def minibatch_step(loss, params, learning_rate, inputs):
 def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
     """Compile many steps of minibatch SGD into one call.
 
-    How a run is cut into calls changes neither the updates nor the losses.
+    The updates and losses do not depend on how many steps each call makes.
 
     Parameters
     ----------
@@ -183,10 +176,10 @@ def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
     Returns
     -------
     callable
-        ``run(first, n, order=None)`` makes n updates, beginning with update number `first` (from
-        0) and going round the training set, in turn or in an order such as `dlt.Shuffled`. It
-        returns their n losses, each from before its update. The first call compiles; ``n=0`` does
-        nothing else.
+        ``run(first, n, order=None)`` makes n updates, starting with update number `first` (from
+        0). It goes round the training set, in turn or in an order such as `dlt.Shuffled`, and
+        returns the n losses, each from before its update. The first call compiles; ``n=0`` only
+        compiles.
 
     Raises
     ------
@@ -236,7 +229,7 @@ def minibatch_stretch(loss, updates, x, y, train_set, batch_size):
 
 
 def update_pairs(updates):
-    """Check updates, and return them as pairs whose expressions have their variable's dtype.
+    """Return updates as pairs, each expression in the dtype of its variable.
 
     Raises
     ------
@@ -252,27 +245,21 @@ def update_pairs(updates):
         except (TypeError, ValueError, NotImplementedError):
             fits = False
         if not fits:
-            raise SettingsError(
-                "updates",
-                str(pair)[:80],
-                "pairs of a shared variable and the expression of its next value",
-            )
+            expected = "pairs of a shared variable and the expression of its next value"
+            raise SettingsError("updates", str(pair)[:80], expected)
         if expression.ndim != variable.ndim:
-            raise SettingsError(
-                "updates",
-                f"rank {expression.ndim} for {variable.name}",
-                f"rank {variable.ndim}, as it has",
-            )
+            found = f"rank {expression.ndim} for {variable.name}"
+            raise SettingsError("updates", found, f"rank {variable.ndim}, as it has")
+        if variable in [before for before, _ in pairs]:
+            raise SettingsError("updates", f"{variable.name} twice", "each shared variable once")
         pairs.append((variable, T.cast(expression, variable.dtype)))
-    twice = {str(v.name) for i, (v, _) in enumerate(pairs) if v in [u for u, _ in pairs[:i]]}
-    if twice or not pairs:
-        found = f"{', '.join(sorted(twice))} twice" if twice else "none"
-        raise SettingsError("updates", found, "each shared variable once")
+    if not pairs:
+        raise SettingsError("updates", "none", "each shared variable once")
     return pairs
 
 
 def check_learning_rate(learning_rate):
-    """Refuse a number that is not a step size in floatX; symbolic learning rates pass."""
+    """Refuse a number that cannot be a step size in floatX. Symbolic rates are not checked."""
     positive_in("learning_rate", learning_rate, theano.config.floatX, example=", such as 0.13")
 
 
@@ -286,28 +273,22 @@ def _in_memory(train_set):
 
 def _check_loss(loss):
     if loss.ndim != 0:
-        raise SettingsError(
-            "loss", f"rank {loss.ndim}", "one number", "choose a reduction, or take T.mean(loss)"
-        )
+        remedy = "choose a reduction, or take T.mean(loss)"
+        raise SettingsError("loss", f"rank {loss.ndim}", "one number", remedy)
 
 
 def _gradients(loss, params):
-    """Differentiate `loss` by each parameter, or say which one cannot be."""
+    """Return the gradient of the loss by each parameter."""
     if not isinstance(params, (list, tuple)):
         raise SettingsError("params", type(params).__name__, "a list of shared variables")
     _check_loss(loss)
     for param in params:
         if not hasattr(param, "set_value"):
-            raise SettingsError(
-                "params",
-                f"{param}, which is not a shared variable",
-                "shared variables made with theano.shared",
-            )
+            found = f"{param}, which is not a shared variable"
+            raise SettingsError("params", found, "shared variables made with theano.shared")
     try:
         return T.grad(loss, list(params))
     except theano.gradient.DisconnectedInputError as error:
-        raise SettingsError(
-            "params",
-            "a parameter that has no part in the loss",
-            f"each of {[param.name for param in params]} to take part",
-        ) from error
+        expected = f"each of {[param.name for param in params]} to take part"
+        found = "a parameter that has no part in the loss"
+        raise SettingsError("params", found, expected) from error

@@ -1,8 +1,8 @@
-"""Shared variables: the whole data set where the engine can reach it, read minibatch by minibatch.
+"""Shared variables: a whole data set where the engine can read it, minibatch by minibatch.
 
-The page stores each set in two shared variables, the inputs and the labels: a GPU gets everything
-in one transfer, and afterwards only a minibatch's *index*. Labels are stored as floatX too (old
-GPUs held nothing else) and cast to int32 on the way out.
+The page stores each set in two shared variables, the inputs and the labels. A GPU then gets all
+data in one transfer, and afterwards only the *index* of a minibatch. Labels are stored as floatX
+too (old GPUs held nothing else) and cast to int32 when they are read.
 
 Source: page "Getting Started", section "MNIST Dataset".
 """
@@ -25,7 +25,7 @@ SET_NAMES = ("training set", "validation set", "test set")
 
 
 class DataSet:
-    """One data set in memory that the engine can read; it unpacks as the page's ``shared_x, y``.
+    """A data set in memory that the engine can read; it unpacks as the page's ``shared_x, y``.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ class DataSet:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels, the largest one and 1 more."""
+        """Number of labels: the largest one plus 1."""
         return int(self.targets.max()) + 1
 
     def feed(self, size: int, n_rows: int) -> Feed:
-        """Return what compiled loops read.
+        """Return an object through which compiled loops read the data.
 
         Parameters
         ----------
         size : int
             Examples in a minibatch.
         n_rows : int
-            Examples that a pass over the data set takes.
+            Examples in one pass over the data set.
         """
         return Feed(self)
 
@@ -110,7 +110,7 @@ class DataSet:
             labels(name + ", y", self.targets, n_out)
 
     def fingerprint(self) -> str:
-        """Return the fingerprint of the numbers, computed once for the values that are stored."""
+        """Return the fingerprint of the numbers, which is computed once for the same values."""
         stored = [shared.container.value for shared in self._variables()]
         if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
             x, y = (shared.get_value(borrow=True) for shared in self._variables())
@@ -119,46 +119,45 @@ class DataSet:
         return self._hashed[1]
 
     def _shape(self):
-        # of what is stored: a copy from the device would only be measured
+        # of the stored array: get_value would copy it from the device first
         return self.x.get_value(borrow=True, return_internal_type=True).shape
 
     def _variables(self):
-        """Return the two shared variables; labels may be the cast of theirs."""
+        """Return the two shared variables; y may be the cast of one."""
         return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
 
 
 class Feed:
-    """How compiled loops read a `DataSet`: where it lies."""
+    """Lets compiled loops read a `DataSet` in place."""
 
     def __init__(self, data_set):
         self._data_set, n = data_set, data_set.n_examples
         self._rows = shared_resident(np.arange(n, dtype="int32"), name="rows")
 
     def givens(self, x, y, start, n, in_turn=True):
-        """Return what x and y stand for: n examples from place `start` on.
+        """Return n examples from place `start` on, as values of the symbols x and y.
 
-        `in_turn`: or in the order that `starts` was given last.
+        Places count in turn, or else in the order that `starts` was last called with.
         """
-
-        def taken(data):
-            if in_turn:
-                return row_window(data, start, n)
-            return take_rows(data, row_window(self._rows, start, n))
-
-        return {s: T.cast(taken(data), s.dtype) for s, data in zip((x, y), self._data_set)}
+        if in_turn:
+            taken = [row_window(data, start, n) for data in self._data_set]
+        else:
+            rows = row_window(self._rows, start, n)
+            taken = [take_rows(data, rows) for data in self._data_set]
+        return {symbol: T.cast(data, symbol.dtype) for symbol, data in zip((x, y), taken)}
 
     def starts(self, first, stop, size, order=None, epoch=0, should_stop=bool):
-        """Put an epoch's order in place, and yield where minibatches begin."""
+        """Put the order of an epoch in place, and yield the places where minibatches start."""
         if order is not None:
             self._rows.set_value(permuted(order, epoch, self._data_set.n_examples), borrow=True)
         yield np.arange(first, stop, size)
 
     def pause(self):
-        """Do nothing: all is in memory."""
+        """Do nothing: all data is in memory."""
 
 
 def as_data_set(name: str, data_xy, x=None, y=None):
-    """Return a data set that compiled functions can read: arrays are stored, others stay.
+    """Return a data set that compiled functions can read; arrays become shared variables.
 
     Parameters
     ----------
@@ -166,7 +165,7 @@ def as_data_set(name: str, data_xy, x=None, y=None):
         What messages call it.
     data_xy : DataSet, ChunkedDataSet, (x, y) of arrays, or (shared_x, y)
     x, y : Theano variables, optional
-        The symbolic inputs and targets that it is for. Where `y` is not of integers, the targets
+        The symbolic inputs and targets that it is for. If `y` is not of integers, the targets
         need not be labels.
 
     Raises
@@ -211,8 +210,8 @@ def shared_dataset(data_xy, borrow: bool = True) -> DataSet:
     Raises
     ------
     DataError
-        x is not an array of finite numbers that floatX can hold, y are not whole numbers from 0
-        on, or the two have different lengths or none.
+        x is not an array of finite numbers that floatX can hold, y holds something other than
+        whole numbers from 0 on, or the two are empty or of different lengths.
 
     Examples
     --------
@@ -224,7 +223,7 @@ def shared_dataset(data_xy, borrow: bool = True) -> DataSet:
 
 
 def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
-    """Store one data set; `name` is what messages call it."""
+    """Store one data set, which messages call `name`."""
     data_x, data_y = pair(name, data_xy)
     data_x, data_y = real_numbers(name + ", x", data_x), real_numbers(name + ", y", data_y)
     rows, data_x = data_x, inputs(name + ", x", data_x, ndim, theano.config.floatX)
@@ -235,7 +234,7 @@ def _stored(name, data_xy, borrow, ndim=2, symbolic_y=None):
     else:
         dimensions(name + ", y", data_y, symbolic_y.ndim)
     as_many(name, len(data_x), len(data_y))
-    with np.errstate(over="ignore"):  # infinite then, and refused
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         data_y = np.asarray(data_y, theano.config.floatX)
     finite(name + ", y", data_y)
     shared_x = shared_resident(data_x, name="shared_x", borrow=borrow, compact=True)
@@ -278,7 +277,7 @@ def n_minibatches(n: int, batch_size: int, drop_last: bool = True) -> int:
 
 
 def default_batch_size(n_train: int) -> int:
-    """Return the size of a minibatch where none is given: 600, or a sixtieth of the training set.
+    """Return the default batch size: 600, or a sixtieth of the training set if that is smaller.
 
     Examples
     --------
@@ -289,7 +288,7 @@ def default_batch_size(n_train: int) -> int:
 
 
 def minibatch(data, index, batch_size):
-    """Take minibatch number `index` of a shared variable.
+    """Return minibatch number `index` of a shared variable.
 
     This is the page's ``data[index * batch_size: (index + 1) * batch_size]``, in a form that
     every linker can compile.

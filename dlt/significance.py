@@ -1,4 +1,4 @@
-"""Significance: whether a difference between two models, or a rate of errors, is more than luck.
+"""Significance: how much a difference between two models, or a rate of errors, owes to chance.
 
 Source: page "Getting Started", section "Early-Stopping", which suggests a statistical test.
 McNemar, "Note on the sampling error of the difference between correlated proportions" (1947);
@@ -20,13 +20,13 @@ from dlt.score import Score
 def mcnemar(errors: Any, others: Any) -> float:
     """Return the p-value of the exact McNemar test for two models on the same examples.
 
-    Only examples that one model gets wrong and the other right tell the two apart. If the models
-    are equally good, each such example favours either with probability 1/2.
+    Only the examples that one model gets wrong and the other right tell the two apart. If the
+    models are equally good, each of these examples favours either model with probability 1/2.
 
     Parameters
     ----------
     errors, others : array of truth values or of 0 and 1, shape (N,)
-        Where the first model is wrong, and where the second one is.
+        Where the first and the second model are wrong.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def mcnemar(errors: Any, others: Any) -> float:
     Raises
     ------
     DataError
-        The arrays differ in shape, or hold something else.
+        The arrays differ in shape, or hold other values.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def mcnemar(errors: Any, others: Any) -> float:
     >>> round(mcnemar(first, second), 3)
     0.057
     """
-    from scipy.stats import binomtest  # takes half a second to import
+    from scipy.stats import binomtest  # slow to import
 
     first, second = real_numbers("errors", errors), real_numbers("others", others)
     for array in (first, second):
@@ -63,7 +63,7 @@ def wilson(score: Score, confidence: float = 0.95) -> tuple[float, float]:
     Parameters
     ----------
     score : Score
-        Of counted errors.
+        Its errors must be counted, not measured.
     confidence : float
         In (0, 1).
 

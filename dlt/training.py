@@ -1,8 +1,7 @@
-"""The page's training loop: minibatch updates, validations, and patience that ends it.
+"""The page's training loop: minibatch updates and validations, until patience runs out.
 
-`training_loop` is given two functions and a few numbers. It knows no model, no engine and no
-file: the state of the run goes in as one value, and a new one comes out after every stretch of
-updates.
+`training_loop` takes two functions and a few numbers, and knows no model, engine or file. The
+state of the run goes in as one value, and a new state comes out after every stretch of updates.
 
 Source: page "Getting Started", section "Early-Stopping".
 """
@@ -15,40 +14,40 @@ import numpy as np
 
 from dlt.runs.history import HistoryRow
 
-# A stretch of minibatches is cut so that progress is shown about this often, in seconds.
+# How long a stretch of minibatches takes, in seconds, so that progress shows about this often.
 _STRETCH_SECONDS = 0.5
 
 
 def training_loop(state, train, validate, n_train_batches, n_epochs, patience, p_value=None):
     """Run the page's early-stopping loop, a stretch of minibatches at a time.
 
-    The loop stops after exactly the minibatch the page's loop stops after, and validates
-    after exactly the same ones: both are known beforehand, so what lies between can be
-    left to one call. How a run is cut into stretches does not show in its results.
+    The loop validates and stops after exactly the same minibatches as the page's loop. Both are
+    known beforehand, so one call can make all updates in between. The results do not depend on
+    the lengths of the stretches.
 
     Parameters
     ----------
     state : dlt.runs.state.State
-        Where to begin.
+        Where to start.
     train : callable
-        ``train(first, n)`` makes n updates, beginning with update number `first` (from 0), and
-        returns their n losses, the parameters after them, and what else the updates change.
+        ``train(first, n)`` makes n updates, starting with update number `first` (from 0). It
+        returns their n losses, the parameters after them, and the other values they change.
     validate : callable or None
-        Returns the `dlt.Score` of these parameters on the validation set. None: there is no
-        such set, and all epochs are made.
+        Returns the `dlt.Score` of these parameters on the validation set. With None, there is no
+        validation set, and the loop makes all epochs.
     n_train_batches : int
         Minibatches in an epoch.
     n_epochs : int
-        Epochs after which the loop ends in any case.
+        Most epochs to make.
     patience : Patience
     p_value : callable, optional
         ``p_value(best_params)`` compares the present parameters with the best ones on the
-        validation set; for `Patience` with McNemar's test.
+        validation set, for McNemar's test in `patience`.
 
     Yields
     ------
     State
-        After each stretch. The consumer may stop at any of them, and begin another loop there.
+        After each stretch. The caller may stop at any state, and start another loop from it.
     """
     frequency = patience.validation_frequency(n_train_batches) if validate else n_train_batches
     n_iterations = n_epochs * n_train_batches
@@ -67,7 +66,7 @@ def training_loop(state, train, validate, n_train_batches, n_epochs, patience, p
 
 
 def stopped_by(state, n_iterations, patience):
-    """Name what ends a run in this state; None while it goes on.
+    """Return what ends a run in a state, or None if it goes on.
 
     Parameters
     ----------
@@ -75,6 +74,7 @@ def stopped_by(state, n_iterations, patience):
     n_iterations : int
         Most updates to make.
     patience : Patience or None
+        None without a validation set.
 
     Returns
     -------
@@ -88,16 +88,16 @@ def stopped_by(state, n_iterations, patience):
 
 
 def expected_end(state, n_iterations, patience):
-    """Return the number of updates there will be if patience is not extended any more."""
+    """Return the number of updates at which a run ends if patience does not grow again."""
     if patience is None:
         return n_iterations
     return min(n_iterations, patience.last_iteration(state.history) + 1)
 
 
 def stepped(state, losses, params, update_state):
-    """Return the state after some more updates; the losses are from before each."""
+    """Return the state after more updates; each loss is from before its update."""
     finite = np.isfinite(losses)
-    if not finite.all():  # how far the stretch went on does not show
+    if not finite.all():  # drop the updates that the stretch made after that
         return state._replace(diverged_at=state.iteration + int(np.argmin(finite)) + 1)
     return state._replace(
         iteration=state.iteration + len(losses),
@@ -108,7 +108,7 @@ def stepped(state, losses, params, update_state):
 
 
 def validated(state, score, patience, n_train_batches, seconds, p_value=None):
-    """Return the state after a validation, or at the end of an epoch where `score` is None."""
+    """Return the state after a validation; `score` is None at the end of an epoch without one."""
     error = math.nan if score is None else score.fraction
     if not state.can_go_on or (score and not math.isfinite(error)):
         return state._replace(diverged_at=state.iteration)  # the losses are from before the update
@@ -119,7 +119,7 @@ def validated(state, score, patience, n_train_batches, seconds, p_value=None):
         (state.iteration - 1) // n_train_batches + 1,
         _mean(state.losses.tolist()),
         error,
-        # the page's iter is from 0
+        # the page counts iter from 0
         patience.extended(state.history, state.iteration - 1, error, compare),
         seconds,
         len(state.machines),
@@ -131,8 +131,8 @@ def validated(state, score, patience, n_train_batches, seconds, p_value=None):
 
 
 def _mean(losses):
-    # fsum: exactly rounded, so the mean does not depend on how stretches were cut
+    # fsum rounds once, so the mean does not depend on the lengths of the stretches
     try:
         return math.fsum(losses) / len(losses)
-    except OverflowError:  # of their sum, not of their mean
+    except OverflowError:  # the sum is too large, not the mean
         return math.fsum(loss / len(losses) for loss in losses)
