@@ -1,8 +1,8 @@
 """The engine: the only package that imports PyTensor or Theano.
 
-Everything else says ``from dlt import theano, T`` and writes Theano as the page does. The
-functions below are all that `dlt` asks of an engine; ``_pytensor`` and ``_theano`` implement
-them under the same names. What differs between the two for you: docs/engines.md.
+All other code writes ``from dlt import theano, T`` and uses Theano as the page does. The
+functions below are all that `dlt` needs from an engine; ``_pytensor`` and ``_theano`` implement
+them under the same names. docs/engines.md lists how the two differ for users.
 
 Source: page "Getting Started", sections "Theano/Python Tips" and "Notation".
 """
@@ -36,7 +36,7 @@ NAME: str = _engine.NAME
 #: Name and version.
 VERSION = f"{NAME} {theano.__version__}"
 
-#: The linkers this engine has, best first.
+#: The linkers of this engine, best first.
 LINKERS: tuple[str, ...] = _engine.LINKERS
 
 #: Where functions may run.
@@ -44,15 +44,15 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 def describe() -> str:
-    """Return one line that names the engine, linker, device and floatX in use."""
+    """Return engine, linker, device and floatX in one line."""
     return f"{VERSION}, {linker()} linker, {device()}, floatX={theano.config.floatX}"
 
 
 def versions() -> dict[str, str]:
-    """Return the software and the choices that the last bit of a result depends on.
+    """Return the software and settings that the last bit of a result depends on.
 
     These are ``engine``, ``linker``, ``optimizer``, ``floatX``, and the versions of the libraries
-    that do the arithmetic. The rest is the `machine`.
+    that compute. `machine` returns the rest.
     """
     return dict(
         _engine.libraries(),
@@ -64,12 +64,12 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """Return what decides how results are rounded, and may differ from machine to machine.
+    """Return the facts about this machine that the rounding of results depends on.
 
-    These are the device and, as far as the linker depends on them, the number of threads, the
-    instructions of the processor, the mathematical libraries that are not versioned with the
-    engine, and flags. What an environment variable sets is called by its name: ``NPROC`` is the
-    number of threads of JAX, ``OPENBLAS_NUM_THREADS`` that of the others.
+    These are the device and, if the linker depends on them, the number of threads, the
+    instructions of the processor, the mathematical libraries that are not part of `versions`,
+    and flags. Values that an environment variable can set have its name: ``NPROC`` is the number
+    of JAX's threads, ``OPENBLAS_NUM_THREADS`` that of the other linkers.
     """
     return dict(_engine.machine(), device=device())
 
@@ -77,8 +77,8 @@ def machine() -> dict[str, str]:
 def linker() -> str:
     """Return the name of the linker, which turns graphs into programs.
 
-    One of `LINKERS`, unless the flags chose another, such as ``"python"`` on Theano without a
-    compiler.
+    It is one of `LINKERS`, unless the flags chose another, such as ``"python"`` for Theano
+    without a compiler.
     """
     return _engine.linker()
 
@@ -93,7 +93,7 @@ def set_linker(name: str) -> None:
     Raises
     ------
     EngineError
-        The engine lacks this linker, or the linker lacks something it needs.
+        The engine does not have this linker, or something that the linker needs is missing.
     """
     one_of("linker", name, ("jax", "numba", "c"))
     if name not in LINKERS:
@@ -111,27 +111,27 @@ def device() -> str:
 def set_device(name: str) -> None:
     """Choose where functions run. Only PyTensor's JAX linker can use a GPU.
 
-    Call this before you make a shared variable: data that is on a device stays there.
+    Call this before you make shared variables: data that is on a device stays there.
 
     Parameters
     ----------
     name : {"auto", "cpu", "gpu"}
-        ``"auto"`` takes a GPU if JAX finds one, else the CPU.
+        ``"auto"`` uses a GPU if JAX finds one, else the CPU.
 
     Raises
     ------
     EngineError
-        ``"gpu"`` without a GPU, or with another linker than JAX.
+        `name` is ``"gpu"``, but there is no GPU, or the linker is not JAX.
     """
     one_of("device", name, DEVICES)
     _engine.set_device(name)
 
 
 def set_floatX(floatX: str) -> None:
-    """Choose the dtype of every array and symbolic variable made from now on.
+    """Choose the dtype of all arrays and symbolic variables made from now on.
 
-    Call this before you make the first symbolic variable. A function works only under the
-    floatX it was compiled with.
+    Call this before you make the first symbolic variable. A function works only with the floatX
+    that it was compiled with.
 
     Parameters
     ----------
@@ -151,20 +151,21 @@ def set_floatX(floatX: str) -> None:
 
 
 def turns(lock: Callable[[], Any] = threading.RLock) -> Callable[[], Any]:
-    """Return a function that gives a lock: what it guards is done by one thread at a time.
+    """Return a function that returns a lock, with which threads take turns.
 
-    Each process has a lock of its own, as a fork would never see that of another thread released.
+    Each process gets its own lock. A fork would wait forever for one that a thread of its parent
+    holds.
     """
     locks: dict[int, Any] = {}
     return lambda: locks.setdefault(os.getpid(), lock())
 
 
-# The engines change their settings while they compile, and put them back.
+# While an engine compiles, it changes its settings and then restores them.
 _compiling = turns()
 
 
 def function(inputs: list, output: Any, **options: Any) -> Callable:
-    """Compile a function as ``theano.function`` does, which only one thread may call at a time."""
+    """Compile a function with ``theano.function``, which only one thread at a time may call."""
     with _compiling():
         return theano.function(inputs, output, **options)
 
@@ -172,7 +173,7 @@ def function(inputs: list, output: Any, **options: Any) -> Callable:
 class Compiled:
     """A function that is compiled when it is first called, and that threads may share.
 
-    Copies and pickles leave out what was compiled: it is for one process only.
+    Copies and pickles do not contain the compiled function, which is valid in one process only.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ class Compiled:
             if self._function is None:
                 with _compiling():
                     function = theano.function(*self._expression)
-                    function(*values)  # which compiles parts of it
+                    function(*values)  # some parts are compiled by this call
                 self._function = function
             return np.asarray(self._function(*values))
 
@@ -206,9 +207,9 @@ class Compiled:
 
 
 def as_scalar(value, dtype: str):
-    """Return a number or a symbolic scalar as a symbolic scalar of this float dtype.
+    """Return a number or a symbolic scalar as a symbolic scalar of a float dtype.
 
-    Python's and numpy's floats would widen a float32 expression.
+    A Python or numpy float would turn a float32 expression into float64.
     """
     if isinstance(value, numbers.Real):
         return T.constant(np.asarray(value, dtype=dtype))
@@ -216,7 +217,7 @@ def as_scalar(value, dtype: str):
 
 
 def softmax(scores):
-    """Return the probabilities of each row of scores; each row adds up to 1.
+    """Return the softmax of each row of scores: probabilities that add up to 1.
 
     Parameters
     ----------
@@ -229,8 +230,8 @@ def softmax(scores):
 def log_probability(p_y_given_x):
     """Return the natural logarithm of probabilities.
 
-    For a softmax it is computed from the scores: ``T.log(softmax(scores))`` is -inf where a
-    probability is too small for floatX, unless a graph optimizer happens to repair it.
+    The logarithm of a softmax is computed from its scores. ``T.log(softmax(scores))`` would be
+    -inf for a probability that is too small for floatX, unless a graph optimizer repairs it.
 
     Parameters
     ----------
@@ -251,9 +252,9 @@ def shared_resident(
 ):
     """Return a shared variable whose array stays where the engine computes.
 
-    Theano copied a shared variable to the GPU once. PyTensor hands a numpy array to JAX at
-    every call, which copies it unless it is on the CPU and begins on a 64-byte boundary. Here
-    the array goes to the device once, and again whenever ``set_value`` is called.
+    Theano copied a shared variable to the GPU once. PyTensor passes a numpy array to JAX at every
+    call, and JAX copies it unless it is on the CPU and starts on a 64-byte boundary. Here the
+    array goes to the device once, and again at each ``set_value``.
 
     Parameters
     ----------
@@ -263,9 +264,9 @@ def shared_resident(
     borrow : bool
         Whether the shared variable may use the memory of `array`.
     compact : bool
-        Whether to keep bytes too, if all values are k/256, k = 0..255. `row_window` and
-        `take_rows` then read a quarter or an eighth of the memory, but ``set_value`` takes no
-        other values.
+        Whether to keep the values as bytes too, if all are k/256, k = 0..255. `row_window` and
+        `take_rows` then read a quarter or an eighth of the memory, but ``set_value`` accepts only
+        such values.
     """
     return _engine.shared_resident(array if borrow else aligned_copy(array), name, compact)
 
@@ -276,13 +277,13 @@ def shared_copy(variable):
 
 
 def leaves(outputs: list) -> list:
-    """Return the symbolic inputs and shared variables that expressions are made of, each once."""
+    """Return the symbolic inputs and shared variables in some expressions, each once."""
     found = (v for v in _engine.ancestors(outputs) if v.owner is None and not hasattr(v, "data"))
     return list(dict.fromkeys(found))
 
 
 def substitute(outputs: list, replacements: dict) -> list:
-    """Return expressions with some of their variables, shared ones included, replaced.
+    """Return expressions with some of their variables replaced, shared variables included.
 
     Examples
     --------
@@ -322,17 +323,17 @@ def take_rows(data, rows):
 def index_loop(step: Callable[..., list], state: Sequence = ()) -> Callable:
     """Compile a loop over indices.
 
-    PyTensor runs the loop inside the compiled function; Theano calls a compiled function for
-    each index, which is faster there. How a sequence of indices is cut into calls does not
-    change the results.
+    PyTensor runs the loop inside the compiled function. Theano calls a compiled function for
+    each index, which is faster there. The results do not depend on how many indices each call
+    receives.
 
     Parameters
     ----------
     step : callable
         ``step(index, *values)`` returns a list of expressions: the new values of `state`,
-        then one scalar output.
+        then one scalar output. Random variables are refused.
     state : sequence of shared variables
-        What the loop updates; `values` stand for them. Random variables are refused.
+        The variables that the loop updates. Their present values are the `values` of `step`.
 
     Returns
     -------
@@ -358,10 +359,10 @@ def index_loop(step: Callable[..., list], state: Sequence = ()) -> Callable:
 
 
 def refuse_draws(outputs: list) -> None:
-    """Raise a SettingsError if expressions contain random variables: a loop would repeat them.
+    """Raise a SettingsError if expressions contain random variables: a loop would repeat draws.
 
     Random variables come from a generator, or from a shared variable with a ``default_update``,
-    which is how random streams advance.
+    with which random streams advance.
     """
 
     def is_generator(variable):

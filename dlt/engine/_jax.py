@@ -1,6 +1,6 @@
-"""PyTensor's JAX linker: its devices, its loop, and the rewrites that the page's code needs.
+"""PyTensor's JAX linker: its devices, a loop, and the rewrites that the page's code needs.
 
-JAX has to know every shape before it compiles. Written for PyTensor 3.0 and 3.3.
+JAX must know every shape before it compiles. Written for PyTensor 3.0 and 3.3.
 """
 
 import collections
@@ -16,9 +16,8 @@ from pytensor import config
 from pytensor import tensor as T
 from pytensor.compile import optdb
 from pytensor.compile.mode import get_mode
-from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.basic import Constant
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.graph.traversal import graph_inputs
 from pytensor.link.jax.linker import JAXLinker
@@ -33,13 +32,13 @@ from dlt.errors import EngineError
 
 
 def floatX_changed():
-    """Return jax, set to floatX: by default it makes float32 of everything.
+    """Return jax, set to floatX. By default it turns every float into float32.
 
-    PyTensor sets it too, but only once, when its JAX linker is first used.
+    PyTensor sets this too, but only once, when its JAX linker is first used.
     """
     try:
         import jax
-    except Exception as error:  # of many kinds: a missing part, versions, a setting JAX_...
+    except Exception as error:  # a missing part, a wrong version, a bad JAX_... variable, ...
         found = f"JAX, which cannot be imported ({joined(error)})"
         raise EngineError("linker jax", found, remedy="correct that, or use numba") from error
     jax.config.update("jax_enable_x64", config.floatX == "float64")
@@ -47,12 +46,12 @@ def floatX_changed():
 
 
 def configured():
-    """Return jax, set to floatX and ready to compute."""
+    """Return jax, set to floatX, in a process where it can compute."""
     _refuse_forks()
     return floatX_changed()
 
 
-# Options that change results, and their defaults.
+# JAX's options that change results, and their defaults.
 _OPTIONS = {
     "jax_default_matmul_precision": None,
     "jax_disable_jit": False,
@@ -60,7 +59,7 @@ _OPTIONS = {
     "jax_exec_time_optimization_effort": 0.0,
     "jax_optimization_level": "UNKNOWN",
 }
-# Flags that do not; the number of devices shows in the number of threads.
+# XLA's flags that do not. (The number of devices shows in the number of threads.)
 _HARMLESS = ("--xla_dump_", "--xla_force_host_platform_device_count=")
 
 
@@ -80,13 +79,13 @@ def machine():
 
 @functools.lru_cache(maxsize=None)
 def _start():
-    """Return the process in which JAX was first used, and the threads that XLA has there."""
+    """Return the process in which JAX was first used, and the number of XLA's threads there."""
     given = (os.environ.get(name, "").strip() for name in ("PJRT_NPROC", "NPROC"))
     return os.getpid(), next((int(n) for n in given if n.isdigit()), cores())
 
 
 def _refuse_forks():
-    # A fork has none of the threads of XLA, and would wait for them for ever.
+    # A fork has none of XLA's threads, and would wait for them forever.
     if _start()[0] != os.getpid():
         found = "a fork of a process that has computed with it"
         remedy = 'start it with multiprocessing.get_context("spawn")'
@@ -94,7 +93,7 @@ def _refuse_forks():
 
 
 def _refusing_forks(make_all):
-    """Let PyTensor refuse to compile for JAX in a fork, and to run there what was compiled."""
+    """Make PyTensor refuse to compile for JAX, or to run what it compiled, in a fork."""
 
     @functools.wraps(make_all)
     def refusing(*args, **kwargs):
@@ -131,12 +130,12 @@ def put(value):
 
 
 def _first_device(name):
-    """Return the first of JAX's devices of a kind; of None, the first of all."""
+    """Return the first of JAX's devices of a kind; for None, the first of any kind."""
     _check_flags(os.environ.get("XLA_FLAGS"))
     jax = configured()
     try:
         return jax.devices(name)[0]
-    except (RuntimeError, AssertionError) as error:  # the latter for JAX_PLATFORMS without a device
+    except (RuntimeError, AssertionError) as error:  # AssertionError: no device of JAX_PLATFORMS
         platforms, reason = os.environ.get("JAX_PLATFORMS"), joined(error)
         remedy = "install its GPU support with: pip install .[gpu], or use the device cpu"
         if "RESOURCE_EXHAUSTED" in reason:
@@ -150,7 +149,7 @@ def _first_device(name):
 
 @functools.lru_cache(maxsize=None)
 def _check_flags(given):
-    """Try XLA's flags in another process: XLA ends the one in which it meets an unknown one."""
+    """Try XLA's flags in another process, because an unknown flag makes XLA end the process."""
     if not given:
         return
     code = "from jaxlib import xla_client; xla_client.CompileOptions()"
@@ -159,7 +158,7 @@ def _check_flags(given):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
         return
-    said = done.stderr.rpartition("] ")[2]  # after time and place
+    said = done.stderr.rpartition("] ")[2]  # after the time and the place in XLA
     if done.returncode and "XLA_FLAGS" in said:
         expected = f"flags that XLA accepts; it says: {joined(said)}"
         raise EngineError("XLA_FLAGS", repr(given), expected, "correct or unset it")
@@ -167,12 +166,12 @@ def _check_flags(given):
 
 # --- Loops ---------------------------------------------------------------------------------
 
-# Rounds that one call of a loop can make.
+# Most rounds in one call of a loop.
 _CAPACITY = 4096
 
 
 def loop(step, carried):
-    """Return inputs, new state and outputs of a loop that XLA compiles once for any length."""
+    """Return inputs, new state and outputs of a loop that XLA compiles once for all lengths."""
     from jax import lax
     from jax import numpy as jnp
     from pytensor.link.jax.dispatch import jax_funcify
@@ -182,7 +181,7 @@ def loop(step, carried):
     step_outputs = step(index, *state)
     fixed = [v for v in graph_inputs(step_outputs) if hasattr(v, "container")]  # shared variables
     graph = FunctionGraph([index, *state, *fixed], step_outputs, clone=True)
-    # That rewrite would turn the row numbers of a minibatch into bytes, which XLA gathers slowly.
+    # This rewrite would make bytes of the row numbers of a minibatch, which XLA gathers slowly.
     get_mode("JAX").excluding("local_uint_constant_indices").optimizer.rewrite(graph)
     one_round = jax_funcify(graph)
     output_type = T.TensorType(step_outputs[-1].dtype, shape=(_CAPACITY,))
@@ -208,9 +207,10 @@ def loop(step, carried):
 
 
 def forget_values(compiled):
-    """Let go of the values that shared variables had when a function was compiled.
+    """Free the values that shared variables had when a function was compiled.
 
-    PyTensor makes them globals of the function that JAX translates, whose parameters hide them.
+    PyTensor keeps them as globals of the function that JAX translates. They are never read, as
+    the function has parameters of the same names.
     """
     function = compiled.vm.jit_fn.__wrapped__
     for name in inspect.signature(function).parameters:
@@ -218,7 +218,7 @@ def forget_values(compiled):
 
 
 def call_loop(compiled, indices):
-    """Call a compiled loop as often as its capacity demands."""
+    """Call a compiled loop as often as its capacity requires."""
     found = []
     indices = np.asarray(indices, dtype="int64")
     for start in range(0, max(1, len(indices)), _CAPACITY):
@@ -231,47 +231,28 @@ def call_loop(compiled, indices):
 # --- Windows -------------------------------------------------------------------------------
 
 
-class Window(Op):
-    """Rows ``start`` to ``start + length`` of a tensor; the length is fixed, the start is not."""
-
-    __props__ = ("length",)
-
-    def __init__(self, length):
-        self.length = length
-
-    def make_node(self, data, start):
-        """Return the node with its output."""
-        output = data.type.clone(shape=(self.length, *data.type.shape[1:]))()
-        return Apply(self, [data, start], [output])
-
-    def perform(self, node, inputs, output_storage):
-        """Compute the rows in numpy, as PyTensor does for constants."""
-        data, start = inputs
-        output_storage[0][0] = data[int(start) : int(start) + self.length]
-
-
 def window(data, start, length):
-    """Return `length` rows of `data` from `start` on."""
-    _translate_windows()
-    return Window(length)(data, T.as_tensor_variable(start))
+    """Return `length` rows of `data` from `start` on; only the length is fixed."""
+    from pytensor.link.jax.ops import JAXOp
+
+    start = T.as_tensor_variable(start)
+    output_type = data.type.clone(shape=(length, *data.type.shape[1:]))
+    return JAXOp([data.type, start.type], [output_type], _slicer(length))(data, start)
 
 
 @functools.lru_cache(maxsize=None)
-def _translate_windows():
-    """Translate `Window` for JAX, which this imports."""
+def _slicer(length):
+    """Return one and the same function for each length, so that PyTensor merges equal windows."""
     from jax import lax
-    from pytensor.link.jax.dispatch import jax_funcify
 
-    @jax_funcify.register(Window)
-    def jax_window(op, **kwargs):
-        return lambda data, start: lax.dynamic_slice_in_dim(data, start, op.length)
+    return lambda data, start: (lax.dynamic_slice_in_dim(data, start, length),)
 
 
 @node_rewriter([Subtensor])
 def slice_to_window(fgraph, node):
     """Rewrite ``x[index * batch_size : (index + 1) * batch_size]``, which JAX refuses.
 
-    The ends depend on the index, but their difference does not.
+    Both ends depend on the index, but their difference does not.
     """
     x, *flat = node.inputs
     indices = indices_from_subtensor(flat, node.op.idx_list)
@@ -285,7 +266,7 @@ def slice_to_window(fgraph, node):
 
 
 def constant_difference(stop, start):
-    """Return ``stop - start`` if it is one number whatever the variables are, else None."""
+    """Return ``stop - start`` if it is the same for all values of the variables, else None."""
     terms = collections.Counter(_linear_terms(stop))
     terms.subtract(_linear_terms(start))
     constant = terms.pop(None, 0)
@@ -319,8 +300,8 @@ def _linear_terms(value):
 def widen_bounds(fgraph, node):
     """Give ``T.arange(y.shape[0])`` bounds of its own dtype.
 
-    PyTensor 3.0 makes the implicit start 0 an int8, and JAX then refuses every stop above 127:
-    the page's own NLL fails for minibatches of 128 examples and more.
+    PyTensor 3.0 makes the implicit start 0 an int8. JAX then refuses any stop above 127, so the
+    page's own NLL would fail for minibatches of 128 or more examples.
     """
     dtype = node.op.dtype
     narrow = [isinstance(i, Constant) and i.dtype != dtype for i in node.inputs]
@@ -330,7 +311,7 @@ def widen_bounds(fgraph, node):
     return [node.op(*bounds)]
 
 
-# Before anything else: ShapeFeature, which otherwise comes first, would note the slice's shape as
-# an expression of the index, and later rewrites would make the ends harder to compare.
+# This must come first. ShapeFeature would record the shape of the slice as an expression of the
+# index, and later rewrites would make the ends harder to compare.
 optdb.register("dlt_slice_minibatches", dfs_rewriter(slice_to_window), "jax", position=0.05)
 optdb.register("dlt_widen_bounds_of_arange", dfs_rewriter(widen_bounds), "jax", position=100)

@@ -1,4 +1,4 @@
-"""The machine: what rounds differently on another one, as the libraries themselves tell it."""
+"""The machine: the facts that the rounding of results depends on, as the libraries report them."""
 
 import functools
 import importlib
@@ -12,11 +12,11 @@ import threadpoolctl
 
 from dlt.engine.flags import numpy_version
 
-# Instructions that compute with floats, under LLVM's names and numpy's.
+# Instructions that compute with floats, by the names that LLVM and numpy use.
 _ARITHMETIC = re.compile("avx|fma|f16c|xop|amx|neon|asimd|vfp|sve|sme|fp16|bf16|vsx|vx", re.I)
 _OWN_BLAS = r"{}(\.libs|.\.dylibs)"
 
-#: The environment variables that change the machine under other names than their own.
+#: Environment variables that change parts of `dlt.engine.machine` which have other names.
 VARIABLES = (
     "PJRT_NPROC",
     "JAX_PLATFORMS",
@@ -31,27 +31,27 @@ VARIABLES = (
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def host() -> tuple:
-    """Return name and features of this processor, as LLVM has them."""
+    """Return LLVM's name of this processor and its features."""
     from llvmlite import binding
 
     return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 def llvm_processor(name: str, features: str) -> str:
-    """Return a processor that LLVM compiles for, and what it computes floats with."""
+    """Return the name of a processor with its instructions for floats, from LLVM's features."""
     has = [part[1:] for part in features.split(",") if part.startswith("+")]
     return " ".join([name, *sorted(filter(_ARITHMETIC.match, has))])
 
 
 def numpy_processor() -> str:
-    """Return the instructions that numpy and compilers choose from."""
+    """Return the architecture of this processor with its instructions for floats, from numpy."""
     package = "numpy._core" if numpy_version() >= (2, 0) else "numpy.core"
     features = importlib.import_module(package + "._multiarray_umath").__cpu_features__
     has = sorted(name for name, there in features.items() if there and _ARITHMETIC.match(name))
@@ -59,14 +59,14 @@ def numpy_processor() -> str:
 
 
 def load_blas() -> None:
-    """Load scipy's BLAS, so that limits on the threads of what is loaded count for it too."""
+    """Load scipy's BLAS, so that limits on the threads of loaded libraries apply to it too."""
     importlib.import_module("scipy.linalg.cython_blas")
 
 
 def of_blas(*packages: str) -> dict:
-    """Return what decides the bits where the BLAS of these packages and libm compute.
+    """Return the facts for functions that compute with libm and the BLAS of these packages.
 
-    If their numbers of threads differ, there is one for each package.
+    If the packages differ in their numbers of threads, the result lists each number.
     """
     load_blas()
     there = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
@@ -82,9 +82,14 @@ def of_blas(*packages: str) -> dict:
     }
 
 
+def of_c(cxx: str, **flags: str) -> dict:
+    """Return the facts for functions that a C++ compiler makes, with these flags."""
+    return {**of_blas("numpy", "scipy"), **flags, "compiler": compiler(cxx)}
+
+
 @functools.lru_cache(maxsize=None)
 def compiler(cxx: str) -> str:
-    """Return command and version of a compiler; the command alone if it does not tell."""
+    """Return the command and the version of a compiler; the command alone if that is unknown."""
     if not cxx:
         return "none"
     command = [*shlex.split(cxx), "-dumpfullversion", "-dumpversion"]

@@ -1,4 +1,4 @@
-"""PyTensor, the maintained continuation of Theano: what `dlt.engine` asks of it.
+"""PyTensor, the maintained continuation of Theano: the functions that `dlt.engine` needs.
 
 Written for PyTensor 3.0 and 3.3.
 """
@@ -27,9 +27,9 @@ LINKERS = ("jax", "numba", "c")
 
 _HAS_JAX = importlib.util.find_spec("jax") is not None
 _MODES = {"jax": "JAX", "numba": "NUMBA", "c": "CVM"}
-# What a linker warns of at every compilation, though it is how it works. JAX: under floatX=float32
-# its integers have 32 bits, and it checks no shapes while running. Numba: a product with a
-# transposed matrix could be faster. C: without a BLAS to link with it is slow, but right.
+# Harmless warnings that a linker repeats at every compilation. JAX: with floatX=float32 its
+# integers have 32 bits, and it does not check shapes at run time. Numba: a product with a
+# transposed matrix could be faster. C: without a BLAS to link with it is slow, but correct.
 _ORDINARY = (
     "Explicitly requested dtype",
     "Skipping Assert",
@@ -48,18 +48,18 @@ def _import():
     if int(package.__version__.split(".")[0]) < 3:
         raise wrong_version(NAME, package, "3.0 or newer")
     config = package.config
-    if config.mode == "Mode" and config.linker == "auto" and _HAS_JAX:  # the user chose none
+    if config.mode == "Mode" and config.linker == "auto" and _HAS_JAX:  # the user chose nothing
         config.mode = _MODES["jax"]
     for message in _ORDINARY:
         warnings.filterwarnings("ignore", message=message)
-    # The C linker logs there that it uses numpy's BLAS for want of another.
+    # This hides that the C linker uses numpy's BLAS because it finds no other.
     logging.getLogger("pytensor.tensor.blas").setLevel(logging.ERROR)
     return package, note
 
 
 theano, _note = _import()
 T = theano.tensor
-_jax = importlib.import_module("dlt.engine._jax")  # imports PyTensor, now that it is set up
+_jax = importlib.import_module("dlt.engine._jax")  # imports PyTensor, which is set up now
 _special = importlib.import_module("pytensor.tensor.special")
 _sharedvar: Any = importlib.import_module("pytensor.tensor.sharedvar")
 _Cast = importlib.import_module("pytensor.scalar.basic").Cast
@@ -72,14 +72,9 @@ _clone_replace = importlib.import_module("pytensor.graph.replace").clone_replace
 
 
 def linker():
-    mode = theano.config.mode
-    if mode == "Mode":
-        mode = {"auto": "NUMBA"}.get(theano.config.linker, theano.config.linker.upper())
-    elif mode not in _MODES.values():  # FAST_RUN and the like; a Mode while PyTensor compiles
-        found = theano.compile.mode.get_mode(mode).linker
-        mode = type(found).__name__.replace("Linker", "").upper()
-        mode = "CVM" if getattr(found, "use_cloop", False) else mode
-    return {value: name for name, value in _MODES.items()}.get(mode, mode.lower())
+    found = theano.compile.mode.get_mode(theano.config.mode).linker
+    name = type(found).__name__.replace("Linker", "").lower()
+    return "c" if getattr(found, "use_cloop", False) else name
 
 
 def set_linker(name):
@@ -87,15 +82,15 @@ def set_linker(name):
         raise EngineError("linker jax", "no jax", remedy="pip install jax")
     if name == "c":
         flags.demand_compiler(theano.config.cxx, ", or use jax or numba")
-    # As a setting, not as an argument of theano.function: PyTensor compiles parts of a
-    # graph on their own, and those take the setting.
+    # A setting, not an argument of theano.function: PyTensor compiles parts of a graph
+    # separately, and reads the setting for them.
     theano.config.mode = _MODES[name]
     _prepare_linker()
     _say_where_it_compiles()
 
 
 def _say_where_it_compiles():
-    """Say once what there is to say of the folder that the other linkers use."""
+    """Log the note on the folder that all linkers but JAX use, once."""
     global _note
     if _note and linker() != "jax":
         logger.warning(_note)
@@ -108,7 +103,7 @@ def libraries():
     return {name: importlib.import_module(name).__version__ for name in names}
 
 
-# What changes bits of what Numba compiles.
+# Numba's options that change the bits of results.
 _NUMBA = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")
 
 
@@ -116,9 +111,7 @@ def machine():
     if linker() == "jax":
         return _jax.machine()
     if linker() != "numba":
-        compiler = _machine.compiler(theano.config.cxx)
-        parts = {"gcc__cxxflags": theano.config.gcc__cxxflags, "compiler": compiler}
-        return {**_machine.of_blas("numpy", "scipy"), **parts}
+        return _machine.of_c(theano.config.cxx, gcc__cxxflags=theano.config.gcc__cxxflags)
     numba = importlib.import_module("numba")
     target = importlib.import_module("numba.core.registry").cpu_target.target_context
     parts = {"NUMBA_" + name: str(int(getattr(numba.config, name))) for name in _NUMBA}
@@ -174,13 +167,13 @@ def take_rows(data, rows):
 
 
 def _read(data, take):
-    """Take rows of what is stored for `data`, then convert only those."""
+    """Take rows of the stored array behind `data`, then convert only those."""
     if isinstance(getattr(getattr(data.owner, "op", None), "scalar_op", None), _Cast):  # labels
         return T.cast(_read(data.owner.inputs[0], take), data.dtype)
     pixels = getattr(data.tag, "bytes", None)
     if pixels is None:
         return take(data)
-    # The rows are copied anyway; from bytes that is faster, and k/256 is exact in any floatX.
+    # The rows are copied in any case. From bytes that is faster, and k/256 is exact in any floatX.
     return T.cast(take(pixels), data.dtype) * T.constant(np.asarray(1 / 256, dtype=data.dtype))
 
 
@@ -190,20 +183,20 @@ def _read(data, take):
 class SharedTensor(_sharedvar.TensorSharedVariable):
     """A shared variable whose value is a numpy array, wherever the engine keeps it.
 
-    After the JAX linker has updated a shared variable, it stores a JAX array. The page's
-    ``copy.deepcopy(params)`` would then fail, and its ``pickle.dump(w.get_value())`` write a
-    file that only JAX can read.
+    After an update by the JAX linker, a shared variable stores a JAX array. The page's
+    ``copy.deepcopy(params)`` would then fail, and its ``pickle.dump(w.get_value())`` would write
+    a file that only JAX can read.
     """
 
     def get_value(self, borrow=False, return_internal_type=False):
-        """Return the value: a copy, or with `borrow` perhaps the stored array itself."""
+        """Return a copy of the value, or, with `borrow`, perhaps the stored array itself."""
         value = self.container.value
         if return_internal_type or isinstance(value, np.ndarray):
             return super().get_value(borrow, return_internal_type)
         return np.asarray(value) if borrow else np.array(value)
 
     def set_value(self, new_value, borrow=False):
-        """Set the value, on the device if the old one was there."""
+        """Set the value; put it on the device if the old value was there."""
         twin = getattr(self.tag, "bytes", None)
         if twin is not None:
             pixels = as_bytes(np.asarray(new_value))
@@ -216,16 +209,16 @@ class SharedTensor(_sharedvar.TensorSharedVariable):
         _place(self)
 
     def __getstate__(self):
-        """Store a numpy array before copying and pickling look at it."""
+        """Store a numpy array before the variable is copied or pickled."""
         self.container.storage[0] = np.asarray(self.container.storage[0])
         return super().__getstate__()
 
 
 def _place(shared):
-    """Keep a value where JAX reads it without a copy: a resident one on the device."""
+    """Put a value where JAX reads it without a copy: on the device if it is to stay there."""
     if linker() != "jax":
         return
-    # This is where PyTensor keeps the value; set_value would turn a JAX array back into numpy's.
+    # PyTensor keeps the value here. Its set_value would turn a JAX array back into numpy's.
     stored = shared.container.storage
     if getattr(shared.tag, "resident", False):
         stored[0] = _jax.put(stored[0])
@@ -289,14 +282,14 @@ def index_loop(step, state):
     compiled = theano.function(inputs, outputs, updates=list(zip(state, turned(after))))
     run = functools.partial(call, compiled)
     run.compiled = compiled
-    # The first call compiles all of it, or parts: now, not within the first epoch.
+    # The first call compiles the function or parts of it. Make it now, not within the first epoch.
     if on_jax:
         _jax.forget_values(compiled)
-        compiled.trust_input = True  # the check of inputs would turn a JAX array into numpy's
+        compiled.trust_input = True  # a check of inputs would turn a JAX array into numpy's
         run([])
     else:
         values = [variable.get_value() for variable in state]
-        run([0])  # after no round at all, scan has no last state to return
+        run([0])  # after 0 rounds, scan would have no last state to return
         for variable, value in zip(state, values):
             variable.set_value(value)
     return run
@@ -315,23 +308,22 @@ def _call_scan_loop(compiled, indices):
 
 
 def _turned(variable):
-    """Turn a tall matrix on its side while the loop carries it.
+    """Transpose a tall matrix while the loop carries it.
 
-    A gradient of shape (784, 10) is the product of two thin matrices in the slow order:
-    50 ms an epoch with W as it is, 36 ms with W.T (docs/performance.md).
+    A gradient of shape (784, 10) is a product of two thin matrices in the slow order. An epoch
+    takes 50 ms with W, but 36 ms with W.T (docs/performance.md).
     """
-    is_matrix = variable.ndim == 2
-    tall = is_matrix and np.greater(*variable.get_value(borrow=True).shape)
-    return variable.T if tall else variable
+    is_tall = variable.ndim == 2 and np.greater(*variable.get_value(borrow=True).shape)
+    return variable.T if is_tall else variable
 
 
 def _prepare_linker():
-    """Delete at exit the files of source that the linker writes; load the BLAS that it uses."""
+    """Delete the linker's source files at exit, and load the BLAS that it uses."""
     modules = ["pytensor.link.utils"]
     if linker() != "jax":
         _machine.load_blas()
     if linker() == "numba":
-        modules.append("pytensor.link.numba.cache")  # imports Numba, which is slow
+        modules.append("pytensor.link.numba.cache")  # slow: it imports Numba
     for name in modules:
         importlib.import_module(name).NamedTemporaryFile = _passing_file
 

@@ -1,4 +1,4 @@
-"""Classic Theano 1.0.5, which the page was written for: what `dlt.engine` asks of it."""
+"""Classic Theano 1.0.5, which the page was written for: the functions that `dlt.engine` needs."""
 
 import logging
 import os
@@ -15,13 +15,13 @@ from dlt.errors import EngineError
 NAME = "Theano"
 LINKERS = ("c",)
 
-# Theano's names, for compiled code and for how it works without a compiler.
+# Theano's names of its linkers, with a compiler and without.
 _LINKERS = {"cvm": "c", "c|py": "c", "vm": "python", "py": "python"}
 
 
 def _import():
     """Import Theano after setting what it needs on today's machines."""
-    # Theano itself would print a traceback, and go on.
+    # Theano itself would print a traceback and go on.
     set_device(flags.device(os.environ) or flags.in_rc(os.environ).get("device"))
     remedy = "install it with: pip install Theano==1.0.5 'numpy<1.22' 'scipy<1.8'"
     if sys.version_info >= (3, 11):
@@ -35,25 +35,23 @@ def _import():
     note = flags.prepare_theano(os.environ)
     if note:
         logger.warning(note)
-    # It warns of what the note says or the user wanted (cxx=), and of having no BLAS to link
-    # with, which nobody can change here.
+    # Theano warns of a missing compiler, which the note reports or the user chose (cxx=), and of
+    # a missing BLAS, which the user cannot change here.
     warnings.filterwarnings("ignore", message=".*there is no c.. compiler")
     logging.getLogger("theano.tensor.blas").setLevel(logging.ERROR)
-    # Processes take turns at compiling, and Theano would log each wait in two lines.
+    # Processes take turns to compile, and Theano would log each wait in two lines.
     locks = logging.getLogger("theano.gof.compilelock")
     locks.addFilter(lambda record: record.levelno >= logging.WARNING)
     with warnings.catch_warnings(), flags.folder_to_compile_in(os.environ, "theano") as note:
-        warnings.simplefilter("ignore", DeprecationWarning)  # it was written for older Pythons
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is written for older Pythons
         if note:
             logger.warning(note)
         package = import_engine("theano", NAME, given, remedy)
     if not package.__version__.startswith("1.0."):
         raise wrong_version(NAME, package, "1.0.5")
     if os.environ.get("PYTENSOR_FLAGS"):
-        logger.warning(
-            f"PYTENSOR_FLAGS: found {os.environ['PYTENSOR_FLAGS']!r}, which Theano does not read; "
-            "use THEANO_FLAGS"
-        )
+        found = f"found {os.environ['PYTENSOR_FLAGS']!r}, which Theano does not read"
+        logger.warning(f"PYTENSOR_FLAGS: {found}; use THEANO_FLAGS")
     return package
 
 
@@ -63,11 +61,9 @@ def device():
 
 def set_device(name):
     if flags.is_gpu(name):
-        raise EngineError(
-            f"device {name}",
-            "classic Theano, and its GPU support can no longer be installed",
-            remedy="use the device cpu, or PyTensor with jax (Python 3.11 or newer)",
-        )
+        found = "classic Theano, and its GPU support can no longer be installed"
+        remedy = "use the device cpu, or PyTensor with jax (Python 3.11 or newer)"
+        raise EngineError(f"device {name}", found, remedy=remedy)
 
 
 theano = _import()
@@ -90,11 +86,10 @@ def set_linker(name):
     if linker() != name:
         flags.demand_compiler(theano.config.cxx)
     if not theano.config.cxx:
-        raise EngineError(
-            "linker c", "an empty cxx in THEANO_FLAGS or .theanorc", "a compiler, such as cxx=g++"
-        )
+        found = "an empty cxx in THEANO_FLAGS or .theanorc"
+        raise EngineError("linker c", found, "a compiler, such as cxx=g++")
     theano.config.mode, theano.config.linker = "Mode", "cvm"
-    # Theano keeps the mode it once made of these settings.
+    # Theano keeps the mode that it once made from these settings.
     theano.compile.mode.instantiated_default_mode = None
 
 
@@ -103,18 +98,16 @@ def libraries():
 
 
 def machine():
-    compiler = _machine.compiler(theano.config.cxx)
-    parts = {"gcc.cxxflags": theano.config.gcc.cxxflags, "compiler": compiler}
-    return {**_machine.of_blas("numpy", "scipy"), **parts}
+    return _machine.of_c(theano.config.cxx, **{"gcc.cxxflags": theano.config.gcc.cxxflags})
 
 
 def floatX_changed():
-    """Do nothing: only Theano keeps the setting."""
+    """Do nothing: Theano reads its own setting."""
 
 
 def log_probability(p_y_given_x):
-    # Theano's optimizer makes one stable operation of the logarithm, the softmax and the choice
-    # of a label: 54 ms an epoch, where the sum below takes 69 and T.nnet.logsoftmax 135.
+    # Theano's optimizer turns the logarithm, the softmax and the choice of a label into one stable
+    # operation: an epoch takes 54 ms, but 69 with the sum below, and 135 with T.nnet.logsoftmax.
     node = p_y_given_x.owner
     optimizes = theano.config.optimizer == "fast_run" and theano.config.mode != "FAST_COMPILE"
     if optimizes or node is None or not isinstance(node.op, T.nnet.Softmax):
@@ -125,7 +118,7 @@ def log_probability(p_y_given_x):
 
 
 def shared_resident(array, name, compact):
-    # Functions read a numpy array in place, and would have to convert bytes.
+    # Functions read a numpy array in place, but would have to convert bytes.
     return theano.shared(aligned(array), name=name, borrow=True)
 
 
@@ -147,14 +140,14 @@ def take_rows(data, rows):
 
 
 def index_loop(step, state):
-    # One call for each index: Theano's scan is slower (docs/engines.md).
+    # Make one call for each index, because Theano's scan is slower (docs/engines.md).
     index = T.lscalar("index")
     *after, output = step(index, *state)
     compiled = theano.function([index], output, updates=list(zip(state, after)))
     compiled.trust_input = True
 
     def run(indices):
-        # Trusted input has to be an array: here each index, as one without dimensions.
+        # Trusted input has to be an array, so each index becomes one without dimensions.
         return np.asarray([compiled(np.asarray(i, dtype="int64")) for i in indices])
 
     run.compiled = compiled

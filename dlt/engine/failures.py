@@ -1,4 +1,4 @@
-"""Failures: what an engine raises for want of memory or disk becomes one line."""
+"""Failures: an engine's errors about memory, disk space or a compiler, in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import traceback
 
 from dlt.errors import IN_CHUNKS, EngineError
 
-#: What to do where a GPU has too little memory.
+#: The remedy for a GPU with too little memory.
 RESERVED = (
     "JAX reserves three quarters of a GPU for each process: set "
     "XLA_PYTHON_CLIENT_PREALLOCATE=false or XLA_PYTHON_CLIENT_MEM_FRACTION=0.3"
@@ -16,9 +16,9 @@ _LIBRARIES = ("pytensor", "numba", "theano")
 
 
 def explained(error: Exception, in_chunks: bool = True) -> EngineError | None:
-    """Return what to tell a user about an exception; None for one that may be a bug.
+    """Return an exception as an EngineError of one line, or None if it may be a bug.
 
-    `in_chunks` says whether a script can read its data in chunks.
+    `in_chunks` tells whether the remedy can be to read the data in chunks.
 
     Examples
     --------
@@ -33,7 +33,7 @@ free some, or read the data in chunks: --max-memory 512MB
         found = f"too little on the {device()} ({lines[0]})"
         remedy = "free some" if device() == "cpu" else RESERVED
         return EngineError("memory", found, remedy=remedy + (IN_CHUNKS if in_chunks else ""))
-    # Theano's first line; then the command, and what the compiler says.
+    # Theano reports a failure in this line, then the command, then the compiler's message.
     failed = lines[0].startswith("Compilation failed")
     if failed or (isinstance(error, OSError) and _is_from_engine(error)):
         found = f"a failure ({lines[min(2, len(lines) - 1)]})"

@@ -1,11 +1,11 @@
-"""Flags: reads and completes what the environment says about the engine, before it is imported.
+"""Flags: read and complete the engine's environment variables before it is imported.
 
 ===================  ==============================================================
-variable             what it says
+variable             meaning
 ===================  ==============================================================
-``DLT_ENGINE``       ``theano`` or ``pytensor``, where both could be imported
-``THEANO_FLAGS``     the page's flags (``floatX=float32,device=cuda``), on any engine
-``PYTENSOR_FLAGS``   PyTensor's own flags, which override those of ``THEANO_FLAGS``
+``DLT_ENGINE``       ``theano`` or ``pytensor``, if both are installed
+``THEANO_FLAGS``     the page's flags (``floatX=float32,device=cuda``), for any engine
+``PYTENSOR_FLAGS``   PyTensor's own flags, which override those in ``THEANO_FLAGS``
 ===================  ==============================================================
 
 Source: page "Getting Started", section "Theano/Python Tips"; Theano's documentation of its
@@ -37,17 +37,18 @@ Environ = MutableMapping[str, str]
 #: The engines, best first.
 ENGINES = ("pytensor", "theano")
 
-# Processes take turns at compiling. Theano looks every 5 to 10 seconds whether its turn has come;
-# this makes it look every 1 to 2, and still wait 120 s before it gives a turn up as lost.
+# Processes take turns to compile. Theano checks every 5 to 10 seconds whether its turn has come.
+# These flags make it check every 1 to 2 seconds, and still wait 120 seconds before it overrides a
+# lock that seems abandoned.
 _TAKE_TURNS = {"compile.wait": "1", "compile.timeout": "120"}
 
 _PYTHON_H = "Python.h"
-# What Debian and Ubuntu, and macOS, call the packages.
+# The packages of Debian and Ubuntu, and of macOS.
 _PACKAGES = {"g++": "g++", "clang++": "Xcode's command line tools", _PYTHON_H: "python3-dev"}
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return flags as a dict, names as Theano spells them; quotes may hold commas.
+    """Return flags as a dict, with names as Theano spells them. Quoted values may have commas.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def without(text: str, names: Collection[str]) -> str:
-    """Return flags without those of some names.
+    """Return flags without those with these names.
 
     Examples
     --------
@@ -74,9 +75,9 @@ def _parts(text):
 
 
 def choose_engine(environ: Environ, is_there: Callable = importlib.util.find_spec) -> str:
-    """Return the engine to import: the one in DLT_ENGINE, or the best one installed.
+    """Return the engine to import: the one in DLT_ENGINE, or the best that is installed.
 
-    `is_there` returns something true for the name of a package that is installed.
+    `is_there` tells whether a package is installed.
     """
     named = environ.get("DLT_ENGINE", "")
     if named and named not in ENGINES:
@@ -94,14 +95,14 @@ def device(environ: Environ) -> str | None:
 
 
 def in_rc(environ: Environ, engine: str = "theano") -> dict[str, str]:
-    """Return the flags in an engine's own settings files, which its variable overrides."""
+    """Return the flags in an engine's settings files; its environment variable overrides them."""
     default = os.path.join("~", f".{engine}rc")
     paths = environ.get(engine.upper() + "RC", default).split(os.pathsep)
     parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore  # floatX is not floatx
+    parser.optionxform = str  # type: ignore  # keeps the capital in floatX
     try:
         parser.read([os.path.expanduser(path) for path in paths])
-    except (configparser.Error, UnicodeDecodeError):  # the engine will say what is wrong with it
+    except (configparser.Error, UnicodeDecodeError):  # the engine will report what is wrong
         return {}
     return {
         option if section == "global" else f"{section}.{option}": value
@@ -111,15 +112,15 @@ def in_rc(environ: Environ, engine: str = "theano") -> dict[str, str]:
 
 
 def is_gpu(name: str | None) -> bool:
-    """Return whether Theano's name of a device means a GPU: cuda, cuda0, gpu, opencl."""
+    """Return whether a device in Theano's flags is a GPU: cuda, cuda0, gpu, opencl."""
     return name is not None and name.startswith(("cuda", "gpu", "opencl"))
 
 
 def prepare_pytensor(environ: Environ) -> None:
-    """Put THEANO_FLAGS in front of PYTENSOR_FLAGS, where the last one wins.
+    """Put THEANO_FLAGS in front of PYTENSOR_FLAGS, in which the last flag wins.
 
-    PyTensor has no flag ``device``, so this drops it. ``compiledir`` sets ``base_compiledir``
-    too, where PyTensor keeps what Numba compiles.
+    This drops ``device``, a flag that PyTensor does not have. ``compiledir`` sets
+    ``base_compiledir`` too, where PyTensor keeps the functions that Numba compiles.
 
     Examples
     --------
@@ -144,16 +145,16 @@ def prepare_pytensor(environ: Environ) -> None:
 
 
 def prepare_theano(environ: Environ) -> str | None:
-    """Add what Theano needs on today's machines to THEANO_FLAGS, unless the user set it.
+    """Add flags that Theano needs on today's machines to THEANO_FLAGS, unless the user set them.
 
-    ``blas.ldflags`` is the BLAS that numpy or scipy brings along. Theano 1.0.5 looks for one in
-    ways that numpy has since given up; without one, an epoch in minibatches of 20 takes 176 ms,
-    not 88. ``cxx`` is empty where the compiler or Python's headers are missing.
+    ``blas.ldflags`` links the BLAS that numpy or scipy brings along. Theano 1.0.5 looks for one
+    in ways that numpy no longer supports; without one, an epoch in minibatches of 20 takes 176 ms
+    instead of 88. ``cxx`` is empty if the compiler or Python's headers are missing.
 
     Returns
     -------
     str or None
-        What the user should know: functions run the slow way, and what to install.
+        A note for the user: functions run slowly, and what to install.
     """
     own = environ.get("THEANO_FLAGS", "")
     said = {**in_rc(environ), **parse(own)}
@@ -175,16 +176,16 @@ def prepare_theano(environ: Environ) -> str | None:
 
 @contextlib.contextmanager
 def folder_to_compile_in(environ: Environ, engine: str) -> Iterator[str | None]:
-    """Have an engine that is imported meanwhile compile in a folder that it can write to.
+    """Within this block, an engine that is imported finds a folder to compile in.
 
-    Where it would, if it can; else in a temporary one, which is removed at exit (on Windows, which
-    has other permissions, always where it would). Engines need a home folder, too: this stands for
-    it if there is none.
+    This is the engine's usual folder if it can be written, else a temporary one, which is removed
+    at exit. (Windows has other permissions, which are not checked.) The folder also stands in for
+    a missing home folder, which the engines need.
 
     Yields
     ------
     str or None
-        What the user should know.
+        A note for the user.
     """
     variable = engine.upper() + "_FLAGS"
     own, home = environ.get(variable, ""), os.path.expanduser("~")
@@ -215,9 +216,9 @@ def folder_to_compile_in(environ: Environ, engine: str) -> Iterator[str | None]:
 
 
 def _can_use(folder):
-    """Return whether files can be made in a folder, which may be missing, and in those in it."""
+    """Return whether a folder, which may not exist yet, and the folders in it can be written."""
     folder = os.path.expanduser(folder)
-    if folder.startswith("~"):  # no home
+    if folder.startswith("~"):  # there is no home
         return False
     folder = os.path.abspath(folder)
     there = folder
@@ -233,7 +234,7 @@ def _can_use(folder):
 def missing_compiler(cxx: str = "") -> list[str]:
     """Return what is missing to compile C++ for Python: the compiler, Python's headers, or both.
 
-    `cxx` is a compiler that was found already.
+    `cxx` is a compiler that the engine has found.
     """
     compiler = "clang++" if sys.platform == "darwin" else "g++"
     missing = [] if cxx or shutil.which(compiler) else [compiler]
@@ -244,35 +245,31 @@ def missing_compiler(cxx: str = "") -> list[str]:
 
 
 def demand_compiler(cxx: str, instead: str = "") -> None:
-    """Raise an EngineError if something is missing to compile; `instead` ends its message."""
+    """Raise an EngineError if the compiler or headers are missing; `instead` ends the remedy."""
     missing = missing_compiler(cxx)
     if missing:
-        raise EngineError(
-            "linker c",
-            f"no {' and no '.join(missing)}",
-            "a compiler and Python's headers",
-            how_to_install(missing) + instead,
-        )
+        found, expected = f"no {' and no '.join(missing)}", "a compiler and Python's headers"
+        raise EngineError("linker c", found, expected, how_to_install(missing) + instead)
 
 
 def how_to_install(missing: list[str]) -> str:
-    """Return which packages to install for what `missing_compiler` found.
+    """Return how to install what `missing_compiler` returned.
 
     Examples
     --------
     >>> how_to_install(["g++", "Python.h"])
     'install g++ and python3-dev (as Debian and Ubuntu call them)'
     """
-    packages = " and ".join(_PACKAGES[name] for name in missing)
+    text = "install " + " and ".join(_PACKAGES[name] for name in missing)
     if "clang++" in missing:
-        return "install " + packages
-    return f"install {packages} (as Debian and Ubuntu call {'it' if len(missing) == 1 else 'them'})"
+        return text
+    return f"{text} (as Debian and Ubuntu call {'it' if len(missing) == 1 else 'them'})"
 
 
 def _bundled_blas():
-    """Return the flags that link numpy's or scipy's own OpenBLAS; None leaves it to Theano."""
-    # Wheels for Linux carry one. From numpy 1.22 on, numpy's has other names for its functions
-    # (sgemm_64_), which leaves scipy's, and Theano's own search fails with an error.
+    """Return flags that link the OpenBLAS of numpy or scipy; None lets Theano look for a BLAS."""
+    # Wheels for Linux contain one. Since numpy 1.22, numpy's has other function names (sgemm_64_),
+    # so only scipy's is left, and Theano's own search fails with an error.
     site = os.path.dirname(os.path.dirname(np.__file__))
     if sys.platform.startswith("linux") and not set(site) & set(" ,'\""):
         for package in ("numpy", "scipy"):

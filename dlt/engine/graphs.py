@@ -1,8 +1,8 @@
-"""Graphs: what an expression computes, as text that is the same in every process.
+"""Graphs: describe what an expression computes in text that is the same in every process.
 
-A resumed run compares its loss and its updates with those of the checkpoint. Their graphs are
-walked as they were written, before compilation; nodes are numbered, so that neither names of
-intermediate variables nor addresses count.
+A resumed run compares its loss and its updates with those of the checkpoint. The description
+follows their graphs as they were written, before compilation. It numbers the nodes, so that names
+of intermediate variables and addresses do not count.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import re
 
 import numpy as np
 
-_SHOWN = 4  # elements of a constant that is written out; a larger one becomes a hash
-_LISTED = 100  # constants of an expression that are listed; the rest become one hash
+_SHOWN = 4  # most elements of a constant to write out; a larger one becomes a hash
+_LISTED = 100  # most constants of an expression to list; the rest become one hash
 
 
 def describe_graph(output, roles: dict) -> tuple[str, list[str]]:
-    """Describe what an expression computes.
+    """Return a description of an expression.
 
     Parameters
     ----------
     output : Theano variable
     roles : dict of Theano variable to str
-        Names for inputs and parameters. Of other leaves only the types count.
+        Names of inputs and parameters. Other leaves count by their types only.
 
     Returns
     -------
     structure : str
         SHA-256 of everything but the values of constants, in hexadecimal.
     constants : list of str
-        These values, in the order of the graph.
+        The values of constants, in the order of the graph.
 
     Examples
     --------
@@ -53,12 +53,12 @@ def _hash(lines):
 
 
 def _walk(outputs, roles, lines, constants):
-    """Add one line for each leaf and node that the outputs need, inputs first."""
+    """Add one line for each leaf and node that the outputs depend on, inputs first."""
     numbers = {}  # variable -> its number
 
     def reference(variable):
-        # A constant is written wherever it is used: whether equal ones are one variable depends
-        # on the engine, and on what it did before.
+        # A constant is written at each use: whether equal constants are one variable depends on
+        # the engine and on what it did before.
         if not _is_constant(variable):
             return str(numbers[variable])
         constants.append(_value(variable.data))
@@ -108,13 +108,13 @@ def _value(data):
 
 
 def _name(op):
-    """Return what an operation calls itself, with the taps of a loop and without addresses."""
+    """Return the name of an operation, with the taps of a loop and without addresses."""
     return re.sub(" at 0x[0-9a-f]+", "", f"{op} {getattr(op, 'info', '')}")
 
 
 def _walk_inside(op, lines, constants):
     """Add the graph inside an operation, such as a loop's."""
-    graph = getattr(op, "fgraph", op)  # PyTensor; Theano's loop has inputs and outputs itself
+    graph = getattr(op, "fgraph", op)  # Theano's loop has inputs and outputs of its own
     inside = getattr(graph, "outputs", None)
     if isinstance(inside, (list, tuple)):
         roles = {v: f"inner input {i}" for i, v in enumerate(graph.inputs)}
