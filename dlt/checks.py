@@ -249,7 +249,7 @@ the classes from 0
         raise DataError(name, found, "whole numbers, 0 or more", "number the classes from 0")
     if n_out is not None and whole.max() >= n_out:
         row = int((whole >= n_out).argmax())
-        found = f"label {y[row]} in row {first + row}"
+        found = f"label {whole[row]:g} in row {first + row}"
         raise DataError(name, found, f"labels from 0 to {n_out - 1}, as n_out is {n_out}")
     return whole.astype(np.int64)
 
