@@ -116,7 +116,7 @@ class ChunkedDataSet:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels: of those with names, or else the largest label plus 1."""
+        """The number of labels that have names, or else the largest label plus 1."""
         if self.description.labels:
             return len(self.description.labels)
         return int(max(piece.max() for piece in pieces(self.y))) + 1

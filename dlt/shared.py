@@ -72,7 +72,7 @@ class DataSet:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels: the largest one plus 1."""
+        """The number of labels, which is the largest one plus 1."""
         return int(self.targets.max()) + 1
 
     def feed(self, size: int, n_rows: int) -> Feed:

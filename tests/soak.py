@@ -101,9 +101,9 @@ class Work:
         result = trainer.run(n_epochs, order=ORDERS[kind], folder=place, log=log, **options)
         if result.stopped_by != "request":
             result = result._replace(test=trainer.score(self.test_set, result.best_params))
-        lines = []
-        train_logreg.report(result, self.valid_y, "FOLDER", lines.append)
-        return [re.sub(r"[0-9.]+ epochs/sec", "", line) for line in lines]
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            train_logreg.report(result, self.valid_y, "FOLDER")
+        return re.sub(r"[0-9.]+ epochs/sec", "", printed.getvalue()).splitlines()
 
     def fork(self, folder, before=lambda: None, **options):
         """Train in a fork, and return its process id; `output` reads what it says."""

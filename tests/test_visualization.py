@@ -283,7 +283,7 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed_with_the_new_one(
     "dataset, found",
     [
         ("nowhere.pkl.gz", "nowhere.pkl.gz: found no such file or folder;"),
-        (7, "DLT_DATA: found 'no such folder', which is no folder;"),
+        (7, "DLT_DATA: found 'no such folder', which is not a folder;"),
         (
             "digits",
             "digits: found examples of 784 values; expected 4, as the model has; use the data set "

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlt.checks import real_numbers
 from dlt.errors import DataError
 from dlt.files.described import check_saveable, read_described, write_described
 from dlt.files.forms import LARGEST, in_short, is_count, misfit, number, one_of, optional
@@ -124,7 +125,7 @@ def _parts(checkpoint):
         f"{group}/{name}": value for group, values in groups for name, value in values.items()
     }
     arrays["history"] = state.history.as_array()
-    arrays["losses"] = np.asarray(state.losses, np.float64)
+    arrays["losses"] = real_numbers("losses", state.losses).astype(np.float64)
     described = {name: getattr(checkpoint, name) for name in _OWN}
     described.update((name, getattr(state, name)) for name in ("iteration", "seconds", "machines"))
     return arrays, {**described, "checkpoint": _FORMAT, "best": state.best_score}
