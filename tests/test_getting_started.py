@@ -260,10 +260,14 @@ return [...document.querySelectorAll("div.math")].map(div => {
 @pytest.mark.once
 def test_no_formula_is_cut_off_or_scrolls_up_and_down(site, tmp_path):
     with chromium(tmp_path / "profile") as browser:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        browser.get((site / "getting_started.html").as_uri())
         for width in (1200, 600):
             browser.set_window_size(width, 900)
-            browser.get((site / "getting_started.html").as_uri())
-            formulas = browser.execute_script(FORMULAS_TOO_HIGH)
+            # A busy browser may still have no page.
+            measured = WebDriverWait(browser, 60).until
+            formulas = measured(lambda browser: browser.execute_script(FORMULAS_TOO_HIGH))
             assert formulas == [{"scrolled": 0, "above": 0, "below": 0}] * N_DISPLAYS
 
 
