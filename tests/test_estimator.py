@@ -280,6 +280,7 @@ finally:
 
 @pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no forks")
+@pytest.mark.parametrize("linker", ["jax", "c"], indirect=True)
 def test_a_fork_while_a_thread_fits_does_not_wait_for_it(linker):
     done = run_python("-W", "ignore", "-c", FORKING, linker, timeout=600)
     refused = "jax: found a fork of a process that has computed with it; expected a process of its"
