@@ -221,11 +221,13 @@ class Saver:
 
     def _save_beside(self, ended, found) -> NoReturn:
         """Write all files to a new folder, and raise an error that says so."""
-        path = self._folder.path
-        if self._beside is None:
-            names = (f"{os.path.abspath(path)}-{n}" for n in itertools.count(2))
-            self._beside = next(name for name in names if not os.path.lexists(name))
+        path, numbers = self._folder.path, itertools.count(2)
         try:
+            while self._beside is None:  # another run may take a name at the same time
+                beside = f"{os.path.abspath(path)}-{next(numbers)}"
+                with self._explained(), contextlib.suppress(FileExistsError):
+                    os.makedirs(beside)
+                    self._beside = beside
             checkpoint = self._checkpoint._replace(snapshots=())
             with Saver(self._folder._replace(path=self._beside), checkpoint) as saver:
                 saver._write(ended)
