@@ -207,7 +207,7 @@ def this_command(args: argparse.Namespace, argv: Sequence[str] | None = None, **
     >>> command.partition("--")[1:]
     ('--', "dataset 'my digits' --resume")
     """
-    command = program or [sys.executable, sys.argv[0]]
+    command = program or [sys.executable or "python", sys.argv[0]]
     command = [*command, *(sys.argv[1:] if argv is None else argv)]
     for name, value in more.items():
         if getattr(args, name) in (None, False):

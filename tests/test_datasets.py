@@ -250,6 +250,14 @@ def test_other_images_are_not_taken_for_mnist(nowhere, sets, monkeypatch):
         load_data("mnist")
 
 
+def test_floats_keep_their_digits_in_either_byte_order():
+    x = np.linspace(0, 1, 24).reshape(12, 2)
+    for dtype in ("<f8", ">f8"):
+        sets = load_data((x.astype(dtype), np.arange(12) % 2))
+        assert {part.x.dtype.newbyteorder("=").name for part in sets} == {"float64"}
+        assert np.isin(np.concatenate([part.x for part in sets]), x).all()
+
+
 def test_real_mnist_is_the_same_from_every_layout(mnist_folder, tmp_path):
     for name in IDX_NAMES:
         source = os.path.join(mnist_folder, name + ".gz")

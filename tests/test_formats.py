@@ -86,6 +86,7 @@ def write_mat(path, x, y):
 def write_zip(path, x, y):
     np.savez("data.npz", x=x, y=y)
     with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy.txt", "about x.npy")
         file.write("data.npz")
     os.unlink("data.npz")
 

@@ -180,6 +180,8 @@ def test_weights_have_one_colour_scale_with_0_in_the_middle():
     assert red.argmax() == 0 and blue.argmax() == 2 and white.min() > 0.95
     assert plot_weights(np.zeros((4, 2))).axes[0].images[0].get_clim() == (-1.0, 1.0)
     limited = plot_weights(W, limit=2.5, title="My title")
+    unsigned = plot_weights(W, limit=np.uint8(1))
+    assert unsigned.axes[0].images[0].get_clim() == (-1, 1)
     assert [image.get_clim() for image in limited.axes[0].images] == [(-2.5, 2.5)] * 3
     assert (texts(limited.axes[0]), texts(limited)) == (["0", "1", "2"], ["My title"])
 
@@ -994,10 +996,11 @@ SETTINGS = {
     "n_columns: found a figure of 500 pictures in 2 columns, 97866 pixels hi": (
         lambda: plot_digits(np.zeros((500, 4)), n_columns=2)
     ),
-    "initial_patience: found a value of type str; expected a finite number above 0": lambda: curves(
+    "initial_patience: found a value of type str; expected a number above 0": lambda: curves(
         initial_patience="a"
     ),
     "limit: found 0; expected a finite number": lambda: plot_weights(X, limit=0),
+    "limit: found a value of type TensorVariable": lambda: plot_weights(X, limit=dlt.T.scalar()),
     "best_iteration: found 7; expected an iteration of the history": lambda: curves(
         best_iteration=7
     ),

@@ -38,7 +38,6 @@ _HTML, _XML = "an HTML page", "an XML page (a server's error message?)"
 # First bytes of files that users mistake for data.
 _HEADS = {
     rb"\x1f\x8b": "a gzip file",
-    rb"PK\x03\x04.{26}[^\0-\x1f]*?\.npy": "an npz file",  # the name of the first member
     rb"PK\x03\x04.{26}\[Content_Types\]": "an Excel file",
     rb"PK\x03\x04": "a zip archive",
     rb"PK\x05\x06": "an empty zip archive",
@@ -73,6 +72,9 @@ def describe_head(head: bytes) -> str:
     >>> describe_head(b"hello world")
     'a file that begins with 68 65 6c 6c'
     """
+    first_member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    if head.startswith(b"PK\x03\x04") and first_member.endswith(b".npy"):
+        return "an npz file"
     kinds = (kind for start, kind in _HEADS.items() if re.match(start, head, re.DOTALL))
     return next(kinds, "a file that begins with " + " ".join(map("{:02x}".format, head[:4])))
 

@@ -1,11 +1,12 @@
 """Checks of pictures and of the text above them; all other checks are in `dlt.checks`."""
 
 import math
+import numbers
 
 import numpy as np
 
-from dlt.checks import inputs, real_numbers, sequence
-from dlt.errors import DataError
+from dlt.checks import inputs, positive_in, real_numbers, sequence
+from dlt.errors import DataError, SettingsError
 
 #: Most pictures in one figure, and most labels of a confusion matrix.
 MAX_PICTURES = 500
@@ -67,6 +68,14 @@ def scale_end(name, weights):
     if limit > float(float32.max):
         raise DataError(name, f"weights up to {limit:g}", "weights that fit into float32")
     return limit if limit > float(float32.tiny) else 1.0
+
+
+def positive(name, value):
+    """Return a number above 0 as a float."""
+    if not isinstance(value, numbers.Real):
+        raise SettingsError(name, f"a value of type {type(value).__name__}", "a number above 0")
+    positive_in(name, value, "float32")
+    return float(value)
 
 
 def captions(name, values, n):

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dlt.checks import positive_in, real_numbers, sequence, text
+from dlt.checks import real_numbers, sequence, text
 from dlt.errors import DataError, SettingsError
-from dlt.pictures import figures
+from dlt.pictures import checks, figures
 from dlt.runs.history import History, HistoryRow
 
 _HUGE = 1e100  # larger values count as infinite: an axis cannot show them
@@ -70,9 +70,9 @@ def plot_learning_curves(
     """
     iteration, epoch, loss, error, patience = _columns(history, counted)
     best = _best_row(iteration, error, best_iteration)
-    before = patience[0] if initial_patience is None else initial_patience
+    before = patience[0]
     if initial_patience is not None:
-        positive_in("initial_patience", initial_patience, "float32")
+        before = checks.positive("initial_patience", initial_patience)
     extended = iteration[patience > np.append(before, patience[:-1])]
     shown, unit = (100 * error, " (%)") if counted else (error, "")
     with figures.style():

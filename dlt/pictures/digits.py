@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from dlt.checks import inputs, one_of, positive_in, text, whole_number
+from dlt.checks import inputs, one_of, text, whole_number
 from dlt.checks import labels as label_numbers
 from dlt.errors import DataError, SettingsError
 from dlt.pictures import checks, figures
@@ -108,9 +108,7 @@ def plot_weights(
     side = "below" if ground == "light" else "above"
     pictures = checks.weight_pictures("W", W)
     n = len(pictures)
-    if limit is None:
-        limit = checks.scale_end("W", pictures)
-    positive_in("limit", limit, "float32")
+    limit = checks.positive("limit", checks.scale_end("W", pictures) if limit is None else limit)
     above = checks.captions("labels", labels, n)
     title = "Weights, one image for each label" if title is None else title
     n_columns = math.ceil(n / math.ceil(n / (5 if n <= 20 else 10)))  # rows of equal length

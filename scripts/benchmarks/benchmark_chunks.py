@@ -64,15 +64,17 @@ def generate(folder, n):
 
     paths = {name: os.path.join(folder, name + ".npy") for name in ("x", "y", "valid_x", "valid_y")}
     for x, y, n_rows in (("x", "y", n), ("valid_x", "valid_y", N_VALID)):
-        pixels = np.lib.format.open_memmap(paths[x], "w+", "u1", (n_rows, N_IN))
+        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, N_IN)}
         labels = np.empty(n_rows, dtype="uint8")
-        for first in range(0, n_rows, 10000):
-            rng = np.random.default_rng(first)
-            rows = rng.integers(0, 256, (min(10000, n_rows - first), N_IN), dtype=np.uint8)
-            rows[rng.random(rows.shape) < 0.8] = 0
-            labels[first : first + len(rows)] = rows[:, :10].argmax(axis=1)
-            pixels[first : first + len(rows)] = rows
-        pixels.flush()
+        with open(paths[x], "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for first in range(0, n_rows, 10000):
+                rng = np.random.default_rng(first)
+                rows = rng.integers(0, 256, (min(10000, n_rows - first), N_IN), dtype=np.uint8)
+                rows[rng.random(rows.shape) < 0.8] = 0
+                labels[first : first + len(rows)] = rows[:, :10].argmax(axis=1)
+                file.write(rows)
+            os.fsync(file.fileno())
         np.save(paths[y], labels)
     return paths
 
