@@ -20,7 +20,7 @@ import numpy as np
 
 from dlt.arrays import aligned_copy
 from dlt.checks import as_many, dimensions, finite, grey, labels, real_numbers, whole_number
-from dlt.datasets import open_sets
+from dlt.datasets import NAMES, open_sets
 from dlt.describing import describe
 from dlt.engine import T, row_window, shared_resident, theano
 from dlt.errors import DataError, SettingsError
@@ -201,6 +201,9 @@ def open_data(
     (1200, (784,))
     """
     chunk_bytes = min(_CHUNK_BYTES, max(1, whole_number("max_memory", max_memory, low=1) // 6))
+    if path in NAMES:
+        remedy = "convert it first: scripts/convert.py"
+        raise DataError(path, "the name of data that is loaded whole", "a folder", remedy)
     sets = open_or_load(path, log, verify, chunk_bytes)
     if not all(getattr(part.x, "in_place", False) for part in sets):
         raise DataError(
@@ -216,7 +219,7 @@ def open_data(
 def open_or_load(
     source, log=silent, verify: bool = False, chunk_bytes: int = _CHUNK_BYTES
 ) -> list[ChunkedDataSet]:
-    """Return three data sets in chunks; what cannot be read in chunks is loaded.
+    """Return three data sets in chunks, of anything that `dlt.load_data` takes.
 
     Parameters
     ----------

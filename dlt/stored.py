@@ -105,6 +105,8 @@ def save_data(folder: str | os.PathLike, datasets, progress: bool | None = None)
 
 def _as_rows(data_set):
     if hasattr(data_set, "rows"):
+        if not data_set.n_examples:
+            raise DataError("datasets", "a set without examples", "one or more")
         return getattr(data_set, "flat", data_set)
     x, y = pair("datasets", data_set)
     return Examples(inputs("datasets, x", x), labels("datasets, y", y))

@@ -47,6 +47,22 @@ def test_some_rows_of_a_file_are_read_piece_by_piece(monkeypatch):
     assert Rows(Source(), numbers)[:][:, 0].tolist() == (2 * numbers).tolist()
 
 
+def test_a_source_of_blocks_is_read_once_whatever_lies_between(monkeypatch):
+    class Blocks:
+        shape, dtype, in_blocks = (100, 70000), np.dtype("uint8"), True
+
+        def __getitem__(self, rows):
+            read.append((rows.start, rows.stop))
+            return np.repeat(np.arange(100, dtype="uint8")[rows, None], 70000, axis=1)
+
+    read, numbers = [], np.asarray([1, 2, 20, 40])
+    assert Rows(Rows(Blocks(), np.arange(100)), numbers)[:][:, 0].tolist() == numbers.tolist()
+    assert read == [(1, 41)]
+    Blocks.in_blocks, read = False, []
+    Rows(Blocks(), numbers)[:]
+    assert read == [(1, 3), (20, 21), (40, 41)]
+
+
 def test_idx_files_are_read_where_they_lie(tmp_path):
     rows = RowFile(saved(tmp_path, IDX))
     assert rows.shape == (3, 2, 2) and rows[1:2].tolist() == [[[4, 5], [6, 7]]]
@@ -70,7 +86,7 @@ REFUSED = {
     "found a file with the header .*O": npy(X, descr="|O"),
     "found a file with the header .*'shape': 3": npy(X, shape=3),
     "found one number; expected an array": npy(X, shape=()),
-    "found a file with the header ''": npy(X)[:9],
+    "found a file with a header that is cut short": npy(X)[:9],
     "found a file that begins with 00 00 07 03": b"\0\0\x07" + IDX[3:],
     "found 27 bytes; expected 28": IDX[:-1],
 }

@@ -649,6 +649,36 @@ def test_a_folder_that_was_replaced_is_left_alone_and_the_run_is_saved_beside(
     assert names(tmp_path / "runs" / "first-2") == []
 
 
+def test_a_folder_that_is_replaced_while_its_checkpoint_is_read_is_left_alone(tmp_path):
+    run(tmp_path / "run", 1, 2)
+    taken = []
+
+    def is_over(state):
+        moved(tmp_path / "run")
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run" / "history.csv").write_bytes(b"of another run")
+        taken.append(files(tmp_path))
+        return False
+
+    with saver(tmp_path / "run", resume=True) as running:
+        with pytest.raises(saving.ForeignRunError, match="run: found another folder than at"):
+            running.begin(is_over)
+    assert [files(tmp_path)] == taken
+
+
+def test_compiling_does_not_count_as_time_since_the_last_save(tmp_path, monkeypatch):
+    run(tmp_path, 1, ended="n_epochs")
+    now = [0.0]
+    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(saving, "_INTERVAL", 2)
+    with saver(tmp_path) as running:
+        running.begin()
+        now[0] = 5.0
+        state = after(1).state
+        running.take(state._replace(best_params=None))
+    assert read_checkpoint(tmp_path / "checkpoint.npz").ended == "n_epochs"
+
+
 def test_where_a_run_cannot_be_saved_beside_one_folder_is_tried_and_both_facts_are_said(
     tmp_path, monkeypatch
 ):

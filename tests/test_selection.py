@@ -429,6 +429,12 @@ def test_the_table_can_be_read_back():
     assert failed["error"] == "l2: found -1 | expected more" and failed["n_errors"] == ""
 
 
+def test_a_setting_that_a_candidate_lacks_is_empty_in_the_table():
+    outcomes = [SHOWN.outcomes[0]._replace(settings=s) for s in ({"folder": 1}, {"seed": 1})]
+    rows = csv.DictReader(io.StringIO(Selection(tuple(outcomes), 2).csv()))
+    assert [(row["folder"], row["seed"]) for row in rows] == [("1", ""), ("", "1")]
+
+
 def test_the_table_for_people_has_one_line_for_each_candidate():
     lines = SHOWN.markdown().split("\n")
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[:5]]

@@ -290,7 +290,7 @@ def test_raw_idx_files_are_opened_as_the_page_divides_them(tmp_path, rng):
     np.savez(tmp_path / "data.npz", x=arrays[0], y=arrays[1])
     with pytest.raises(DataError, match="found data that has to be read whole; expected a folder"):
         dlt.open_data(tmp_path / "data.npz")
-    with pytest.raises(DataError, match="digits: found data that has to be read whole"):
+    with pytest.raises(DataError, match="digits: found the name of data that is loaded whole"):
         dlt.open_data("digits")
     with pytest.raises(DataError, match="found no dataset.json with checksums"):
         dlt.open_data(tmp_path, verify=True)

@@ -138,7 +138,11 @@ class CsvRows:
         uint8 if all values are whole numbers from 0 to 255, else float64.
     path : str
     labels : list of str, or None
+    in_blocks : bool
+        True: reading one row takes as long as reading the block of lines that it is in.
     """
+
+    in_blocks = True
 
     def __init__(self, path: str | os.PathLike, labelled: bool):
         self.path = os.fspath(path)

@@ -207,7 +207,10 @@ def read_npy_header(
     if width is None:
         found = f"{what} that is not a .npy array"
         raise DataError(path, found, "versions 1, 2 or 3 of that format", FETCH_AGAIN)
-    length = int.from_bytes(file.read(width), "little")
+    size = file.read(width)
+    if len(size) < width:
+        raise DataError(path, f"{what} with a header that is cut short", "a whole file")
+    length = int.from_bytes(size, "little")
     text = file.read(length).decode("latin-1") if length <= _MAX_HEADER else ""
     fields = dict(_FIELD.findall(text))
     plain = "".join(_FIELD.sub("", text).split()) == "{}"  # only fields

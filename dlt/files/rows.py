@@ -158,6 +158,7 @@ class Rows:
         self.shape = (len(numbers), *source.shape[1:])
         self.path = getattr(source, "path", None)
         self.in_place = getattr(source, "in_place", False)
+        self.in_blocks = getattr(source, "in_blocks", False)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         numbers = self._numbers[rows]
@@ -182,7 +183,8 @@ def numbered_rows(source, numbers: np.ndarray, dtype) -> Iterator[tuple[slice, n
     rows : ndarray
     """
     step = rows_at_once(source)
-    far = np.diff(numbers) > _GAP // row_bytes(source.dtype, source.shape[1:])
+    between = (np.diff(numbers) - 1) * row_bytes(source.dtype, source.shape[1:])
+    far = (between > _GAP) & (not getattr(source, "in_blocks", False))
     ends, begin = np.append(np.flatnonzero(far) + 1, len(numbers)), 0
     while begin < len(numbers):
         first = int(numbers[begin])

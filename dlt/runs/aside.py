@@ -78,7 +78,8 @@ class Aside:
             with contextlib.suppress(FileNotFoundError):  # moved before, and then Ctrl-C
                 os.replace(file, kept)
         if self._moves:
-            for _, file in numbered_files(self._folder, _KEPT)[:-_MOST]:
-                with contextlib.suppress(OSError):  # a folder of such a name
-                    os.unlink(file)
+            files = [file for _, file in numbered_files(self._folder, _KEPT)]
+            files = [file for file in files if os.path.islink(file) or os.path.isfile(file)]
+            for file in files[:-_MOST]:
+                os.unlink(file)
         self._moves = []  # from now on, these names are this run's own files

@@ -104,7 +104,7 @@ class Saver:
         self._files = [os.path.join(folder.path, n) for n in (CHECKPOINT_NAME, PREVIOUS_NAME)]
         self._checkpoint = start  # the newest from which a run can go on
         self._is_saved = False
-        self._due = 0.0  # when to save next
+        self._due: float | None = None  # when to save next; None before the first update
         self._aside = Aside(folder.path)
         self._lock = FolderLock(folder.path, "run", folder.wait)
         self._snapshots_folder: tuple[int, int] | None = None  # its identity; None while missing
@@ -141,7 +141,6 @@ class Saver:
         DataError
             The checkpoint cannot be read, or its parameters are not the model's.
         """
-        self._due = time.monotonic() + _INTERVAL
         self._lock.check()
         with self._explained():
             for folder in (self._folder.path, self._file(SNAPSHOTS_NAME)):
@@ -161,6 +160,8 @@ class Saver:
         if not state.can_go_on:
             return
         self._checkpoint = self._checkpoint._replace(state=state)
+        if self._due is None:
+            self._due = time.monotonic() + _INTERVAL
         is_first = not self._is_saved and state.best_params is not None
         if is_first or self._is_snapshot() or time.monotonic() >= self._due:
             self._save(ended=None)
@@ -201,6 +202,7 @@ class Saver:
             state = on_this_machine(path, state, this.parts, self._allow_other_machine, log)
         self._checkpoint = self._checkpoint._replace(state=state, snapshots=found.snapshots)
         self._is_saved = True
+        self._lock.check()
         with self._explained():
             if damaged:  # else it would replace the good one at the next save
                 self._aside.move()

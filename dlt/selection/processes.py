@@ -24,8 +24,8 @@ class ProcessPool(concurrent.futures.Executor):
     """An executor with its own processes, which runs a task again if its process dies.
 
     ``concurrent.futures.ProcessPoolExecutor`` gives up all tasks when one of its processes dies.
-    Here each task is tried four times. Processes are spawned. They end at once when the pool is
-    shut down, or when the process that made the pool ends or is killed.
+    Here each task is tried up to four times. Processes are spawned. They end at once when the pool
+    is shut down, or when the process that made the pool ends or is killed.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class Selection(NamedTuple):
         writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for rank, outcome in enumerate(self.outcomes, start=1):
-            row = {**outcome._asdict(), **outcome.settings}
+            row = {**outcome._asdict(), **dict.fromkeys(self._names()), **outcome.settings}
             row.update(rank=rank, run=os.path.basename(outcome.folder))
             row["seconds"] = round(outcome.seconds, 3)
             row["p_value"] = self.p_value if rank == 2 else None

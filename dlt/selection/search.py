@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import functools
 import inspect
 import itertools
 import os
@@ -236,16 +235,18 @@ def _judged(selection, recipe, source, log):
         return working.prepared(recipe, source, outcome.settings).trainer, params
 
     _, valid_set, test_set = working.load(source)
-    wrong = []
-    for outcome in selection.outcomes[:2]:
-        if outcome.validation and isinstance(outcome.validation.n_errors, int):
-            trainer, params = best(outcome)
-            wrong.append(trainer.errors(valid_set, params))
-    alike = len({len(errors) for errors in wrong}) == 1 and np.isin(wrong, (0, 1)).all()
-    p_value = mcnemar(*wrong) if len(wrong) == 2 and alike else None
+    first_two, p_value = selection.outcomes[:2], None
+    scores = [outcome.validation for outcome in first_two if outcome.validation]
+    if len(scores) == 2 and all(isinstance(score.n_errors, int) for score in scores):
+        wrong = [trainer.errors(valid_set, params) for trainer, params in map(best, first_two)]
+        if len(wrong[0]) == len(wrong[1]) and np.isin(wrong, (0, 1)).all():
+            p_value = mcnemar(*wrong)
     test_set = as_data_set(SET_NAMES[2], test_set)
-    trainer, params = best(winner)
-    count = functools.partial(trainer.score, test_set, params)
+
+    def count():
+        trainer, params = best(winner)
+        return trainer.score(test_set, params)
+
     test = score_once(winner, source.dataset, test_set.fingerprint(), count, log)
     return selection._replace(p_value=p_value, test=test)
 
