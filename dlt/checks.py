@@ -241,7 +241,7 @@ the classes from 0
     if y.ndim != 1:
         found = f"an array of shape {y.shape}"
         raise DataError(name, found, "class numbers, shape (N,)", _label_advice(y))
-    whole = np.round(y.astype(np.float64))
+    whole = y if y.dtype.kind in "biu" else np.round(y.astype(np.float64))  # 2**31 has no float16
     bad = ~((whole == y) & (whole >= 0) & (whole < 2**31))  # including NaN
     if bad.any():
         row = int(bad.argmax())

@@ -232,6 +232,6 @@ def _compiled(key, n_in, n_classes, batch_size, *sizes):
 
 def _put(sets, pairs):
     """Replace the numbers in data sets."""
-    for (shared_x, y), pair in zip(sets, pairs):
-        for shared, values in zip((shared_x, y.owner.inputs[0]), pair):
+    for data_set, pair in zip(sets, pairs):
+        for shared, values in zip(data_set.variables(), pair):
             shared.set_value(aligned(np.asarray(values, shared.dtype)), borrow=True)

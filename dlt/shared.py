@@ -68,7 +68,7 @@ class DataSet:
     @property
     def targets(self) -> np.ndarray:
         """The stored labels or targets, ndarray, shape (N, ...)."""
-        return self._variables()[1].get_value(borrow=True)
+        return self.variables()[1].get_value(borrow=True)
 
     @property
     def n_labels(self) -> int:
@@ -111,9 +111,9 @@ class DataSet:
 
     def fingerprint(self) -> str:
         """Return the fingerprint of the numbers, which is computed once for the same values."""
-        stored = [shared.container.value for shared in self._variables()]
+        stored = [shared.container.value for shared in self.variables()]
         if self._hashed is None or any(a is not b for a, b in zip(self._hashed[0], stored)):
-            x, y = (shared.get_value(borrow=True) for shared in self._variables())
+            x, y = (shared.get_value(borrow=True) for shared in self.variables())
             digests = digest(lambda: pieces(x), pixels=True), digest(lambda: pieces(y))
             self._hashed = stored, fingerprint(*digests)
         return self._hashed[1]
@@ -122,7 +122,7 @@ class DataSet:
         # of the stored array: get_value would copy it from the device first
         return self.x.get_value(borrow=True, return_internal_type=True).shape
 
-    def _variables(self):
+    def variables(self) -> list:
         """Return the two shared variables; y may be the cast of one."""
         return [v if hasattr(v, "get_value") else v.owner.inputs[0] for v in self]
 
@@ -183,7 +183,7 @@ def as_data_set(name: str, data_xy, x=None, y=None):
         expected = "a shared variable, as x is, or its cast"
         raise DataError(name + ", y", type(data_y).__name__, expected)
     data_set = DataSet(data_x, data_y)
-    for part, variable in zip((name + ", x", name + ", y"), data_set._variables()):
+    for part, variable in zip((name + ", x", name + ", y"), data_set.variables()):
         real_numbers(part, np.empty(0, variable.dtype))
     as_many(name, data_set.n_examples, len(data_set.targets))
     return data_set

@@ -996,11 +996,13 @@ SETTINGS = {
     "n_columns: found a figure of 500 pictures in 2 columns, 97866 pixels hi": (
         lambda: plot_digits(np.zeros((500, 4)), n_columns=2)
     ),
-    "initial_patience: found a value of type str; expected a number above 0": lambda: curves(
+    "initial_patience: found str; expected a finite number above 0": lambda: curves(
         initial_patience="a"
     ),
     "limit: found 0; expected a finite number": lambda: plot_weights(X, limit=0),
-    "limit: found a value of type TensorVariable": lambda: plot_weights(X, limit=dlt.T.scalar()),
+    "limit: found TensorVariable; expected a finite number above 0, such as 1.0": lambda: (
+        plot_weights(X, limit=dlt.T.scalar())
+    ),
     "best_iteration: found 7; expected an iteration of the history": lambda: curves(
         best_iteration=7
     ),

@@ -198,7 +198,7 @@ def test_a_run_on_converted_data_prints_and_saves_the_same(script, train, tmp_pa
     predicted = script("predict.py", "--model", out, "--dataset", folder, "--n-examples", "2")
     assert predicted.stdout.endswith("of 2 wrong\n")
     refused = train("--dataset", "digits", "--max-memory", "1MB")
-    assert_refused(refused, "digits: found data that has to be read whole; expected a folder")
+    assert_refused(refused, "found the name of data that is loaded whole; expected a folder")
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_a_run_that_learned_nothing_says_so(script, tmp_path):
     done = script("train_logreg.py", "--n-epochs", "2", *options)
     last = done.stdout.splitlines()[-1]
     assert last.startswith(
-        "nothing was learned: always predicting the most frequent label gives 50"
+        "nothing was learned: always predicting the most frequent label gives 50.0000"
     )
     assert done.returncode == 0
 

@@ -73,8 +73,8 @@ def scale_end(name, weights):
 def positive(name, value):
     """Return a number above 0 as a float."""
     if not isinstance(value, numbers.Real):
-        raise SettingsError(name, f"a value of type {type(value).__name__}", "a number above 0")
-    positive_in(name, value, "float32")
+        raise SettingsError(name, type(value).__name__, "a finite number above 0, such as 1.0")
+    positive_in(name, value, "float32", example=", such as 1.0")
     return float(value)
 
 
